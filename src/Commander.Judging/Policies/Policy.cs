@@ -1,0 +1,220 @@
+using Commander.Judging.Evidence;
+
+namespace Commander.Judging.Policies;
+
+/// <summary>Which arm a candidate is compared with.</summary>
+public enum Compare
+{
+    /// <summary>The best that exists: control, else seasonal (gauges), else before.</summary>
+    Auto = 0,
+    /// <summary>The old version in the same seconds.</summary>
+    Control,
+    /// <summary>The past.</summary>
+    Before,
+    /// <summary>The same clock time a day or week ago.</summary>
+    Seasonal,
+}
+
+/// <summary>What it means when the candidate is silent while the control has traffic.</summary>
+public enum NoData
+{
+    /// <summary>It is dead: an alarm.</summary>
+    Rollback = 0,
+    /// <summary>Not decided.</summary>
+    Hold,
+    /// <summary>Nothing.</summary>
+    Ignore,
+}
+
+/// <summary>What the language model may do.</summary>
+public enum Authority
+{
+    /// <summary>Never asked.</summary>
+    Off = 0,
+    /// <summary>Writes the reasoning, changes nothing.</summary>
+    Explain,
+    /// <summary>May turn CONTINUE or a mild ROLLBACK into HOLD.</summary>
+    Advise,
+    /// <summary>Chooses, within its bounds.</summary>
+    Decide,
+}
+
+/// <summary>What Commander may do by itself.</summary>
+public enum Autonomy
+{
+    /// <summary>Only record.</summary>
+    Observe = 0,
+    /// <summary>Ask a person.</summary>
+    Recommend,
+    /// <summary>Act.</summary>
+    Enforce,
+}
+
+/// <summary>One service in one environment: what to watch, how to judge it, what may be done. Fully resolved: presets, defaults and environment overrides are already in it.</summary>
+/// <param name="Name">The policy's name: the service's, or "defaults".</param>
+/// <param name="Environment">The environment whose overrides are in it; null where there were none.</param>
+/// <param name="Source">The name of the source; null when nothing can be measured.</param>
+/// <param name="Metrics">What is watched; at most <see cref="MaxMetrics"/>.</param>
+/// <param name="Compare">The reference.</param>
+/// <param name="NoData">What a silent candidate means.</param>
+/// <param name="Watch">Timing.</param>
+/// <param name="Decide">Budget, cost and the language model's authority.</param>
+/// <param name="Act">What may be done.</param>
+/// <param name="Fix">Where a fix may be opened; null for none.</param>
+/// <param name="Alert">Who is told.</param>
+/// <param name="Learn">Exploration and training.</param>
+public sealed record Policy(
+    string Name,
+    string? Environment,
+    string? Source,
+    IReadOnlyList<MetricPolicy> Metrics,
+    Compare Compare,
+    NoData NoData,
+    WatchPolicy Watch,
+    DecidePolicy Decide,
+    ActPolicy Act,
+    FixPolicy? Fix,
+    IReadOnlyList<AlertPolicy> Alert,
+    LearnPolicy Learn)
+{
+    /// <summary>More metrics than this would not fit into a watch's state of 16 KB.</summary>
+    public const int MaxMetrics = 16;
+}
+
+/// <summary>One metric.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Kind">How its numbers are to be read.</param>
+/// <param name="Family">Which vote it belongs to.</param>
+/// <param name="Direction">In which direction a difference is harm.</param>
+/// <param name="Query">Histogram, gauge, count: the query template.</param>
+/// <param name="Bad">Ratio: the query template of the bad events.</param>
+/// <param name="Total">Ratio: the query template of all events.</param>
+/// <param name="Quantile">Histogram: which quantile is shown and compared, 0..1.</param>
+/// <param name="Tolerance">The smallest difference worth a rollback.</param>
+/// <param name="Floor">In the metric's unit: added to both sides before a relative comparison, so that noise near zero is no difference.</param>
+/// <param name="Objective">In the metric's unit: the level that must hold whatever the reference is; null for none.</param>
+/// <param name="Critical">Whether CONTINUE needs its upper limit below the tolerance even when it is a gauge or count (ratios and histograms marked so always do).</param>
+/// <param name="Unit">What levels are shown in: %, ms, count, MB ...</param>
+/// <param name="Scale">Multiplies the source's numbers (and bucket edges) into <paramref name="Unit"/>: 1000 where the source has seconds and the unit is ms.</param>
+/// <param name="Window">For queries that are rates already: the range that they look back; null otherwise.</param>
+/// <param name="Warmup">How long after a restart its values are not judged.</param>
+public sealed record MetricPolicy(
+    string Name,
+    MetricKind Kind,
+    Family Family,
+    Direction Direction,
+    string? Query,
+    string? Bad,
+    string? Total,
+    double Quantile,
+    Tolerance Tolerance,
+    double Floor,
+    double? Objective,
+    bool Critical,
+    string Unit,
+    double Scale,
+    TimeSpan? Window,
+    TimeSpan Warmup);
+
+/// <summary>The smallest difference worth a rollback.</summary>
+/// <param name="Amount">Absolute: in the metric's unit (percentage points for ratios). Relative: a fraction of the reference, 0.2 for 20 %. Above 0.</param>
+/// <param name="Relative">Whether <paramref name="Amount"/> is a fraction of the reference.</param>
+public readonly record struct Tolerance(double Amount, bool Relative);
+
+/// <summary>Timing of a watch.</summary>
+/// <param name="Step">Length of a tick.</param>
+/// <param name="Lag">How long after a tick's end it is asked for.</param>
+/// <param name="Min">CONTINUE is not given earlier.</param>
+/// <param name="Max">A watch without a verdict ends then.</param>
+/// <param name="Reference">How far back the arm before reaches.</param>
+/// <param name="After">How long the watch goes on after a verdict.</param>
+/// <param name="Slow">How long the slow layer looks for leaks and late faults.</param>
+/// <param name="ExpectTraffic">Whether a service without any traffic is worth a word.</param>
+/// <param name="OnHold">What happens when <paramref name="Max"/> is reached on HOLD: page, continue or rollback.</param>
+public sealed record WatchPolicy(
+    TimeSpan Step,
+    TimeSpan Lag,
+    TimeSpan Min,
+    TimeSpan Max,
+    TimeSpan Reference,
+    TimeSpan After,
+    TimeSpan Slow,
+    bool ExpectTraffic,
+    string OnHold)
+{
+    /// <summary>From this long after the verdict on, ticks cover <see cref="CoarseStep"/>.</summary>
+    public static readonly TimeSpan CoarseAfter = TimeSpan.FromMinutes(5);
+
+    /// <summary>The length of the later ticks.</summary>
+    public static readonly TimeSpan CoarseStep = TimeSpan.FromMinutes(1);
+}
+
+/// <summary>How the judge decides.</summary>
+/// <param name="FalseAlarms">The chance that a harmless deployment is ever rolled back, 0..1, exclusive.</param>
+/// <param name="FalseRollbackCost">Cost of a rollback that was not needed, in any unit, above 0.</param>
+/// <param name="MissedCost">Cost of a bad deployment left running, in the same unit, above 0.</param>
+/// <param name="Reasoning">What the language model may do.</param>
+public sealed record DecidePolicy(double FalseAlarms, double FalseRollbackCost, double MissedCost, Authority Reasoning)
+{
+    /// <summary>ROLLBACK needs P(BAD) of at least this.</summary>
+    public double Threshold => FalseRollbackCost / (FalseRollbackCost + MissedCost);
+}
+
+/// <summary>What may be done.</summary>
+/// <param name="Autonomy">How much Commander does by itself.</param>
+/// <param name="Rollback">The rollback target; null when there is none.</param>
+/// <param name="Late">The autonomy for an alarm after CONTINUE.</param>
+/// <param name="AskFor">How long a person is waited for.</param>
+/// <param name="Cooldown">After a rollback of the service none other starts for this long.</param>
+/// <param name="MaxPerHour">At most so many rollbacks of the service an hour; null for no limit.</param>
+/// <param name="Irreversible">Labels or kinds of deployments that cannot be undone: hold and page.</param>
+public sealed record ActPolicy(
+    Autonomy Autonomy,
+    RollbackPolicy? Rollback,
+    Autonomy Late,
+    TimeSpan AskFor,
+    TimeSpan Cooldown,
+    int? MaxPerHour,
+    IReadOnlyList<string> Irreversible);
+
+/// <summary>A rollback target.</summary>
+/// <param name="Type">kubernetes, argo, git, command or webhook.</param>
+/// <param name="Settings">The target's own keys, as text; secrets are references, never values.</param>
+/// <param name="Run">For type command: program and arguments.</param>
+/// <param name="Timeout">How long one call may take.</param>
+public sealed record RollbackPolicy(string Type, IReadOnlyDictionary<string, string> Settings, IReadOnlyList<string> Run, TimeSpan Timeout);
+
+/// <summary>Where a fix may be opened.</summary>
+public sealed record FixPolicy(string Repository, string Agent, string? Test, bool AutoMerge);
+
+/// <summary>Who is told of what.</summary>
+/// <param name="Channel">slack, pagerduty, teams, discord, email, webhook.</param>
+/// <param name="To">The channel's address.</param>
+/// <param name="On">rollback, hold, continue, outcome, failed.</param>
+public sealed record AlertPolicy(string Channel, string To, IReadOnlyList<string> On);
+
+/// <summary>Learning.</summary>
+/// <param name="Explore">The share of mild alarms that become HOLD so that the truth is seen, 0..0.05.</param>
+/// <param name="Train">off or daily.</param>
+/// <param name="Oumi">off or on: write training files in its formats.</param>
+public sealed record LearnPolicy(double Explore, string Train, string Oumi);
+
+/// <summary>A source as the policy file names it.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Type">prometheus, datadog, cloudwatch, scrape or json.</param>
+/// <param name="Settings">The source's own keys, as text; secrets are references, never values. Nested keys are joined by a dot (targets.candidate).</param>
+public sealed record SourceSettings(string Name, string Type, IReadOnlyDictionary<string, string> Settings);
+
+/// <summary>A policy file or folder, read and valid.</summary>
+/// <param name="Sources">By name.</param>
+/// <param name="Defaults">For services that the file does not name.</param>
+/// <param name="Services">By service name and environment; key is "service" or "service/environment".</param>
+public sealed record PolicySet(
+    IReadOnlyDictionary<string, SourceSettings> Sources,
+    Policy Defaults,
+    IReadOnlyDictionary<string, Policy> Services)
+{
+    /// <summary>The policy of a service in an environment: its own with the environment's overrides, its own, the defaults.</summary>
+    public Policy For(string service, string environment) =>
+        Services.TryGetValue(service + "/" + environment, out var policy) || Services.TryGetValue(service, out policy) ? policy : Defaults;
+}

@@ -1,0 +1,89 @@
+namespace Commander.Judging.Verdicts;
+
+/// <summary>A deployment with all that became of it: the resource of the API, the value behind every page and report.</summary>
+/// <param name="Id">dep- and a ULID.</param>
+/// <param name="Service">The service.</param>
+/// <param name="Environment">The environment.</param>
+/// <param name="Version">The new version.</param>
+/// <param name="PreviousVersion">The old version; null when nobody knows it.</param>
+/// <param name="State">queued, watching, waiting_for_person, acting, verifying, observing or closed.</param>
+/// <param name="ClosedReason">decided, on_hold, superseded, cancelled or failed; null while open.</param>
+/// <param name="StartedAt">When the rollout began.</param>
+/// <param name="ReceivedAt">When it was announced.</param>
+/// <param name="EndsAt">When the watch ends as things stand.</param>
+/// <param name="Policy">The pinned policy.</param>
+/// <param name="Reference">The arm most metrics are compared with; null while none is chosen.</param>
+/// <param name="Verdict">The newest judgement; null before the first.</param>
+/// <param name="Verdicts">Every change of the judgement, oldest first.</param>
+/// <param name="Actions">Every action, oldest first.</param>
+/// <param name="Outcome">What it really was; null while unknown.</param>
+/// <param name="Url">Where a person reads about it.</param>
+public sealed record Deployment(
+    string Id,
+    string Service,
+    string Environment,
+    string Version,
+    string? PreviousVersion,
+    string State,
+    string? ClosedReason,
+    DateTimeOffset StartedAt,
+    DateTimeOffset ReceivedAt,
+    DateTimeOffset EndsAt,
+    PolicyReference Policy,
+    string? Reference,
+    Verdict? Verdict,
+    IReadOnlyList<VerdictEntry> Verdicts,
+    IReadOnlyList<ActionEntry> Actions,
+    Outcome? Outcome,
+    string Url)
+{
+    /// <summary>Where the change can be read about, if the announcement said so.</summary>
+    public string? ChangeUrl { get; init; }
+
+    /// <summary>The commit, if the announcement said so.</summary>
+    public string? Commit { get; init; }
+
+    /// <summary>release, config, flag or infra.</summary>
+    public string Kind { get; init; } = "release";
+
+    /// <summary>Labels of the announcement.</summary>
+    public IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+
+    /// <summary>What a page must say beside the verdict: what is missing, what waits, what was refused.</summary>
+    public IReadOnlyList<string> Notes { get; init; } = [];
+}
+
+/// <summary>The pinned policy: its name and content hash.</summary>
+public sealed record PolicyReference(string Name, string Version);
+
+/// <summary>One entry of the verdict's history.</summary>
+public sealed record VerdictEntry(string Decision, bool Final, DateTimeOffset At, string Reason);
+
+/// <summary>One action: intent first, result after.</summary>
+/// <param name="Kind">rollback, keep, alert, status or fix.</param>
+/// <param name="State">intended, running, done, failed or refused.</param>
+/// <param name="Key">DEPLOYMENT/KIND/N.</param>
+/// <param name="Target">Where it takes effect.</param>
+/// <param name="By">policy, or the person.</param>
+/// <param name="RequestedAt">When the intent was stored.</param>
+/// <param name="FinishedAt">When the result was; null while it runs.</param>
+/// <param name="ServingVersion">What the platform said serves afterwards.</param>
+/// <param name="Recovered">Whether the metrics came back; null while that is not known.</param>
+/// <param name="Message">One sentence for a person.</param>
+public sealed record ActionEntry(
+    string Kind,
+    string State,
+    string Key,
+    string Target,
+    string By,
+    DateTimeOffset RequestedAt,
+    DateTimeOffset? FinishedAt,
+    string? ServingVersion,
+    bool? Recovered,
+    string? Message);
+
+/// <summary>What a deployment really was, and how that is known.</summary>
+/// <param name="Label">GOOD, BAD or UNKNOWN.</param>
+/// <param name="Source">recovered-after-rollback, quiet-period, person ...</param>
+/// <param name="At">When it was labelled.</param>
+public sealed record Outcome(string Label, string Source, DateTimeOffset At);

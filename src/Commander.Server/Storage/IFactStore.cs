@@ -1,0 +1,110 @@
+namespace Commander.Server.Storage;
+
+/// <summary>The read table's row of a deployment. Written in the transaction of the facts that change it; can be rebuilt from them.</summary>
+/// <param name="Id">dep- and a ULID: ids sort by time.</param>
+/// <param name="Service">The service.</param>
+/// <param name="Environment">The environment.</param>
+/// <param name="Version">The version.</param>
+/// <param name="State">queued, watching, waiting_for_person, acting, verifying, observing or closed.</param>
+/// <param name="ClosedReason">decided, on_hold, superseded, cancelled, failed; null while open.</param>
+/// <param name="Decision">The newest verdict's word; null before the first.</param>
+/// <param name="StartedAt">When the rollout began.</param>
+/// <param name="ReceivedAt">When it was announced.</param>
+/// <param name="DueAt">When the owner must be awake next; null once closed. A sweep wakes what is overdue.</param>
+/// <param name="RolledBackAt">When a rollback of it was done; null when none was.</param>
+/// <param name="RolledBackTo">The version that it was rolled back to.</param>
+/// <param name="Snapshot">Whether it carries a metrics snapshot: such announcements never join.</param>
+/// <param name="Document">The deployment resource as JSON (design 5.2), as of the row's last fact.</param>
+internal sealed record DeploymentRow(
+    string Id,
+    string Service,
+    string Environment,
+    string Version,
+    string State,
+    string? ClosedReason,
+    string? Decision,
+    DateTimeOffset StartedAt,
+    DateTimeOffset ReceivedAt,
+    DateTimeOffset? DueAt,
+    DateTimeOffset? RolledBackAt,
+    string? RolledBackTo,
+    bool Snapshot,
+    byte[] Document)
+{
+    /// <summary>Whether the watch still goes on.</summary>
+    public bool Open => State != "closed";
+}
+
+/// <summary>A deployment that asks to be accepted.</summary>
+/// <param name="Fact">The first fact of its stream (seq 1).</param>
+/// <param name="Row">Its row.</param>
+/// <param name="IdempotencyKey">The caller's key; null for none.</param>
+/// <param name="RequestHash">SHA-256 of the request body, compared when the key is repeated.</param>
+/// <param name="JoinWindow">An announcement of the same service, environment and version joins a watch that is open, or whose <see cref="DeploymentRow.StartedAt"/> is no longer than this before <see cref="DeploymentRow.ReceivedAt"/>.</param>
+internal sealed record Announcement(Fact Fact, DeploymentRow Row, string? IdempotencyKey, byte[] RequestHash, TimeSpan JoinWindow);
+
+/// <summary>What became of an announcement.</summary>
+internal enum AnnounceResult
+{
+    /// <summary>Stored: a new watch.</summary>
+    Accepted,
+    /// <summary>It belongs to a watch that is there already; nothing was stored but the idempotency key.</summary>
+    Joined,
+    /// <summary>The idempotency key was used before with the same body.</summary>
+    Repeated,
+    /// <summary>The idempotency key was used before with another body.</summary>
+    KeyReused,
+}
+
+/// <summary>The answer to an announcement.</summary>
+/// <param name="Result">What became of it.</param>
+/// <param name="Id">The deployment it belongs to.</param>
+/// <param name="Superseded">Open watches of the same service and environment with another version, which the new one supersedes.</param>
+internal sealed record Announced(AnnounceResult Result, string Id, IReadOnlyList<string> Superseded);
+
+/// <summary>Facts for one stream, and what changes with them, in one transaction.</summary>
+/// <param name="Facts">Following each other; the first's seq must be the stream's next.</param>
+/// <param name="Row">The deployment's row after them; null for other streams.</param>
+/// <param name="DueAt">When only the due time changes: the id's new due time (<paramref name="Row"/> null).</param>
+internal sealed record Append(IReadOnlyList<Fact> Facts, DeploymentRow? Row, DateTimeOffset? DueAt = null);
+
+/// <summary>Which deployments are asked for; every part is optional.</summary>
+internal sealed record DeploymentFilter(
+    string? Service = null,
+    string? Environment = null,
+    string? Decision = null,
+    bool? Open = null,
+    DateTimeOffset? Since = null,
+    string? BeforeId = null,
+    int Limit = 50);
+
+/// <summary>The store cannot take the work now (disk full, closed, queue full): answered with 503 and this reason.</summary>
+internal sealed class StoreUnavailableException(string message, Exception? inner = null) : Exception(message, inner);
+
+/// <summary>Facts and read tables. Every call answers only after its commit is durable.</summary>
+internal interface IFactStore : IAsyncDisposable
+{
+    /// <summary>Accepts, joins or recognises an announcement, atomically.</summary>
+    Task<Announced> Announce(Announcement announcement, CancellationToken cancel);
+
+    /// <summary>Appends; false when the stream has moved on (somebody else owns it now): the caller throws its state away and reads again.</summary>
+    Task<bool> Append(Append append, CancellationToken cancel);
+
+    /// <summary>A stream's facts after <paramref name="afterSeq"/>, in order, at most <paramref name="limit"/>.</summary>
+    Task<IReadOnlyList<Fact>> Read(string stream, long afterSeq, int limit, CancellationToken cancel);
+
+    /// <summary>One deployment's row.</summary>
+    Task<DeploymentRow?> Find(string id, CancellationToken cancel);
+
+    /// <summary>Rows, newest id first.</summary>
+    Task<IReadOnlyList<DeploymentRow>> List(DeploymentFilter filter, CancellationToken cancel);
+
+    /// <summary>Ids of open deployments whose owner is overdue, most overdue first.</summary>
+    Task<IReadOnlyList<string>> Due(DateTimeOffset now, int limit, CancellationToken cancel);
+
+    /// <summary>The number of open deployments.</summary>
+    Task<int> CountOpen(CancellationToken cancel);
+
+    /// <summary>Past rows of a service and environment that matter for choosing a version and for cool-downs, newest first, at most <paramref name="limit"/>.</summary>
+    Task<IReadOnlyList<DeploymentRow>> History(string service, string environment, int limit, CancellationToken cancel);
+}
