@@ -1,0 +1,7 @@
+namespace Commander.Judging.Tests;
+
+public class GroundTests
+{
+    [Fact]
+    public void The_ground_holds() => true.ShouldBeTrue();
+}

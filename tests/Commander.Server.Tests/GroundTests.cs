@@ -1,0 +1,7 @@
+namespace Commander.Server.Tests;
+
+public class GroundTests
+{
+    [Fact]
+    public void The_ground_holds() => true.ShouldBeTrue();
+}
