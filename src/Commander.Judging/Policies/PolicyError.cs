@@ -1,0 +1,20 @@
+namespace Commander.Judging.Policies;
+
+/// <summary>One thing that is wrong in a policy file: where, what, and what to write instead.</summary>
+/// <param name="File">The file's name as the caller gave it.</param>
+/// <param name="Line">From 1.</param>
+/// <param name="Column">From 1.</param>
+/// <param name="Key">The path of the key, such as services.checkout.watch.step; empty where the text is no YAML at all.</param>
+/// <param name="Message">What is wrong, with the offending text quoted.</param>
+/// <param name="Remedy">What to write instead.</param>
+public sealed record PolicyError(string File, int Line, int Column, string Key, string Message, string Remedy)
+{
+    /// <summary>One line: file:line:column key: message; remedy.</summary>
+    public override string ToString() =>
+        Key.Length == 0 ? $"{File}:{Line}:{Column} {Message}; {Remedy}" : $"{File}:{Line}:{Column} {Key}: {Message}; {Remedy}";
+}
+
+/// <summary>What reading a policy file gives: policies, or everything that is wrong with it.</summary>
+/// <param name="Policies">The policies; null when there is any error.</param>
+/// <param name="Errors">All errors in the order of the file; empty when it is valid.</param>
+public sealed record PolicyReadResult(PolicySet? Policies, IReadOnlyList<PolicyError> Errors);
