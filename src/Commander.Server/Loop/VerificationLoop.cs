@@ -192,7 +192,9 @@ internal sealed class VerificationLoop : IDisposable
         double observedMs;
         using (var span = Tracing.Step(_parts.Clock, "3 observe", _id))
         {
-            var questions = Arms.Of(_watch, next.To);
+            var (questions, unasked) = Arms.Of(_watch, next.To);
+            foreach (var (metric, arm, reading) in unasked)
+                tick[metric, arm] = reading;
             if (source is null)
             {
                 foreach (var question in questions)
