@@ -1,3 +1,4 @@
+using Commander.Judging.Policies;
 using Commander.Judging.Verdicts;
 using Commander.Server.Api;
 using Commander.Server.Loop;

@@ -200,7 +200,8 @@ internal sealed class DeploymentDesk(LoopParts parts, IOwners owners, WakeQueue 
             var arms = new Dictionary<string, EvidenceReading>(StringComparer.Ordinal);
             for (var arm = Arm.Candidate; arm <= Arm.Seasonal; arm++)
             {
-                if (tick[m, arm] is not { Quality: Quality.Empty, Detail: null } reading)
+                ref var reading = ref tick[m, arm];
+                if (reading is not { Quality: Quality.Empty, Detail: null })
                     arms[arm.Word()] = Shown(policy.Metrics[m].Kind, reading);
             }
 

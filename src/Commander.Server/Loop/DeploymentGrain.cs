@@ -21,7 +21,7 @@ internal interface IDeploymentGrain : IGrainWithStringKey
 /// must not wait for a source that is slow; the loop's own gate keeps its facts in order.
 /// </summary>
 [Reentrant]
-internal sealed class DeploymentGrain(LoopParts parts) : Grain, IDeploymentGrain
+internal sealed class DeploymentGrain(LoopParts parts) : Grain, IDeploymentGrain, IDisposable
 {
     private static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(1);
     private static readonly TimeSpan Longest = TimeSpan.FromHours(1);
@@ -47,8 +47,9 @@ internal sealed class DeploymentGrain(LoopParts parts) : Grain, IDeploymentGrain
         await _stopping.CancelAsync();
         if (_owned is { } owned)
             await owned.DisposeAsync();
-        _stopping.Dispose();
     }
+
+    public void Dispose() => _stopping.Dispose();
 
     private void Schedule(TimeSpan wait)
     {

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Security.Cryptography;
 
 namespace Commander.Server.Loop;
@@ -6,6 +7,7 @@ namespace Commander.Server.Loop;
 internal sealed class DeploymentId(TimeProvider clock)
 {
     private const string Alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    private static readonly SearchValues<char> Letters = SearchValues.Create(Alphabet);
     private readonly Lock _lock = new();
     private readonly byte[] _random = new byte[10];
     private long _last;
@@ -35,7 +37,7 @@ internal sealed class DeploymentId(TimeProvider clock)
 
     /// <summary>Whether a text has the form of an id; anything else need not be looked up.</summary>
     public static bool IsValid(string? id) =>
-        id is { Length: 30 } && id.StartsWith("dep-", StringComparison.Ordinal) && id.AsSpan(4).IndexOfAnyExcept(Alphabet) < 0;
+        id is { Length: 30 } && id.StartsWith("dep-", StringComparison.Ordinal) && id.AsSpan(4).IndexOfAnyExcept(Letters) < 0;
 
     private static string Format(long time, byte[] random)
     {

@@ -42,16 +42,16 @@ internal sealed class PinBook : IPinned
         var book = new PinBook(current, model);
         foreach (var policies in current.Services.Values.Append(current.Defaults).GroupBy(p => p.Name, StringComparer.Ordinal))
         {
-            await book.Keep(store, "policy/" + policies.Key, "policy", [.. policies.Select(PolicyHash.Body)], clock,
+            await Keep(store, "policy/" + policies.Key, "policy", [.. policies.Select(PolicyHash.Body)], clock,
                 body => book._policies[PolicyHash.Of(body)] = PolicyHash.Read(body), cancel);
         }
 
-        await book.Keep(store, "model", "model", [Body(model)], clock,
+        await Keep(store, "model", "model", [Body(model)], clock,
             body => book._models[PolicyHash.Of(body)] = FactBody.Read<Model>(body), cancel);
         return book;
     }
 
-    private async Task Keep(IFactStore store, string stream, string kind, IReadOnlyList<byte[]> bodies, TimeProvider clock, Action<byte[]> remember, CancellationToken cancel)
+    private static async Task Keep(IFactStore store, string stream, string kind, IReadOnlyList<byte[]> bodies, TimeProvider clock, Action<byte[]> remember, CancellationToken cancel)
     {
         // Two servers that start at once may collide on the key: the loser reads again and finds the body there.
         for (var attempt = 0; attempt < 5; attempt++)

@@ -68,7 +68,9 @@ internal static class Replay
             var tick = new Judging.Evidence.Tick(stored.N, stored.Span, policy.Metrics.Count);
             for (var m = 0; m < policy.Metrics.Count; m++)
             {
-                var from = watch.Policy.Metrics.Select((p, i) => (p.Name, i)).FirstOrDefault(p => p.Name == policy.Metrics[m].Name, ("", -1)).Item2;
+                var from = -1;
+                for (var i = 0; i < watch.Policy.Metrics.Count; i++)
+                    from = watch.Policy.Metrics[i].Name == policy.Metrics[m].Name ? i : from;
                 if (from < 0)
                     continue;
                 for (var arm = Judging.Evidence.Arm.Candidate; arm <= Judging.Evidence.Arm.Seasonal; arm++)

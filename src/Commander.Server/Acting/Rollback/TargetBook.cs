@@ -1,4 +1,5 @@
 using Commander.Judging.Policies;
+using Commander.Server.Hosting;
 
 namespace Commander.Server.Acting.Rollback;
 
@@ -13,4 +14,18 @@ internal sealed class TargetBook(Func<RollbackPolicy, IRollbackTarget?> make)
     /// <summary>The targets that speak HTTP through <paramref name="http"/>.</summary>
     public static TargetBook Over(HttpClient http, TimeProvider clock, Func<string, string?> secret) =>
         new(rollback => rollback.Type == "webhook" ? new WebhookTarget(rollback, http, clock, secret) : null);
+}
+
+/// <summary>Adds the rollback targets.</summary>
+internal static class TargetHosting
+{
+    public static void AddRollbackTargets(this IServiceCollection services)
+    {
+        services.AddHttpClient("rollback").ConfigurePrimaryHttpMessageHandler(() => new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false, UseProxy = false });
+        services.AddSingleton(new Secrets(Environment.GetEnvironmentVariable));
+        services.AddSingleton(s => TargetBook.Over(
+            s.GetRequiredService<IHttpClientFactory>().CreateClient("rollback"),
+            s.GetRequiredService<TimeProvider>(),
+            s.GetRequiredService<Secrets>().Resolve));
+    }
 }

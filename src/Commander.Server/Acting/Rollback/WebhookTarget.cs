@@ -72,7 +72,8 @@ internal sealed class WebhookTarget(RollbackPolicy policy, HttpClient http, Time
         if (!policy.Settings.TryGetValue("secret", out var reference) || secret(reference) is not { } key)
             return;
         var timestamp = clock.GetUtcNow().ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
-        var signed = HMACSHA256.HashData(Encoding.UTF8.GetBytes(key), [.. Encoding.ASCII.GetBytes(timestamp + "."), .. body]);
+        byte[] text = [.. Encoding.ASCII.GetBytes(timestamp + "."), .. body];
+        var signed = HMACSHA256.HashData(Encoding.UTF8.GetBytes(key), text);
         request.Headers.Add("Commander-Timestamp", timestamp);
         request.Headers.Add("Commander-Signature", "v1=" + Convert.ToHexStringLower(signed));
     }
