@@ -12,6 +12,24 @@ internal static class Reading
         started_at, received_at, due_at, rolled_back_at, rolled_back_to, snapshot, document
         """;
 
+    /// <summary>The oldest id of a time.</summary>
+    internal const string FirstSince = "SELECT id FROM deployments WHERE received_at >= $1 ORDER BY received_at, id LIMIT 1";
+
+    /// <summary>Who should be awake and may not be.</summary>
+    internal const string Overdue =
+        "SELECT id FROM deployments WHERE due_at IS NOT NULL AND due_at <= $1 ORDER BY due_at, id LIMIT $2";
+
+    /// <summary>How many are open.</summary>
+    internal const string Opened = "SELECT count(*) FROM deployments WHERE state <> 'closed'";
+
+    /// <summary>What a version is chosen by.</summary>
+    internal const string Past =
+        $"""
+        SELECT {RowColumns} FROM deployments
+        WHERE service = $1 AND environment = $2 AND (rolled_back_at IS NOT NULL OR (state = 'closed' AND decision = 'CONTINUE'))
+        ORDER BY id DESC LIMIT $3
+        """;
+
     public static IReadOnlyList<Fact> Facts(Session session, string stream, long afterSeq, int limit)
     {
         using var reader = session.Query(
@@ -55,7 +73,7 @@ internal static class Reading
             // Ids sort by time: the first one of the time asked for ends the walk down the ids, which would otherwise
             // go through the whole past when fewer rows match than were asked for.
             var from = since.ToUnixTimeMilliseconds();
-            using var first = session.Query("SELECT id FROM deployments WHERE received_at >= $1 ORDER BY received_at, id LIMIT 1", from);
+            using var first = session.Query(FirstSince, from);
             if (!first.Read())
             {
                 return [];
@@ -86,10 +104,7 @@ internal static class Reading
 
     public static IReadOnlyList<string> Due(Session session, DateTimeOffset now, int limit)
     {
-        using var reader = session.Query(
-            "SELECT id FROM deployments WHERE due_at IS NOT NULL AND due_at <= $1 ORDER BY due_at, id LIMIT $2",
-            now.ToUnixTimeMilliseconds(),
-            limit);
+        using var reader = session.Query(Overdue, now.ToUnixTimeMilliseconds(), limit);
         var ids = new List<string>();
         while (reader.Read())
         {
@@ -99,19 +114,10 @@ internal static class Reading
         return ids;
     }
 
-    public static int CountOpen(Session session) =>
-        (int)session.Number("SELECT count(*) FROM deployments WHERE state <> 'closed'");
+    public static int CountOpen(Session session) => (int)session.Number(Opened);
 
     public static IReadOnlyList<DeploymentRow> History(Session session, string service, string environment, int limit) =>
-        Rows(session.Query(
-            $"""
-            SELECT {RowColumns} FROM deployments
-            WHERE service = $1 AND environment = $2 AND (rolled_back_at IS NOT NULL OR (state = 'closed' AND decision = 'CONTINUE'))
-            ORDER BY id DESC LIMIT $3
-            """,
-            service,
-            environment,
-            limit));
+        Rows(session.Query(Past, service, environment, limit));
 
     private static List<DeploymentRow> Rows(SqliteDataReader reader)
     {

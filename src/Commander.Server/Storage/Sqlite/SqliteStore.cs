@@ -37,6 +37,8 @@ internal sealed class SqliteStore : IFactStore
     private Session? session;
     private DateTimeOffset purgedAt;
 
+    private long writes;
+    private long groups;
     private int disposed;
 
     private SqliteStore(DataFolder folder, Session session, TimeProvider clock, ILogger logger, int queueLength)
@@ -96,6 +98,9 @@ internal sealed class SqliteStore : IFactStore
 
     /// <summary>Notes the address that this process serves, for the error of a second process on the folder.</summary>
     public void Serves(string address) => folder.Serves(address);
+
+    /// <summary>How many writes were committed since the start, and how many flushes they shared.</summary>
+    public (long Writes, long Groups) Committed => (Interlocked.Read(ref writes), Interlocked.Read(ref groups));
 
     /// <inheritdoc/>
     public Task<Announced> Announce(Announcement announcement, CancellationToken cancel)
@@ -288,6 +293,8 @@ internal sealed class SqliteStore : IFactStore
             return;
         }
 
+        Interlocked.Add(ref writes, group.Count);
+        Interlocked.Increment(ref groups);
         foreach (var write in group)
         {
             write.Committed();

@@ -16,6 +16,24 @@ internal static class Writing
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
         """;
 
+    /// <summary>The watch that an announcement joins.</summary>
+    internal const string Joinable =
+        """
+        SELECT id FROM deployments
+        WHERE service = $1 AND environment = $2 AND version = $3 AND snapshot = 0
+            AND (state <> 'closed' OR started_at >= $4)
+        ORDER BY state = 'closed', id DESC
+        LIMIT 1
+        """;
+
+    /// <summary>Open watches of other versions. The index is named: the planner would rather walk all rows of the service in the order of ids.</summary>
+    internal const string OpenOthers =
+        """
+        SELECT id FROM deployments INDEXED BY deployments_open
+        WHERE service = $1 AND environment = $2 AND version <> $3 AND state <> 'closed'
+        ORDER BY id
+        """;
+
     /// <summary>Accepts, joins or recognises an announcement.</summary>
     public static Announced Announce(Session session, Announcement announcement, DateTimeOffset now)
     {
@@ -102,13 +120,7 @@ internal static class Writing
     private static string? ToJoin(Session session, DeploymentRow row, TimeSpan window)
     {
         using var reader = session.Query(
-            """
-            SELECT id FROM deployments
-            WHERE service = $1 AND environment = $2 AND version = $3 AND snapshot = 0
-                AND (state <> 'closed' OR started_at >= $4)
-            ORDER BY state = 'closed', id DESC
-            LIMIT 1
-            """,
+            Joinable,
             row.Service,
             row.Environment,
             row.Version,
@@ -119,11 +131,7 @@ internal static class Writing
     private static List<string> Supersede(Session session, DeploymentRow row, DateTimeOffset now)
     {
         List<string> ids = [];
-        using (var reader = session.Query(
-            "SELECT id FROM deployments WHERE service = $1 AND environment = $2 AND version <> $3 AND state <> 'closed' ORDER BY id",
-            row.Service,
-            row.Environment,
-            row.Version))
+        using (var reader = session.Query(OpenOthers, row.Service, row.Environment, row.Version))
         {
             while (reader.Read())
             {
@@ -149,7 +157,7 @@ internal static class Writing
             : FactChain.Start(stream);
     }
 
-    private static void Insert(Session session, Fact fact) =>
+    public static void Insert(Session session, Fact fact) =>
         session.Run(
             InsertFact,
             fact.Stream,
@@ -161,7 +169,7 @@ internal static class Writing
             fact.BodyHash,
             fact.Hash);
 
-    private static void Insert(Session session, DeploymentRow row) =>
+    public static void Insert(Session session, DeploymentRow row) =>
         session.Run(
             InsertRow,
             row.Id,
