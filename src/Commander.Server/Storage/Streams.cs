@@ -1,0 +1,11 @@
+namespace Commander.Server.Storage;
+
+/// <summary>How streams are named.</summary>
+internal static class Streams
+{
+    /// <summary>What stands before a deployment's id.</summary>
+    public const string Deployment = "deployment/";
+
+    /// <summary>The stream of a deployment.</summary>
+    public static string Of(string deploymentId) => Deployment + deploymentId;
+}
