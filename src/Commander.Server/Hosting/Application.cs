@@ -8,7 +8,6 @@ using Commander.Server.Api;
 using Commander.Server.Intake;
 using Commander.Server.Loop;
 using Commander.Server.Sources;
-using Commander.Server.Sources.Scrape;
 using Commander.Server.Storage;
 using Commander.Server.Storage.Sqlite;
 using Microsoft.AspNetCore.ResponseCompression;
@@ -38,11 +37,13 @@ internal static class Application
         {
             await using var app = await Build(options, policies, cancel);
             await app.StartAsync(cancel);
+            if (app.Services.GetRequiredService<IFactStore>() is SqliteStore store)
+                store.Serves(options.Url.ToString());
             await Console.Out.WriteLineAsync($"Commander serves {options.Url.GetLeftPart(UriPartial.Authority)}  (data in {Path.GetFullPath(options.Data)}; stop with Ctrl+C)");
             await app.WaitForShutdownAsync(cancel);
             return 0;
         }
-        catch (Exception e) when (e is StoreUnavailableException or IOException)
+        catch (Exception e) when (e is StoreUnavailableException or DataFolderInUseException or IOException)
         {
             await Console.Error.WriteLineAsync(e.Message);
             return 1;
@@ -53,6 +54,15 @@ internal static class Application
     public static async Task<WebApplication> Build(CommanderOptions options, PolicySet policies, CancellationToken cancel)
     {
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions { ApplicationName = typeof(Application).Assembly.GetName().Name });
+        builder.Logging.ClearProviders();
+        builder.Logging.AddSimpleConsole(console =>
+        {
+            console.SingleLine = true;
+            console.TimestampFormat = "yyyy-MM-dd'T'HH:mm:ss.fff'Z' ";
+            console.UseUtcTimestamp = true;
+        });
+        builder.Logging.AddConfiguration(builder.Configuration.GetSection("Logging"));
+        builder.Logging.AddFilter(null, LogLevel.Warning).AddFilter("Commander", LogLevel.Information);
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Limits.MaxRequestBodySize = MaxBody);
         builder.WebHost.UseUrls(options.Url.ToString());
         builder.Services.ConfigureHttpJsonOptions(json => Json.Apply(json.SerializerOptions, JsonUnmappedMemberHandling.Disallow));
@@ -67,7 +77,8 @@ internal static class Application
         builder.Services.Configure<BrotliCompressionProviderOptions>(brotli => brotli.Level = CompressionLevel.Fastest);
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton(options);
-        var store = SqliteStore.Open(options.Data, TimeProvider.System, options.Url.ToString());
+        using var startLog = LoggerFactory.Create(log => log.AddConsole());
+        var store = SqliteStore.Open(options.Data, TimeProvider.System, startLog.CreateLogger("Commander.Storage"));
         try
         {
             builder.Services.AddSingleton<IFactStore>(store);

@@ -2,6 +2,11 @@ namespace Commander.Server.Loop;
 
 /// <summary>What others may want of a deployment's owner, as a document: it crosses machines and versions.</summary>
 /// <param name="Kind">join, supersede, rollback, keep or outcome.</param>
+/// <param name="By">The person, or for supersede the newer deployment's id.</param>
+/// <param name="Reason">A person's reason or note.</param>
+/// <param name="Label">For outcome: GOOD, BAD or UNKNOWN.</param>
+/// <param name="Version">For supersede: the newer version.</param>
+/// <param name="Joined">For join: what the other announcement adds.</param>
 internal sealed record OwnerCommand(string Kind, string? By = null, string? Reason = null, string? Label = null, string? Version = null, JoinedBody? Joined = null);
 
 /// <summary>Whoever owns a deployment: a grain somewhere in the cluster, or the loop itself in a test.</summary>

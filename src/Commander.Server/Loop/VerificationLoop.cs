@@ -39,6 +39,7 @@ internal sealed class VerificationLoop : IDisposable
     private Watch _watch;
     private bool _entered;
     private bool _heard;
+    private bool _stale;
     private int _failures;
 
     private VerificationLoop(LoopParts parts, string id, Watch watch)
@@ -82,6 +83,7 @@ internal sealed class VerificationLoop : IDisposable
             return Now + RetryPause;
         try
         {
+            await Commit(_ => { }, cancel);
             await HearOfNewer(cancel);
             while (_watch.Open)
             {
@@ -464,6 +466,7 @@ internal sealed class VerificationLoop : IDisposable
         await _gate.WaitAsync(cancel);
         try
         {
+            await Refresh(cancel);
             return _watch.Document(_parts.Url);
         }
         finally
@@ -633,9 +636,15 @@ internal sealed class VerificationLoop : IDisposable
         await _gate.WaitAsync(cancel);
         try
         {
+            await Refresh(cancel);
+            // Until all of it is stored, what is folded in is a draft that the next reader throws away.
+            _stale = true;
             var batch = new Batch(this);
             await build(batch);
-            return await batch.Commit(cancel);
+            var stored = await batch.Commit(cancel);
+            _stale = !stored;
+            await Refresh(cancel);
+            return stored;
         }
         finally
         {
@@ -701,31 +710,21 @@ internal sealed class VerificationLoop : IDisposable
             var append = onlyTicks
                 ? new Append(_facts, null, loop.NextDue())
                 : new Append(_facts, Row(watch));
-            try
+            if (!await loop._parts.Store.Append(append, cancel))
             {
-                if (await loop._parts.Store.Append(append, cancel))
-                {
-                    foreach (var fact in _facts)
-                        loop._parts.Live.Publish(new LiveEvent(loop._id, fact.Seq, fact.Kind));
-                    if (!watch.Open && loop._entered)
-                    {
-                        loop._entered = false;
-                        loop._parts.Limits.Leave();
-                    }
-
-                    return true;
-                }
-
                 loop._parts.Log.MovedOn(loop._id, _facts[0].Seq);
-            }
-            catch
-            {
-                await loop.ReadAgain(cancel);
-                throw;
+                return false;
             }
 
-            await loop.ReadAgain(cancel);
-            return false;
+            foreach (var fact in _facts)
+                loop._parts.Live.Publish(new LiveEvent(loop._id, fact.Seq, fact.Kind));
+            if (!watch.Open && loop._entered)
+            {
+                loop._entered = false;
+                loop._parts.Limits.Leave();
+            }
+
+            return true;
         }
 
         private DeploymentRow Row(Watch watch)
@@ -750,9 +749,13 @@ internal sealed class VerificationLoop : IDisposable
         }
     }
 
-    private async Task ReadAgain(CancellationToken cancel)
+    // Called inside the gate.
+    private async Task Refresh(CancellationToken cancel)
     {
+        if (!_stale)
+            return;
         if (await Read(_parts, _id, cancel) is { } watch)
             _watch = watch;
+        _stale = false;
     }
 }
