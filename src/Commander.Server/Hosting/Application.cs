@@ -94,6 +94,7 @@ internal static class Application
             app.MapGenericApi();
             app.MapDeploymentsApi();
             app.MapPoliciesApi();
+            app.MapSamplesApi();
             app.MapHealthApi();
             app.MapOpenApi();
             return app;

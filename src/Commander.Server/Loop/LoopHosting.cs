@@ -11,6 +11,7 @@ internal static class LoopHosting
     public static void AddLoop(this IServiceCollection services, PinBook pins, CommanderOptions options)
     {
         services.AddSingleton(pins);
+        services.AddSingleton<IPinned>(pins);
         services.AddSingleton(new LoopLimits { MaxWatches = options.MaxWatches });
         services.AddSingleton<LiveEvents>();
         services.AddSingleton<DeploymentId>();

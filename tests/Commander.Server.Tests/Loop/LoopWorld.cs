@@ -10,6 +10,7 @@ using Commander.Server.Storage;
 using Commander.Server.Storage.Sqlite;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
+using Reading = Commander.Judging.Evidence.Reading;
 
 namespace Commander.Server.Tests.Loop;
 
