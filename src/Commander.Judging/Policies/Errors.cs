@@ -13,6 +13,9 @@ internal sealed class Errors(string file)
 
     public bool Any => _errors.Count > 0;
 
+    /// <summary>Whether more errors would only be counted: time to stop looking.</summary>
+    public bool Full => _errors.Count >= Max;
+
     public void Add(Place place, string key, string message, string remedy)
     {
         if (_errors.Count < Max)

@@ -15,6 +15,7 @@ public static class PolicyReader
     public const int MaxPolicies = 10_000;
 
     private const int MaxName = 100;
+    private const int MaxAlerts = 32;
 
     private static readonly string[] ServiceKeys =
         ["source", "preset", "metrics", "compare", "no_data", "watch", "decide", "act", "fix", "alert", "learn"];
@@ -65,7 +66,17 @@ public static class PolicyReader
             if (services.Entries.Count > MaxServices)
                 errors.Add(services, $"has more than {MaxServices} services", "split the file into several files of one folder");
             foreach (var entry in services.Entries.Take(MaxServices))
+            {
+                if (errors.Full)
+                    break;
                 Service(entry, defaults);
+                if (_services.Count > MaxPolicies)
+                {
+                    errors.Add(entry.Place, entry.Value.Path, $"services and environments make more than {MaxPolicies} policies", "split the file, or override less");
+                    break;
+                }
+            }
+
             return new PolicySet(_sources, plain, _services);
         }
 
@@ -119,11 +130,6 @@ public static class PolicyReader
             _services[entry.Key] = plain;
             foreach (var (environment, policy) in environments)
                 _services[$"{entry.Key}/{environment}"] = policy;
-            if (_services.Count > MaxPolicies)
-            {
-                errors.Add(own, $"services and environments make more than {MaxPolicies} policies", "split the file, or override less");
-                _services.Clear();
-            }
         }
 
         private bool Named(Entry entry, string what)
@@ -208,6 +214,8 @@ public static class PolicyReader
             var metrics = new List<MetricPolicy>();
             foreach (var entry in map.Entries)
             {
+                if (count > Policies.Policy.MaxMetrics)
+                    break;
                 // Switched off: what the defaults or a preset watch and this service does not.
                 if (entry.Value is TextNode { Value: "off" })
                     continue;
@@ -221,7 +229,7 @@ public static class PolicyReader
             }
 
             if (count > Policies.Policy.MaxMetrics)
-                section.Wrong("metrics", $"has {count} metrics, and a watch takes {Policies.Policy.MaxMetrics}", "keep the ones that a rollback would be decided by");
+                section.Wrong("metrics", $"has more than {Policies.Policy.MaxMetrics} metrics", "keep the ones that a rollback would be decided by");
             return metrics;
         }
 
@@ -365,6 +373,12 @@ public static class PolicyReader
             const string example = "{ slack: '#deploys', on: [rollback, hold] }";
             foreach (var item in parent.Items("alert", $"[ {example} ]"))
             {
+                if (alerts.Count == MaxAlerts)
+                {
+                    errors.Add(item, $"is one alert more than {MaxAlerts}", "tell fewer people, or one channel that forwards");
+                    break;
+                }
+
                 if (item is not MapNode map)
                 {
                     errors.Add(item, $"is {Section.What(item)}, not a map", $"write {example}");

@@ -70,11 +70,11 @@ internal sealed class YamlTree
     public const int MaxDepth = 12;
     public const int MaxNodes = 100_000;
     private const int MaxKey = 200;
+    private const int MaxPath = 200;
 
     private readonly IParser _parser;
     private readonly Errors _errors;
     private int _nodes;
-    private bool _full;
 
     private YamlTree(IParser parser, Errors errors)
     {
@@ -98,15 +98,23 @@ internal sealed class YamlTree
         }
         catch (YamlException exception)
         {
-            errors.Add(Place.Of(exception.Start), "", $"is no YAML: {Reason(exception)}", "check indentation, quotes and brackets here and on the line before");
+            errors.Add(Place.Of(exception.Start), "", $"is no YAML: {Quote.Clean(exception.Message.TrimEnd('.'), 200)}", "check indentation, quotes and brackets here and on the line before");
+            return null;
+        }
+        catch (StopException)
+        {
             return null;
         }
     }
 
-    private static string Reason(YamlException exception)
+    /// <summary>Ends the reading at a bound. Passing over what is too deep would take time in the square of its depth.</summary>
+    private StopException Stop(string path, string message, string remedy)
     {
-        return Quote.Clean(exception.Message.TrimEnd('.'), 200);
+        _errors.Add(Here(), path, message, remedy);
+        return new StopException();
     }
+
+    private sealed class StopException : Exception;
 
     private Node? Stream()
     {
@@ -120,18 +128,15 @@ internal sealed class YamlTree
 
         if (_parser.Accept<DocumentStart>(out var second))
             _errors.Add(Place.Of(second.Start), "", "a second document begins", "write one document a file, and remove the line ---");
-        return _full ? null : root;
+        return root;
     }
 
     private Node Node(string path, int depth)
     {
         if (_parser.Accept<NodeEvent>(out var node))
             Refuse(node, path);
-        if (++_nodes > MaxNodes && !_full)
-        {
-            _full = true;
-            _errors.Add(Here(), path, $"the file has more than {MaxNodes} values", "split it into several files of one folder");
-        }
+        if (++_nodes > MaxNodes)
+            throw Stop(path, $"the file has more than {MaxNodes} values", "split it into several files of one folder");
 
         if (_parser.TryConsume<Scalar>(out var scalar))
             return new TextNode(Place.Of(scalar.Start), path, scalar.Value, scalar.Style == ScalarStyle.Plain);
@@ -142,15 +147,8 @@ internal sealed class YamlTree
             return new TextNode(at, path, "", Plain: true);
         }
 
-        if (depth >= MaxDepth || _full)
-        {
-            var place = Here();
-            if (!_full)
-                _errors.Add(place, path, $"is nested deeper than {MaxDepth} levels", "no key of a policy lies that deep: check brackets and indentation");
-            _parser.SkipThisAndNestedEvents();
-            return new TextNode(place, path, "", Plain: true);
-        }
-
+        if (depth >= MaxDepth)
+            throw Stop(path, $"is nested deeper than {MaxDepth} levels", "no key of a policy lies that deep: check brackets and indentation");
         return _parser.Accept<SequenceStart>(out _) ? List(path, depth) : Map(path, depth);
     }
 
@@ -159,7 +157,7 @@ internal sealed class YamlTree
         var start = _parser.Consume<SequenceStart>();
         var items = new List<Node>();
         while (!_parser.TryConsume<SequenceEnd>(out _))
-            items.Add(Node($"{path}[{items.Count}]", depth + 1));
+            items.Add(Node(path.Length > MaxPath ? path : $"{path}[{items.Count}]", depth + 1));
         return new ListNode(Place.Of(start.Start), path, items);
     }
 
@@ -174,14 +172,14 @@ internal sealed class YamlTree
             if (!_parser.TryConsume<Scalar>(out var key))
             {
                 _errors.Add(place, path, "a key is a list, a map or an alias", "write a word before the colon");
-                _parser.SkipThisAndNestedEvents();
+                Node(path, depth + 1);
                 Node(path, depth + 1);
                 continue;
             }
 
             Refuse(key, path);
             var name = key.Value.Length > MaxKey ? key.Value[..MaxKey] : key.Value;
-            var inner = path.Length == 0 ? Quote.Clean(name, 80) : $"{path}.{Quote.Clean(name, 80)}";
+            var inner = Inside(path, Quote.Clean(name, 80));
             if (key.Value.Length > MaxKey)
                 _errors.Add(place, inner, $"the key is longer than {MaxKey} characters", "write a shorter one");
             var value = Node(inner, depth + 1);
@@ -194,6 +192,10 @@ internal sealed class YamlTree
 
         return new MapNode(Place.Of(start.Start), path, entries);
     }
+
+    /// <summary>The path of a key; beyond a length that no true key has it stays its parent's, so that paths take no memory in the square.</summary>
+    private static string Inside(string path, string name) =>
+        path.Length == 0 ? name : path.Length > MaxPath ? path : $"{path}.{name}";
 
     private void Refuse(NodeEvent node, string path)
     {
