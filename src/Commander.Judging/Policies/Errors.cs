@@ -3,7 +3,7 @@ using System.Text;
 namespace Commander.Judging.Policies;
 
 /// <summary>Collects everything that is wrong, each thing once: what stands under defaults is read for every service.</summary>
-internal sealed class Errors(string file)
+internal sealed class Errors
 {
     /// <summary>More than these nobody reads; the last one says that there are others.</summary>
     public const int Max = 200;
@@ -13,10 +13,13 @@ internal sealed class Errors(string file)
 
     public bool Any => _errors.Count > 0;
 
+    /// <summary>Whether more errors would only be counted: time to stop looking.</summary>
+    public bool Full => _errors.Count >= Max;
+
     public void Add(Place place, string key, string message, string remedy)
     {
-        if (_errors.Count < Max)
-            _errors.Add(new PolicyError(file, place.Line, place.Column, key, message, remedy));
+        if (!Full)
+            _errors.Add(new PolicyError(place.File, place.Line, place.Column, key, message, remedy));
         else
             _more = true;
     }
@@ -25,9 +28,9 @@ internal sealed class Errors(string file)
 
     public IReadOnlyList<PolicyError> InOrder()
     {
-        var errors = _errors.OrderBy(error => error.Line).ThenBy(error => error.Column).ThenBy(error => error.Key, StringComparer.Ordinal).ToList();
+        var errors = _errors.OrderBy(error => error.File, StringComparer.Ordinal).ThenBy(error => error.Line).ThenBy(error => error.Column).ThenBy(error => error.Key, StringComparer.Ordinal).ToList();
         if (_more)
-            errors.Add(new PolicyError(file, errors[^1].Line, errors[^1].Column, "", $"there are more than {Max} errors", "mend these first"));
+            errors.Add(new PolicyError(errors[^1].File, errors[^1].Line, errors[^1].Column, "", $"there are more than {Max} errors", "mend these first"));
         return errors;
     }
 }

@@ -14,7 +14,12 @@ public sealed record PolicyError(string File, int Line, int Column, string Key, 
         Key.Length == 0 ? $"{File}:{Line}:{Column} {Message}; {Remedy}" : $"{File}:{Line}:{Column} {Key}: {Message}; {Remedy}";
 }
 
-/// <summary>What reading a policy file gives: policies, or everything that is wrong with it.</summary>
+/// <summary>What reading policy files gives: policies, or everything that is wrong with them.</summary>
 /// <param name="Policies">The policies; null when there is any error.</param>
-/// <param name="Errors">All errors in the order of the file; empty when it is valid.</param>
+/// <param name="Errors">All errors in the order of the files; empty when they are valid.</param>
 public sealed record PolicyReadResult(PolicySet? Policies, IReadOnlyList<PolicyError> Errors);
+
+/// <summary>A policy file as its reader found it.</summary>
+/// <param name="Name">Its name, for errors.</param>
+/// <param name="Yaml">Its text.</param>
+public sealed record PolicyFile(string Name, string Yaml);

@@ -5,16 +5,20 @@ namespace Commander.Judging.Policies;
 /// <summary>Policy files: YAML text to policies, or everything that is wrong with it at once.</summary>
 public static class PolicyReader
 {
-    /// <summary>A file has at most so many services.</summary>
+    /// <summary>A folder has at most so many files.</summary>
+    public const int MaxFiles = 1_000;
+
+    /// <summary>All files together have at most so many services.</summary>
     public const int MaxServices = 2_000;
 
     /// <summary>A service (or the defaults) has at most so many environments with overrides.</summary>
     public const int MaxEnvironments = 32;
 
-    /// <summary>A file resolves to at most so many policies, environments counted.</summary>
+    /// <summary>All files together resolve to at most so many policies, environments counted.</summary>
     public const int MaxPolicies = 10_000;
 
     private const int MaxName = 100;
+    private const int MaxAlerts = 32;
 
     private static readonly string[] ServiceKeys =
         ["source", "preset", "metrics", "compare", "no_data", "watch", "decide", "act", "fix", "alert", "learn"];
@@ -33,16 +37,57 @@ public static class PolicyReader
     {
         ArgumentNullException.ThrowIfNull(yaml);
         ArgumentNullException.ThrowIfNull(fileName);
-        var errors = new Errors(fileName);
-        var root = YamlTree.Read(yaml, errors);
-        PolicySet? policies = null;
-        if (root is MapNode map)
-            policies = new Reading(errors).Set(map);
-        else if (root is null or TextNode { IsNull: true })
-            policies = PolicySet.Empty;
-        else
-            errors.Add(root, $"the file is {Section.What(root)}, not a map", "begin with sources:, defaults: or services:");
+        return Read([new PolicyFile(fileName, yaml)]);
+    }
+
+    /// <summary>Reads the files of a folder as one policy: a source of one file serves the services of all; defaults may stand in one of them. Bounded and pure like <see cref="Read(string, string)"/>.</summary>
+    /// <param name="files">At most <see cref="MaxFiles"/>, in any order.</param>
+    /// <returns>The policies, or all errors of all files, in the order of their names. Never throws for what the texts are.</returns>
+    public static PolicyReadResult Read(IReadOnlyList<PolicyFile> files)
+    {
+        ArgumentNullException.ThrowIfNull(files);
+        var errors = new Errors();
+        var sources = new List<Entry>();
+        var services = new List<Entry>();
+        MapNode? defaults = null;
+        if (files.Count > MaxFiles)
+            errors.Add(new Place(files[MaxFiles].Name, 1, 1), "", $"the folder has more than {MaxFiles} policy files", "put several services into one file");
+        foreach (var file in files.Take(MaxFiles))
+        {
+            var root = YamlTree.Read(file.Name, file.Yaml, errors);
+            if (root is null or TextNode { IsNull: true })
+                continue;
+            if (root is not MapNode map)
+            {
+                errors.Add(root, $"the file is {Section.What(root)}, not a map", "begin with sources:, defaults: or services:");
+                continue;
+            }
+
+            var top = new Section(map, errors, "sources", "defaults", "services");
+            AddNew(sources, top.Map("sources"), errors);
+            AddNew(services, top.Map("services"), errors);
+            if (top.Value("defaults") is null)
+                continue;
+            if (defaults is null)
+                defaults = top.Map("defaults");
+            else
+                top.Wrong("defaults", $"stands in {defaults.Place.File} too", "write defaults into one file of the folder");
+        }
+
+        var policies = new Reading(errors).Set(sources, defaults ?? new MapNode(new Place("", 1, 1), "defaults", []), services);
         return errors.Any ? new PolicyReadResult(null, errors.InOrder()) : new PolicyReadResult(policies, []);
+    }
+
+    private static void AddNew(List<Entry> all, MapNode map, Errors errors)
+    {
+        var known = all.Where(entry => entry.Place.File != map.Place.File).ToDictionary(entry => entry.Key, StringComparer.Ordinal);
+        foreach (var entry in map.Entries)
+        {
+            if (known.TryGetValue(entry.Key, out var first))
+                errors.Add(entry.Place, entry.Value.Path, $"stands in {first.Place.File} on line {first.Place.Line} too", "remove one of the two");
+            else
+                all.Add(entry);
+        }
     }
 
     private sealed class Reading(Errors errors)
@@ -50,22 +95,29 @@ public static class PolicyReader
         private readonly Dictionary<string, SourceSettings> _sources = new(StringComparer.Ordinal);
         private readonly Dictionary<string, Policy> _services = new(StringComparer.Ordinal);
 
-        public PolicySet Set(MapNode root)
+        public PolicySet Set(List<Entry> sources, MapNode defaults, List<Entry> services)
         {
-            var top = new Section(root, errors, "sources", "defaults", "services");
-            foreach (var entry in top.Map("sources").Entries)
+            foreach (var entry in sources)
                 Source(entry);
 
-            var defaults = top.Map("defaults");
             var (plain, shared) = Resolve(null, defaults);
             foreach (var (environment, policy) in shared)
                 _services[PolicySet.AnyService + "/" + environment] = policy;
 
-            var services = top.Map("services");
-            if (services.Entries.Count > MaxServices)
-                errors.Add(services, $"has more than {MaxServices} services", "split the file into several files of one folder");
-            foreach (var entry in services.Entries.Take(MaxServices))
+            if (services.Count > MaxServices)
+                errors.Add(services[MaxServices].Place, services[MaxServices].Value.Path, $"is one service more than {MaxServices}", "run a second Commander for the others");
+            foreach (var entry in services.Take(MaxServices))
+            {
+                if (errors.Full)
+                    break;
                 Service(entry, defaults);
+                if (_services.Count > MaxPolicies)
+                {
+                    errors.Add(entry.Place, entry.Value.Path, $"services and environments make more than {MaxPolicies} policies", "override less, or run a second Commander for the others");
+                    break;
+                }
+            }
+
             return new PolicySet(_sources, plain, _services);
         }
 
@@ -119,11 +171,6 @@ public static class PolicyReader
             _services[entry.Key] = plain;
             foreach (var (environment, policy) in environments)
                 _services[$"{entry.Key}/{environment}"] = policy;
-            if (_services.Count > MaxPolicies)
-            {
-                errors.Add(own, $"services and environments make more than {MaxPolicies} policies", "split the file, or override less");
-                _services.Clear();
-            }
         }
 
         private bool Named(Entry entry, string what)
@@ -208,6 +255,8 @@ public static class PolicyReader
             var metrics = new List<MetricPolicy>();
             foreach (var entry in map.Entries)
             {
+                if (count > Policies.Policy.MaxMetrics)
+                    break;
                 // Switched off: what the defaults or a preset watch and this service does not.
                 if (entry.Value is TextNode { Value: "off" })
                     continue;
@@ -221,7 +270,7 @@ public static class PolicyReader
             }
 
             if (count > Policies.Policy.MaxMetrics)
-                section.Wrong("metrics", $"has {count} metrics, and a watch takes {Policies.Policy.MaxMetrics}", "keep the ones that a rollback would be decided by");
+                section.Wrong("metrics", $"has more than {Policies.Policy.MaxMetrics} metrics", "keep the ones that a rollback would be decided by");
             return metrics;
         }
 
@@ -365,6 +414,12 @@ public static class PolicyReader
             const string example = "{ slack: '#deploys', on: [rollback, hold] }";
             foreach (var item in parent.Items("alert", $"[ {example} ]"))
             {
+                if (alerts.Count == MaxAlerts)
+                {
+                    errors.Add(item, $"is one alert more than {MaxAlerts}", "tell fewer people, or one channel that forwards");
+                    break;
+                }
+
                 if (item is not MapNode map)
                 {
                     errors.Add(item, $"is {Section.What(item)}, not a map", $"write {example}");

@@ -27,7 +27,7 @@ internal static class Presets
 
     /// <summary>A preset's keys, placed where the file names it; null when there is none of that name.</summary>
     public static MapNode? Find(string name, Node named) =>
-        Texts.TryGetValue(name, out var text) && YamlTree.Read(text, new Errors(name)) is MapNode map ? (MapNode)Move(map, named.Place, named.Path) : null;
+        Texts.TryGetValue(name, out var text) && YamlTree.Read(name, text, new Errors()) is MapNode map ? (MapNode)Move(map, named.Place, named.Path) : null;
 
     private static Node Move(Node node, Place place, string path) => node switch
     {

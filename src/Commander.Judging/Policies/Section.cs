@@ -22,7 +22,7 @@ internal sealed class Section
 
     public static void Unknown(Entry entry, IEnumerable<string> known, Errors errors)
     {
-        var near = Nearest.To(entry.Key, known);
+        var near = errors.Full ? null : Nearest.To(entry.Key, known);
         errors.Add(entry.Place, entry.Value.Path, "is no key here", near is null ? $"known are {List(known)}" : $"did you mean {near}?");
     }
 

@@ -4,11 +4,8 @@ using YamlDotNet.Core.Events;
 
 namespace Commander.Judging.Policies;
 
-/// <summary>A place in the file.</summary>
-internal readonly record struct Place(int Line, int Column)
-{
-    public static Place Of(in Mark mark) => new((int)Math.Clamp(mark.Line, 1, int.MaxValue), (int)Math.Clamp(mark.Column, 1, int.MaxValue));
-}
+/// <summary>A place in a file; lines and columns from 1.</summary>
+internal readonly record struct Place(string File, int Line, int Column);
 
 /// <summary>A YAML node with the place and the path at which it is written: both survive merging, so that an error names the line to change.</summary>
 internal abstract record Node(Place Place, string Path);
@@ -70,43 +67,53 @@ internal sealed class YamlTree
     public const int MaxDepth = 12;
     public const int MaxNodes = 100_000;
     private const int MaxKey = 200;
+    private const int MaxPath = 200;
 
+    private readonly string _file;
     private readonly IParser _parser;
     private readonly Errors _errors;
     private int _nodes;
-    private bool _full;
 
-    private YamlTree(IParser parser, Errors errors)
+    private YamlTree(string file, IParser parser, Errors errors)
     {
+        _file = file;
         _parser = parser;
         _errors = errors;
     }
 
     /// <summary>The root; null for an empty file and where the text is no YAML.</summary>
-    public static Node? Read(string yaml, Errors errors)
+    public static Node? Read(string file, string yaml, Errors errors)
     {
         if (yaml.Length > MaxBytes || Encoding.UTF8.GetByteCount(yaml) > MaxBytes)
         {
-            errors.Add(new Place(1, 1), "", "the file is longer than 1 MiB", "split it into several files of one folder");
+            errors.Add(new Place(file, 1, 1), "", "the file is longer than 1 MiB", "split it into several files of one folder");
             return null;
         }
 
-        var tree = new YamlTree(new Guarded(new Parser(new StringReader(yaml))), errors);
+        var tree = new YamlTree(file, new Guarded(new Parser(new StringReader(yaml))), errors);
         try
         {
             return tree.Stream();
         }
         catch (YamlException exception)
         {
-            errors.Add(Place.Of(exception.Start), "", $"is no YAML: {Reason(exception)}", "check indentation, quotes and brackets here and on the line before");
+            errors.Add(tree.Of(exception.Start), "", $"is no YAML: {Quote.Clean(exception.Message.TrimEnd('.'), 200)}", "check indentation, quotes and brackets here and on the line before");
+            return null;
+        }
+        catch (StopException)
+        {
             return null;
         }
     }
 
-    private static string Reason(YamlException exception)
+    /// <summary>Ends the reading at a bound. Passing over what is too deep would take time in the square of its depth.</summary>
+    private StopException Stop(string path, string message, string remedy)
     {
-        return Quote.Clean(exception.Message.TrimEnd('.'), 200);
+        _errors.Add(Here(), path, message, remedy);
+        return new StopException();
     }
+
+    private sealed class StopException : Exception;
 
     private Node? Stream()
     {
@@ -119,38 +126,28 @@ internal sealed class YamlTree
         }
 
         if (_parser.Accept<DocumentStart>(out var second))
-            _errors.Add(Place.Of(second.Start), "", "a second document begins", "write one document a file, and remove the line ---");
-        return _full ? null : root;
+            _errors.Add(Of(second.Start), "", "a second document begins", "write one document a file, and remove the line ---");
+        return root;
     }
 
     private Node Node(string path, int depth)
     {
         if (_parser.Accept<NodeEvent>(out var node))
             Refuse(node, path);
-        if (++_nodes > MaxNodes && !_full)
-        {
-            _full = true;
-            _errors.Add(Here(), path, $"the file has more than {MaxNodes} values", "split it into several files of one folder");
-        }
+        if (++_nodes > MaxNodes)
+            throw Stop(path, $"the file has more than {MaxNodes} values", "split it into several files of one folder");
 
         if (_parser.TryConsume<Scalar>(out var scalar))
-            return new TextNode(Place.Of(scalar.Start), path, scalar.Value, scalar.Style == ScalarStyle.Plain);
+            return new TextNode(Of(scalar.Start), path, scalar.Value, scalar.Style == ScalarStyle.Plain);
         if (_parser.TryConsume<AnchorAlias>(out var alias))
         {
-            var at = Place.Of(alias.Start);
+            var at = Of(alias.Start);
             _errors.Add(at, path, "aliases are not read", "write the value out, or put it under defaults");
             return new TextNode(at, path, "", Plain: true);
         }
 
-        if (depth >= MaxDepth || _full)
-        {
-            var place = Here();
-            if (!_full)
-                _errors.Add(place, path, $"is nested deeper than {MaxDepth} levels", "no key of a policy lies that deep: check brackets and indentation");
-            _parser.SkipThisAndNestedEvents();
-            return new TextNode(place, path, "", Plain: true);
-        }
-
+        if (depth >= MaxDepth)
+            throw Stop(path, $"is nested deeper than {MaxDepth} levels", "no key of a policy lies that deep: check brackets and indentation");
         return _parser.Accept<SequenceStart>(out _) ? List(path, depth) : Map(path, depth);
     }
 
@@ -159,8 +156,8 @@ internal sealed class YamlTree
         var start = _parser.Consume<SequenceStart>();
         var items = new List<Node>();
         while (!_parser.TryConsume<SequenceEnd>(out _))
-            items.Add(Node($"{path}[{items.Count}]", depth + 1));
-        return new ListNode(Place.Of(start.Start), path, items);
+            items.Add(Node(path.Length > MaxPath ? path : $"{path}[{items.Count}]", depth + 1));
+        return new ListNode(Of(start.Start), path, items);
     }
 
     private MapNode Map(string path, int depth)
@@ -174,14 +171,14 @@ internal sealed class YamlTree
             if (!_parser.TryConsume<Scalar>(out var key))
             {
                 _errors.Add(place, path, "a key is a list, a map or an alias", "write a word before the colon");
-                _parser.SkipThisAndNestedEvents();
+                Node(path, depth + 1);
                 Node(path, depth + 1);
                 continue;
             }
 
             Refuse(key, path);
             var name = key.Value.Length > MaxKey ? key.Value[..MaxKey] : key.Value;
-            var inner = path.Length == 0 ? Quote.Clean(name, 80) : $"{path}.{Quote.Clean(name, 80)}";
+            var inner = Inside(path, Quote.Clean(name, 80));
             if (key.Value.Length > MaxKey)
                 _errors.Add(place, inner, $"the key is longer than {MaxKey} characters", "write a shorter one");
             var value = Node(inner, depth + 1);
@@ -192,15 +189,19 @@ internal sealed class YamlTree
             seen.TryAdd(name, place);
         }
 
-        return new MapNode(Place.Of(start.Start), path, entries);
+        return new MapNode(Of(start.Start), path, entries);
     }
+
+    /// <summary>The path of a key; beyond a length that no true key has it stays its parent's, so that paths take no memory in the square.</summary>
+    private static string Inside(string path, string name) =>
+        path.Length == 0 ? name : path.Length > MaxPath ? path : $"{path}.{name}";
 
     private void Refuse(NodeEvent node, string path)
     {
         if (!node.Anchor.IsEmpty)
-            _errors.Add(Place.Of(node.Start), path, "anchors are not read", "remove the &name; what services share goes under defaults");
+            _errors.Add(Of(node.Start), path, "anchors are not read", "remove the &name; what services share goes under defaults");
         if (!node.Tag.IsEmpty)
-            _errors.Add(Place.Of(node.Start), path, "tags are not read", "remove the !tag");
+            _errors.Add(Of(node.Start), path, "tags are not read", "remove the !tag");
     }
 
     /// <summary>On some broken texts the parser fails with exceptions that are not its own; they mean the same: no YAML.</summary>
@@ -222,5 +223,7 @@ internal sealed class YamlTree
         }
     }
 
-    private Place Here() => _parser.Current is { } current ? Place.Of(current.Start) : new Place(1, 1);
+    private Place Here() => _parser.Current is { } current ? Of(current.Start) : new Place(_file, 1, 1);
+
+    private Place Of(in Mark mark) => new(_file, (int)Math.Clamp(mark.Line, 1, int.MaxValue), (int)Math.Clamp(mark.Column, 1, int.MaxValue));
 }

@@ -138,6 +138,29 @@ public class PolicyErrorTests
     }
 
     [Fact]
+    public void A_folders_files_are_one_policy_and_what_stands_twice_is_named()
+    {
+        PolicyFile[] good =
+        [
+            new("a.yaml", "services: { a: { source: prom } }"),
+            new("b.yaml", Source + "defaults: { compare: before }"),
+            new("c.yaml", "# empty"),
+        ];
+        var policies = PolicyReader.Read(good).Policies.ShouldNotBeNull();
+        policies.For("a", "prod").Compare.ShouldBe(Compare.Before);
+        policies.For("a", "prod").Source.ShouldBe("prom");
+
+        PolicyFile[] bad = [.. good, new("d.yaml", "services:\n  a: {}\n  b: { compare: never }\ndefaults: { compare: auto }"), new("e.yaml", "- x")];
+        PolicyReader.Read(bad).Errors.Select(error => error.ToString()).ShouldBe(
+        [
+            "d.yaml:2:3 services.a: stands in a.yaml on line 1 too; remove one of the two",
+            "d.yaml:3:17 services.b.compare: 'never' is not known; write one of auto, control, before, seasonal",
+            "d.yaml:4:11 defaults: stands in b.yaml too; write defaults into one file of the folder",
+            "e.yaml:1:1 the file is a list, not a map; begin with sources:, defaults: or services:",
+        ]);
+    }
+
+    [Fact]
     public void A_syntax_error_says_where()
     {
         var error = PolicyReader.Read("services:\n  a: [1, 2\n  b: x\n", "p.yaml").Errors.ShouldHaveSingleItem();
@@ -152,7 +175,7 @@ public class PolicyErrorTests
         var metrics = string.Join(", ", Enumerable.Range(0, 17).Select(i => $"m{i}: {{ kind: gauge, query: 'x' }}"));
         var result = PolicyReader.Read(Source + $"services: {{ s: {{ source: prom, metrics: {{ {metrics} }} }} }}", "p.yaml");
         result.Errors.ShouldHaveSingleItem().ToString().ShouldBe(
-            "p.yaml:2:41 services.s.metrics: has 17 metrics, and a watch takes 16; keep the ones that a rollback would be decided by");
+            "p.yaml:2:41 services.s.metrics: has more than 16 metrics; keep the ones that a rollback would be decided by");
     }
 
     [Fact]
