@@ -31,8 +31,8 @@ internal static class IntakeBenchmark
             await Store(Path.Combine(folder, "warm"), TimeSpan.FromSeconds(1));
             var store = await Store(Path.Combine(folder, "store"), time);
             var bare = BareLoop(Path.Combine(folder, "bare"), time, (int)Math.Max(1, Math.Round(store.GroupSize)));
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"store      {store.PerSecond,9:F0} a second   {store.GroupSize,5:F1} a flush   p50 {store.P50,6:F2} ms   p99 {store.P99,6:F2} ms   longest {store.Longest,6:F2} ms"));
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"bare loop  {bare.PerSecond,9:F0} a second   {bare.GroupSize,5:F1} a flush"));
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"store      {store.PerSecond,9:F0} a second   {store.GroupSize,5:F1} a flush   {store.Cpu,5:F1} us of processor each   p50 {store.P50,6:F2} ms   p99 {store.P99,6:F2} ms   longest {store.Longest,6:F2} ms"));
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"bare loop  {bare.PerSecond,9:F0} a second   {bare.GroupSize,5:F1} a flush   {bare.Cpu,5:F1} us of processor each"));
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"ratio      {store.PerSecond / bare.PerSecond,9:P0}"));
             return 0;
         }
@@ -46,6 +46,7 @@ internal static class IntakeBenchmark
     {
         await using var store = SqliteStore.Open(folder, Clock, NullLogger.Instance);
         var number = 0;
+        var cpu = Environment.CpuUsage.TotalTime;
         var started = Clock.GetTimestamp();
         var waits = await Task.WhenAll(Enumerable.Range(0, Callers).Select(_ => Task.Run(async () =>
         {
@@ -67,7 +68,7 @@ internal static class IntakeBenchmark
         var seconds = Clock.GetElapsedTime(started).TotalSeconds;
         var sorted = waits.SelectMany(mine => mine).Order().ToArray();
         var (writes, groups) = store.Committed;
-        return new Figures(sorted.Length / seconds, (double)writes / groups, At(0.5), At(0.99), sorted[^1]);
+        return new Figures(sorted.Length / seconds, (double)writes / groups, (Environment.CpuUsage.TotalTime - cpu).TotalMicroseconds / sorted.Length, At(0.5), At(0.99), sorted[^1]);
 
         double At(double quantile) => sorted[(int)(quantile * (sorted.Length - 1))];
     }
@@ -79,6 +80,7 @@ internal static class IntakeBenchmark
         using var session = Session.ToWrite(file);
         Schema.Migrate(session, Clock.GetUtcNow(), file);
         var number = 0;
+        var cpu = Environment.CpuUsage.TotalTime;
         var started = Clock.GetTimestamp();
         while (Clock.GetElapsedTime(started) < time)
         {
@@ -93,7 +95,7 @@ internal static class IntakeBenchmark
             session.Run("COMMIT");
         }
 
-        return new Figures(number / Clock.GetElapsedTime(started).TotalSeconds, groupSize, 0, 0, 0);
+        return new Figures(number / Clock.GetElapsedTime(started).TotalSeconds, groupSize, (Environment.CpuUsage.TotalTime - cpu).TotalMicroseconds / number, 0, 0, 0);
     }
 
     private static Announcement Make(int number)
@@ -110,5 +112,5 @@ internal static class IntakeBenchmark
         return new Announcement(Fact.After(Streams.Of(id), 1, Fact.NoHash, now, "received", 1, document), row, null, [], TimeSpan.FromMinutes(10));
     }
 
-    private sealed record Figures(double PerSecond, double GroupSize, double P50, double P99, double Longest);
+    private sealed record Figures(double PerSecond, double GroupSize, double Cpu, double P50, double P99, double Longest);
 }

@@ -63,12 +63,12 @@ internal enum AnnounceResult
 internal sealed record Announced(AnnounceResult Result, string Id, IReadOnlyList<string> Superseded);
 
 /// <summary>Facts for one stream, and what changes with them, in one transaction.</summary>
-/// <param name="Facts">Following each other; the first's seq must be the stream's next.</param>
+/// <param name="Facts">At least one, following each other; the first's seq must be the stream's next and its hash follow from the stream's last.</param>
 /// <param name="Row">The deployment's row after them; null for other streams.</param>
 /// <param name="DueAt">When only the due time changes: the id's new due time (<paramref name="Row"/> null).</param>
 internal sealed record Append(IReadOnlyList<Fact> Facts, DeploymentRow? Row, DateTimeOffset? DueAt = null);
 
-/// <summary>Which deployments are asked for; every part is optional.</summary>
+/// <summary>Which deployments are asked for; every part is optional. Since looks at when they were announced; BeforeId is the last id of the page before.</summary>
 internal sealed record DeploymentFilter(
     string? Service = null,
     string? Environment = null,
@@ -84,7 +84,7 @@ internal sealed class StoreUnavailableException(string message, Exception? inner
 /// <summary>Facts and read tables. Every call answers only after its commit is durable.</summary>
 internal interface IFactStore : IAsyncDisposable
 {
-    /// <summary>Accepts, joins or recognises an announcement, atomically.</summary>
+    /// <summary>Accepts, joins or recognises an announcement, atomically. What it supersedes is due at once, in the same transaction.</summary>
     Task<Announced> Announce(Announcement announcement, CancellationToken cancel);
 
     /// <summary>Appends; false when the stream has moved on (somebody else owns it now): the caller throws its state away and reads again.</summary>
@@ -105,6 +105,6 @@ internal interface IFactStore : IAsyncDisposable
     /// <summary>The number of open deployments.</summary>
     Task<int> CountOpen(CancellationToken cancel);
 
-    /// <summary>Past rows of a service and environment that matter for choosing a version and for cool-downs, newest first, at most <paramref name="limit"/>.</summary>
+    /// <summary>Rows of a service and environment that closed as CONTINUE or were rolled back (open ones too): what versions are chosen by and cool-downs counted from. Newest first, at most <paramref name="limit"/>.</summary>
     Task<IReadOnlyList<DeploymentRow>> History(string service, string environment, int limit, CancellationToken cancel);
 }

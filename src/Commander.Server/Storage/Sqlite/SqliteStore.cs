@@ -267,55 +267,81 @@ internal sealed class SqliteStore : IFactStore
         try
         {
             session ??= Session.ToWrite(file);
-            session.Run("BEGIN IMMEDIATE");
-            var started = clock.GetTimestamp();
-            do
+            if (!Together(session))
             {
-                if (!queue.Reader.TryRead(out var write))
-                {
-                    break;
-                }
-
-                if (write.Wanted)
-                {
-                    group.Add(write);
-                    RunOne(session, write);
-                }
+                OneByOne(session);
             }
-            while (group.Count < GroupSize && clock.GetElapsedTime(started) < GroupTime);
-
-            PurgeNowAndThen(session);
-            session.Run("COMMIT");
         }
         catch (Exception e)
         {
             Fail(e);
-            return;
+        }
+    }
+
+    // The common case: all who wait in one transaction. False, with nothing stored, when one of them fails.
+    private bool Together(Session session)
+    {
+        session.Run("BEGIN IMMEDIATE");
+        var started = clock.GetTimestamp();
+        while (group.Count < GroupSize && clock.GetElapsedTime(started) < GroupTime && queue.Reader.TryRead(out var write))
+        {
+            if (!write.Wanted)
+            {
+                continue;
+            }
+
+            group.Add(write);
+            try
+            {
+                write.Execute(session);
+            }
+            catch (Exception e) when (!OfTheStore(e))
+            {
+                session.Run("ROLLBACK");
+                return false;
+            }
         }
 
-        Interlocked.Add(ref writes, group.Count);
-        Interlocked.Increment(ref groups);
+        PurgeNowAndThen(session);
+        session.Run("COMMIT");
+        Count(group.Count);
         foreach (var write in group)
         {
             write.Committed();
         }
+
+        return true;
     }
 
-    private static void RunOne(Session session, Write write)
+    // After a failure the same again, each for itself, so that it takes nobody along. That is rare; a savepoint around
+    // every request would cost all of them a copy of each page they touch.
+    private void OneByOne(Session session)
     {
-        // One request that fails must not take the others of its group along.
-        session.Run("SAVEPOINT request");
-        try
+        foreach (var write in group)
         {
-            write.Execute(session);
-        }
-        catch (Exception e) when (!OfTheStore(e))
-        {
-            session.Run("ROLLBACK TO request");
-            write.Refuse(e is SqliteException ? new InvalidOperationException($"The store refuses this write: {e.Message}", e) : e);
-        }
+            session.Run("BEGIN IMMEDIATE");
+            try
+            {
+                write.Execute(session);
+            }
+            catch (Exception e) when (!OfTheStore(e))
+            {
+                session.Run("ROLLBACK");
+                write.Refused(e is SqliteException ? new InvalidOperationException($"The store refuses this write: {e.Message}", e) : e);
+                continue;
+            }
 
-        session.Run("RELEASE request");
+            session.Run("COMMIT");
+            Count(1);
+            // At once: if the disk fails at a later one, this one is stored all the same.
+            write.Committed();
+        }
+    }
+
+    private void Count(int count)
+    {
+        Interlocked.Add(ref writes, count);
+        Interlocked.Increment(ref groups);
     }
 
     // What says something of disk, file or memory rather than of the request: then nothing of the group can be kept.
@@ -350,7 +376,7 @@ internal sealed class SqliteStore : IFactStore
         var unavailable = new StoreUnavailableException($"The store cannot write: {Reason(e)}", e);
         foreach (var write in group)
         {
-            write.Failed(unavailable);
+            write.Refused(unavailable);
         }
     }
 
@@ -382,37 +408,22 @@ internal sealed class SqliteStore : IFactStore
 
         public abstract void Execute(Session session);
 
-        public abstract void Refuse(Exception reason);
+        public abstract void Refused(Exception reason);
 
         public abstract void Committed();
-
-        public abstract void Failed(StoreUnavailableException reason);
     }
 
     private sealed class Write<T>(Func<Session, T> work, CancellationToken cancel) : Write(cancel)
     {
         private readonly TaskCompletionSource<T> answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private T result = default!;
-        private Exception? refused;
 
         public Task<T> Answer => answer.Task;
 
         public override void Execute(Session session) => result = work(session);
 
-        public override void Refuse(Exception reason) => refused = reason;
+        public override void Refused(Exception reason) => answer.TrySetException(reason);
 
-        public override void Committed()
-        {
-            if (refused is null)
-            {
-                answer.SetResult(result);
-            }
-            else
-            {
-                answer.SetException(refused);
-            }
-        }
-
-        public override void Failed(StoreUnavailableException reason) => answer.SetException(reason);
+        public override void Committed() => answer.TrySetResult(result);
     }
 }
