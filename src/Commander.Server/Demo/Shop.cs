@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json.Serialization;
 using Commander.Judging.Verdicts;
 using Commander.Server.Loop;
 using Commander.Server.Storage;
@@ -7,7 +8,7 @@ using Commander.Server.Storage;
 namespace Commander.Server.Demo;
 
 /// <summary>How the shop stands, for a person.</summary>
-internal sealed record ShopView(Uri ShopUrl, string? Serving, string? Candidate, double Share, ShopSeen Last10s);
+internal sealed record ShopView(Uri ShopUrl, string? Serving, string? Candidate, double Share, [property: JsonPropertyName("last_10s")] ShopSeen Last10s);
 
 /// <summary>The last ten seconds of the customers.</summary>
 internal sealed record ShopSeen(int Requests, double ErrorRate, double? P95Ms);
