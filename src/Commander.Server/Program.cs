@@ -1,3 +1,7 @@
+using Commander.Server.Demo;
 using Commander.Server.Hosting;
 
-return await CommandLine.Run(args, Application.Serve);
+// The demo's shop is a mode of this executable: decided before anything else is loaded.
+return args is ["shop", .. var shop]
+    ? await ShopProcess.Run(shop)
+    : await CommandLine.Run(args, Application.Serve);
