@@ -30,6 +30,14 @@ public static class MetricFigure
         return drawing.Html();
     }
 
+    /// <summary>The part of ids that stands for a metric: its figure's id is "m-" and this.</summary>
+    /// <param name="metric">The metric's name.</param>
+    public static string Anchor(string metric)
+    {
+        ArgumentNullException.ThrowIfNull(metric);
+        return Markup.Slug(metric);
+    }
+
     /// <summary>The time that all charts of a deployment show: the watch, and of the past as much as the watch is long (at least 12 steps).</summary>
     internal static (double From, double To) Span(Deployment deployment, EvidenceDocument evidence)
     {
