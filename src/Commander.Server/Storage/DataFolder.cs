@@ -15,12 +15,12 @@ internal sealed class DataFolder : IDisposable
     private const string LockName = "commander.lock";
     private const string OwnerName = "commander.owner";
 
-    private readonly FileStream held;
+    private readonly FileStream _held;
 
     private DataFolder(string path, FileStream held)
     {
         Path = path;
-        this.held = held;
+        _held = held;
     }
 
     /// <summary>The folder's full path.</summary>
@@ -55,7 +55,7 @@ internal sealed class DataFolder : IDisposable
     {
         // The name goes before the lock: afterwards it may be another's.
         File.Delete(System.IO.Path.Combine(Path, OwnerName));
-        held.Dispose();
+        _held.Dispose();
     }
 
     private static string Owner(string path)

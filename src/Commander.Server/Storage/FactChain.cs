@@ -10,15 +10,15 @@ internal sealed class FactChain
 {
     private const int Page = 1_000;
 
-    private readonly string stream;
-    private byte[] hash;
-    private long seq;
+    private readonly string _stream;
+    private byte[] _hash;
+    private long _seq;
 
     private FactChain(string stream, long seq, byte[] hash)
     {
-        this.stream = stream;
-        this.seq = seq;
-        this.hash = hash;
+        _stream = stream;
+        _seq = seq;
+        _hash = hash;
     }
 
     /// <summary>Before a stream's first fact.</summary>
@@ -33,7 +33,7 @@ internal sealed class FactChain
         var chain = Start(stream);
         while (true)
         {
-            var facts = await store.Read(stream, chain.seq, Page, cancel);
+            var facts = await store.Read(stream, chain._seq, Page, cancel);
             foreach (var fact in facts)
             {
                 if ((chain.Next(fact) ?? BodyFault(fact)) is { } fault)
@@ -52,23 +52,23 @@ internal sealed class FactChain
     /// <summary>Takes the next fact; says what is wrong when it does not follow. The body itself is not looked at.</summary>
     public ChainFault? Next(Fact fact)
     {
-        if (!string.Equals(fact.Stream, stream, StringComparison.Ordinal))
+        if (!string.Equals(fact.Stream, _stream, StringComparison.Ordinal))
         {
-            return new ChainFault(stream, fact.Seq, $"the fact is of the stream {fact.Stream}");
+            return new ChainFault(_stream, fact.Seq, $"the fact is of the stream {fact.Stream}");
         }
 
-        if (fact.Seq != seq + 1)
+        if (fact.Seq != _seq + 1)
         {
-            return new ChainFault(stream, fact.Seq, $"seq {fact.Seq} stands where {seq + 1} is expected");
+            return new ChainFault(_stream, fact.Seq, $"seq {fact.Seq} stands where {_seq + 1} is expected");
         }
 
-        if (!fact.Hash.AsSpan().SequenceEqual(Fact.Chain(hash, fact.Kind, fact.Version, fact.At, fact.BodyHash)))
+        if (!fact.Hash.AsSpan().SequenceEqual(Fact.Chain(_hash, fact.Kind, fact.Version, fact.At, fact.BodyHash)))
         {
-            return new ChainFault(stream, fact.Seq, "the hash does not follow from the fact before and this one's kind, version, time and body hash");
+            return new ChainFault(_stream, fact.Seq, "the hash does not follow from the fact before and this one's kind, version, time and body hash");
         }
 
-        seq = fact.Seq;
-        hash = fact.Hash;
+        _seq = fact.Seq;
+        _hash = fact.Hash;
         return null;
     }
 

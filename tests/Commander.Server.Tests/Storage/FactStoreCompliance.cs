@@ -8,11 +8,11 @@ namespace Commander.Server.Tests.Storage;
 /// <summary>What every store does, whatever it stores in. Each store's tests inherit all of it.</summary>
 public abstract class FactStoreCompliance : IAsyncLifetime
 {
-    private IFactStore? open;
+    private IFactStore? _open;
 
     private protected FakeTimeProvider Clock { get; } = new(Start);
 
-    private protected IFactStore Store => open ?? throw new InvalidOperationException("The store is open while a test runs.");
+    private protected IFactStore Store => _open ?? throw new InvalidOperationException("The store is open while a test runs.");
 
     private protected static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
@@ -22,21 +22,21 @@ public abstract class FactStoreCompliance : IAsyncLifetime
     /// <summary>Opens an empty store beside the first.</summary>
     private protected abstract Task<IFactStore> OpenAnother();
 
-    public async ValueTask InitializeAsync() => open = await Open();
+    public async ValueTask InitializeAsync() => _open = await Open();
 
     public virtual async ValueTask DisposeAsync()
     {
         GC.SuppressFinalize(this);
-        if (open is not null)
+        if (_open is not null)
         {
-            await open.DisposeAsync();
+            await _open.DisposeAsync();
         }
     }
 
     private protected async Task Reopen()
     {
         await Store.DisposeAsync();
-        open = await Open();
+        _open = await Open();
     }
 
     // Appending and reading

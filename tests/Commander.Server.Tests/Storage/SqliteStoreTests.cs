@@ -9,17 +9,17 @@ namespace Commander.Server.Tests.Storage;
 /// <summary>The SQLite store does what every store does, and what only a file on one machine can do.</summary>
 public sealed class SqliteStoreTests : FactStoreCompliance
 {
-    private readonly TestFolder folder = new();
-    private int others;
+    private readonly TestFolder _folder = new();
+    private int _others;
 
-    private protected override Task<IFactStore> Open() => Task.FromResult<IFactStore>(Open(folder.Path));
+    private protected override Task<IFactStore> Open() => Task.FromResult<IFactStore>(Open(_folder.Path));
 
-    private protected override Task<IFactStore> OpenAnother() => Task.FromResult<IFactStore>(Open(folder["other-" + ++others]));
+    private protected override Task<IFactStore> OpenAnother() => Task.FromResult<IFactStore>(Open(_folder["other-" + ++_others]));
 
     public override async ValueTask DisposeAsync()
     {
         await base.DisposeAsync();
-        folder.Dispose();
+        _folder.Dispose();
     }
 
     [Fact]
@@ -27,9 +27,9 @@ public sealed class SqliteStoreTests : FactStoreCompliance
     {
         ((SqliteStore)Store).Serves("http://127.0.0.1:5080");
 
-        var refused = Should.Throw<DataFolderInUseException>(() => Open(folder.Path));
+        var refused = Should.Throw<DataFolderInUseException>(() => Open(_folder.Path));
 
-        refused.Message.ShouldContain(folder.Path);
+        refused.Message.ShouldContain(_folder.Path);
         refused.Message.ShouldContain($"process {Environment.ProcessId}, which serves http://127.0.0.1:5080");
         refused.Message.ShouldContain("--data");
     }
@@ -39,8 +39,8 @@ public sealed class SqliteStoreTests : FactStoreCompliance
     {
         await Store.DisposeAsync();
 
-        File.Exists(folder["commander.owner"]).ShouldBeFalse();
-        await using var next = Open(folder.Path);
+        File.Exists(_folder["commander.owner"]).ShouldBeFalse();
+        await using var next = Open(_folder.Path);
         (await next.CountOpen(Cancel)).ShouldBe(0);
     }
 
@@ -51,14 +51,14 @@ public sealed class SqliteStoreTests : FactStoreCompliance
 
         await Store.DisposeAsync();
 
-        File.Exists(folder["commander.db-wal"]).ShouldBeFalse();
-        new FileInfo(folder["commander.db"]).Length.ShouldBePositive();
+        File.Exists(_folder["commander.db-wal"]).ShouldBeFalse();
+        new FileInfo(_folder["commander.db"]).Length.ShouldBePositive();
     }
 
     [Fact]
     public async Task Every_commit_waits_for_the_disk()
     {
-        using var session = Session.ToWrite(folder["commander.db"]);
+        using var session = Session.ToWrite(_folder["commander.db"]);
 
         session.Number("PRAGMA synchronous").ShouldBe(2, "FULL");
         using var mode = session.Query("PRAGMA journal_mode");
@@ -73,19 +73,19 @@ public sealed class SqliteStoreTests : FactStoreCompliance
         await Store.DisposeAsync();
         Sql("INSERT INTO schema(version, at) VALUES (999, 0)");
 
-        Should.Throw<InvalidDataException>(() => Open(folder.Path)).Message.ShouldContain("999");
+        Should.Throw<InvalidDataException>(() => Open(_folder.Path)).Message.ShouldContain("999");
     }
 
     [Fact]
     public async Task A_file_that_is_no_database_is_named()
     {
         await Store.DisposeAsync();
-        await File.WriteAllTextAsync(folder["commander.db"], new string('x', 8_192), Cancel);
+        await File.WriteAllTextAsync(_folder["commander.db"], new string('x', 8_192), Cancel);
 
-        Should.Throw<InvalidDataException>(() => Open(folder.Path)).Message.ShouldContain(folder["commander.db"]);
+        Should.Throw<InvalidDataException>(() => Open(_folder.Path)).Message.ShouldContain(_folder["commander.db"]);
         // The folder is free again for whoever restores a backup.
-        File.Delete(folder["commander.db"]);
-        await Open(folder.Path).DisposeAsync();
+        File.Delete(_folder["commander.db"]);
+        await Open(_folder.Path).DisposeAsync();
     }
 
     [Theory]
@@ -115,7 +115,7 @@ public sealed class SqliteStoreTests : FactStoreCompliance
     [Fact]
     public async Task While_another_process_holds_the_database_locked_writes_are_refused_and_afterwards_they_go_on()
     {
-        using (var other = Session.ToWrite(folder["commander.db"]))
+        using (var other = Session.ToWrite(_folder["commander.db"]))
         {
             other.Script("BEGIN IMMEDIATE");
 
@@ -132,8 +132,8 @@ public sealed class SqliteStoreTests : FactStoreCompliance
     [Fact]
     public async Task Who_comes_when_the_queue_is_full_is_turned_away_at_once()
     {
-        await using var small = SqliteStore.Open(folder["small"], Clock, NullLogger.Instance, queueLength: 2);
-        using var other = Session.ToWrite(folder["small/commander.db"]);
+        await using var small = SqliteStore.Open(_folder["small"], Clock, NullLogger.Instance, queueLength: 2);
+        using var other = Session.ToWrite(_folder["small/commander.db"]);
         other.Script("BEGIN IMMEDIATE");
         // The writer waits for the lock; two may wait behind.
         var waiting = Enumerable.Range(0, 2).Select(i => small.Append(new Append(Written.Stream("policy/" + i, 1), null), Cancel)).ToArray();
@@ -153,7 +153,7 @@ public sealed class SqliteStoreTests : FactStoreCompliance
 
         await Store.Announce(Announcement(Row(2, version: "2"), "new"), Cancel);
 
-        using var session = Session.ToRead(folder["commander.db"]);
+        using var session = Session.ToRead(_folder["commander.db"]);
         session.Number("SELECT count(*) FROM idempotency").ShouldBe(1);
     }
 
@@ -168,7 +168,7 @@ public sealed class SqliteStoreTests : FactStoreCompliance
     [InlineData(Writing.Joinable, "deployments_to_join")]
     public void Every_question_has_its_index(string question, string index)
     {
-        using var session = Session.ToRead(folder["commander.db"]);
+        using var session = Session.ToRead(_folder["commander.db"]);
         string[] values = [.. Enumerable.Range(1, 4).Where(i => question.Contains("$" + i, StringComparison.Ordinal)).Select(_ => "x")];
         using var plan = session.Query("EXPLAIN QUERY PLAN " + question, values);
 
@@ -180,7 +180,7 @@ public sealed class SqliteStoreTests : FactStoreCompliance
     public async Task After_kill_9_every_acknowledged_fact_is_there()
     {
         var cancel = TestContext.Current.CancellationToken;
-        using var child = StoreProcess.Start(nameof(StoreProcess.Writes_until_it_is_killed), folder["killed"]);
+        using var child = StoreProcess.Start(nameof(StoreProcess.Writes_until_it_is_killed), _folder["killed"]);
         var acknowledged = new Dictionary<string, long>(StringComparer.Ordinal);
         for (var lines = 0; (lines < 400 || acknowledged.Count < StoreProcess.Streams) && await child.StandardOutput.ReadLineAsync(cancel) is { } line;)
         {
@@ -191,7 +191,7 @@ public sealed class SqliteStoreTests : FactStoreCompliance
             }
         }
 
-        Should.Throw<DataFolderInUseException>(() => Open(folder["killed"])).Message.ShouldContain($"process {child.Id}");
+        Should.Throw<DataFolderInUseException>(() => Open(_folder["killed"])).Message.ShouldContain($"process {child.Id}");
         child.Kill();
         // What it still printed was acknowledged too.
         while (await child.StandardOutput.ReadLineAsync(cancel) is { } line)
@@ -205,7 +205,7 @@ public sealed class SqliteStoreTests : FactStoreCompliance
         await child.WaitForExitAsync(cancel);
 
         acknowledged.Count.ShouldBe(StoreProcess.Streams);
-        await using var store = Open(folder["killed"]);
+        await using var store = Open(_folder["killed"]);
         foreach (var (stream, seq) in acknowledged)
         {
             (await store.Read(stream, 0, 100_000, cancel)).Count.ShouldBeGreaterThanOrEqualTo((int)seq);
@@ -218,7 +218,7 @@ public sealed class SqliteStoreTests : FactStoreCompliance
     {
         var cancel = TestContext.Current.CancellationToken;
         Assert.SkipUnless(OperatingSystem.IsLinux(), "Limits the size of files with prlimit.");
-        using var child = StoreProcess.Start(nameof(StoreProcess.Writes_through_a_full_disk), folder["full"]);
+        using var child = StoreProcess.Start(nameof(StoreProcess.Writes_through_a_full_disk), _folder["full"]);
         await Until("ready");
         await Limit("2000000");
         await child.StandardInput.WriteLineAsync("limited");
@@ -228,7 +228,7 @@ public sealed class SqliteStoreTests : FactStoreCompliance
         var stored = long.Parse((await Until("again")).Split(' ')[1]);
         await child.WaitForExitAsync(cancel);
 
-        await using var store = Open(folder["full"]);
+        await using var store = Open(_folder["full"]);
         (await store.Read("model", 0, 100_000, cancel)).Count.ShouldBe((int)stored);
         (await FactChain.Verify(store, "model", cancel)).ShouldBeNull();
 
@@ -260,7 +260,7 @@ public sealed class SqliteStoreTests : FactStoreCompliance
 
     private void Sql(string sql)
     {
-        using var session = Session.ToWrite(folder["commander.db"]);
+        using var session = Session.ToWrite(_folder["commander.db"]);
         session.Script(sql);
     }
 }

@@ -18,12 +18,12 @@ internal abstract record Step
 /// <summary>What a store should answer, said the simple way, beside a store that is asked the same.</summary>
 internal sealed class StoreModel(IFactStore store, DateTimeOffset now)
 {
-    private readonly Dictionary<string, List<Fact>> streams = new(StringComparer.Ordinal);
-    private readonly SortedDictionary<string, DeploymentRow> rows = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, (string Hash, string Id)> keys = new(StringComparer.Ordinal);
-    private readonly DateTimeOffset clock = now;
-    private DateTimeOffset at = now;
-    private int number;
+    private readonly Dictionary<string, List<Fact>> _streams = new(StringComparer.Ordinal);
+    private readonly SortedDictionary<string, DeploymentRow> _rows = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (string Hash, string Id)> _keys = new(StringComparer.Ordinal);
+    private readonly DateTimeOffset _clock = now;
+    private DateTimeOffset _at = now;
+    private int _number;
 
     public async Task Run(IEnumerable<Step> steps, CancellationToken cancel)
     {
@@ -34,7 +34,7 @@ internal sealed class StoreModel(IFactStore store, DateTimeOffset now)
                 case Step.Announces announces:
                     await Announce(announces, cancel);
                     break;
-                case Step.Appends appends when rows.Count > 0:
+                case Step.Appends appends when _rows.Count > 0:
                     await Append(appends, cancel);
                     break;
             }
@@ -45,40 +45,40 @@ internal sealed class StoreModel(IFactStore store, DateTimeOffset now)
 
     private async Task Announce(Step.Announces step, CancellationToken cancel)
     {
-        at = at.AddSeconds(step.Seconds);
-        var row = Row(++number, version: step.Version, at: at, snapshot: step.Snapshot);
+        _at = _at.AddSeconds(step.Seconds);
+        var row = Row(++_number, version: step.Version, at: _at, snapshot: step.Snapshot);
         var announcement = Announcement(row, step.Key, request: step.Version);
         var hash = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(step.Version)));
 
         AnnounceResult result;
         string id;
         string[] superseded = [];
-        if (step.Key is not null && keys.TryGetValue(step.Key, out var known))
+        if (step.Key is not null && _keys.TryGetValue(step.Key, out var known))
         {
             (result, id) = (known.Hash == hash ? AnnounceResult.Repeated : AnnounceResult.KeyReused, known.Id);
         }
         else
         {
-            var joined = step.Snapshot ? null : rows.Values
-                .Where(r => r.Version == step.Version && !r.Snapshot && (r.Open || at - r.StartedAt <= JoinWindow))
+            var joined = step.Snapshot ? null : _rows.Values
+                .Where(r => r.Version == step.Version && !r.Snapshot && (r.Open || _at - r.StartedAt <= JoinWindow))
                 .OrderByDescending(r => r.Open).ThenByDescending(r => r.Id, StringComparer.Ordinal)
                 .FirstOrDefault();
             (result, id) = joined is null ? (AnnounceResult.Accepted, row.Id) : (AnnounceResult.Joined, joined.Id);
             if (joined is null)
             {
-                superseded = [.. rows.Values.Where(r => r.Open && r.Version != step.Version).Select(r => r.Id)];
+                superseded = [.. _rows.Values.Where(r => r.Open && r.Version != step.Version).Select(r => r.Id)];
                 foreach (var old in superseded)
                 {
-                    rows[old] = rows[old] with { DueAt = rows[old].DueAt < clock ? rows[old].DueAt : clock };
+                    _rows[old] = _rows[old] with { DueAt = _rows[old].DueAt < _clock ? _rows[old].DueAt : _clock };
                 }
 
-                rows[row.Id] = row;
-                streams[Streams.Of(row.Id)] = [announcement.Fact];
+                _rows[row.Id] = row;
+                _streams[Streams.Of(row.Id)] = [announcement.Fact];
             }
 
             if (step.Key is not null)
             {
-                keys[step.Key] = (hash, id);
+                _keys[step.Key] = (hash, id);
             }
         }
 
@@ -90,8 +90,8 @@ internal sealed class StoreModel(IFactStore store, DateTimeOffset now)
 
     private async Task Append(Step.Appends step, CancellationToken cancel)
     {
-        var row = rows.Values.ElementAt(step.Stream % rows.Count);
-        var facts = streams[Streams.Of(row.Id)];
+        var row = _rows.Values.ElementAt(step.Stream % _rows.Count);
+        var facts = _streams[Streams.Of(row.Id)];
         // One too early: the owner has not seen the last fact. One too late: a gap.
         var last = step.Shift switch
         {
@@ -101,7 +101,7 @@ internal sealed class StoreModel(IFactStore store, DateTimeOffset now)
         };
         var follows = last == facts[^1];
         var next = Following(last, step.Count, "tick");
-        var due = at.AddSeconds(step.Count);
+        var due = _at.AddSeconds(step.Count);
         var after = step.How switch
         {
             2 => row with { Decision = row.Open ? "CONTINUE" : row.Decision },
@@ -115,22 +115,22 @@ internal sealed class StoreModel(IFactStore store, DateTimeOffset now)
         if (follows)
         {
             facts.AddRange(next);
-            rows[row.Id] = after ?? (step.How == 1 && row.Open ? row with { DueAt = due } : row);
+            _rows[row.Id] = after ?? (step.How == 1 && row.Open ? row with { DueAt = due } : row);
         }
     }
 
     private async Task Compare(CancellationToken cancel)
     {
-        var newestFirst = rows.Values.Reverse().ToArray();
+        var newestFirst = _rows.Values.Reverse().ToArray();
         (await Listed(new())).ShouldBe(newestFirst.Select(Words));
         (await Listed(new(Service: "checkout", Open: true, Limit: 3))).ShouldBe(newestFirst.Where(r => r.Open).Take(3).Select(Words));
         (await Listed(new(Decision: "CONTINUE"))).ShouldBe(newestFirst.Where(r => r.Decision == "CONTINUE").Select(Words));
-        (await Listed(new(Since: at))).ShouldBe(newestFirst.Where(r => r.ReceivedAt >= at).Select(Words));
-        (await store.CountOpen(cancel)).ShouldBe(rows.Values.Count(r => r.Open));
-        (await store.Due(at, 5, cancel)).ShouldBe(rows.Values.Where(r => r.DueAt <= at).OrderBy(r => r.DueAt).Take(5).Select(r => r.Id));
+        (await Listed(new(Since: _at))).ShouldBe(newestFirst.Where(r => r.ReceivedAt >= _at).Select(Words));
+        (await store.CountOpen(cancel)).ShouldBe(_rows.Values.Count(r => r.Open));
+        (await store.Due(_at, 5, cancel)).ShouldBe(_rows.Values.Where(r => r.DueAt <= _at).OrderBy(r => r.DueAt).Take(5).Select(r => r.Id));
         (await store.History("checkout", "prod", 4, cancel)).Select(Words)
             .ShouldBe(newestFirst.Where(r => !r.Open && r.Decision == "CONTINUE").Take(4).Select(Words));
-        foreach (var (stream, facts) in streams)
+        foreach (var (stream, facts) in _streams)
         {
             (await store.Read(stream, 0, 1_000, cancel)).Select(f => Convert.ToHexString(f.Hash)).ShouldBe(facts.Select(f => Convert.ToHexString(f.Hash)));
             (await FactChain.Verify(store, stream, cancel)).ShouldBeNull();

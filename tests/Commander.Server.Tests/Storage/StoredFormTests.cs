@@ -13,12 +13,12 @@ namespace Commander.Server.Tests.Storage;
 /// </summary>
 public sealed class StoredFormTests : IDisposable
 {
-    private readonly TestFolder folder = new();
+    private readonly TestFolder _folder = new();
 
     public static TheoryData<string> Forms =>
         [.. Directory.GetFiles(Repository.At("tests/Commander.Server.Tests/Storage/Stored"), "*.sql").Select(file => Path.GetFileName(file))];
 
-    public void Dispose() => folder.Dispose();
+    public void Dispose() => _folder.Dispose();
 
     [Theory]
     [MemberData(nameof(Forms))]
@@ -63,9 +63,9 @@ public sealed class StoredFormTests : IDisposable
     {
         Restore(form);
         await Open().DisposeAsync();
-        await SqliteStore.Open(folder["new"], TimeProvider.System, NullLogger.Instance).DisposeAsync();
+        await SqliteStore.Open(_folder["new"], TimeProvider.System, NullLogger.Instance).DisposeAsync();
 
-        Definition(folder["commander.db"]).ShouldBe(Definition(folder["new/commander.db"]));
+        Definition(_folder["commander.db"]).ShouldBe(Definition(_folder["new/commander.db"]));
     }
 
     private static List<string> Definition(string file)
@@ -81,11 +81,11 @@ public sealed class StoredFormTests : IDisposable
         return definition;
     }
 
-    private SqliteStore Open() => SqliteStore.Open(folder.Path, new FakeTimeProvider(Start), NullLogger.Instance);
+    private SqliteStore Open() => SqliteStore.Open(_folder.Path, new FakeTimeProvider(Start), NullLogger.Instance);
 
     private void Restore(string form)
     {
-        using var session = Session.ToWrite(folder["commander.db"]);
+        using var session = Session.ToWrite(_folder["commander.db"]);
         session.Script(File.ReadAllText(Repository.At("tests/Commander.Server.Tests/Storage/Stored/" + form)));
     }
 }

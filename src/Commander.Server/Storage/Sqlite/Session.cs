@@ -8,10 +8,10 @@ internal sealed class Session : IDisposable
     // How long a lock of somebody else's (a backup, a shell) is waited for before the work is refused.
     private const int BusySeconds = 2;
 
-    private readonly SqliteConnection connection;
-    private readonly Dictionary<string, SqliteCommand> prepared = new(StringComparer.Ordinal);
+    private readonly SqliteConnection _connection;
+    private readonly Dictionary<string, SqliteCommand> _prepared = new(StringComparer.Ordinal);
 
-    private Session(SqliteConnection connection) => this.connection = connection;
+    private Session(SqliteConnection connection) => _connection = connection;
 
     /// <summary>The one that writes; makes the file when there is none.</summary>
     public static Session ToWrite(string file)
@@ -42,7 +42,7 @@ internal sealed class Session : IDisposable
     /// <summary>Runs statements without parameters.</summary>
     public void Script(string sql)
     {
-        using var command = connection.CreateCommand();
+        using var command = _connection.CreateCommand();
         command.CommandText = sql;
         command.ExecuteNonQuery();
     }
@@ -59,12 +59,12 @@ internal sealed class Session : IDisposable
 
     public void Dispose()
     {
-        foreach (var command in prepared.Values)
+        foreach (var command in _prepared.Values)
         {
             command.Dispose();
         }
 
-        connection.Dispose();
+        _connection.Dispose();
     }
 
     private static Session Open(string file, SqliteOpenMode mode)
@@ -92,9 +92,9 @@ internal sealed class Session : IDisposable
 
     private SqliteCommand Bound(string sql, ReadOnlySpan<object?> values)
     {
-        if (!prepared.TryGetValue(sql, out var command))
+        if (!_prepared.TryGetValue(sql, out var command))
         {
-            command = connection.CreateCommand();
+            command = _connection.CreateCommand();
             command.CommandText = sql;
             for (var i = 1; i <= values.Length; i++)
             {
@@ -102,7 +102,7 @@ internal sealed class Session : IDisposable
             }
 
             command.Prepare();
-            prepared.Add(sql, command);
+            _prepared.Add(sql, command);
         }
 
         for (var i = 0; i < values.Length; i++)

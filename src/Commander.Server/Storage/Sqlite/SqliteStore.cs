@@ -24,31 +24,31 @@ internal sealed class SqliteStore : IFactStore
     private const string Closed = "The store is closed.";
     private static readonly TimeSpan PurgeEvery = TimeSpan.FromMinutes(10);
 
-    private readonly DataFolder folder;
-    private readonly string file;
-    private readonly TimeProvider clock;
-    private readonly ILogger logger;
-    private readonly Channel<Write> queue;
-    private readonly Channel<Session> readers = Channel.CreateBounded<Session>(Readers);
-    private readonly TaskCompletionSource stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly DataFolder _folder;
+    private readonly string _file;
+    private readonly TimeProvider _clock;
+    private readonly ILogger _logger;
+    private readonly Channel<Write> _queue;
+    private readonly Channel<Session> _readers = Channel.CreateBounded<Session>(Readers);
+    private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     // Only the writer's thread touches these.
-    private readonly List<Write> group = new(GroupSize);
-    private Session? session;
-    private DateTimeOffset purgedAt;
+    private readonly List<Write> _group = new(GroupSize);
+    private Session? _session;
+    private DateTimeOffset _purgedAt;
 
-    private long writes;
-    private long groups;
-    private int disposed;
+    private long _writes;
+    private long _groups;
+    private int _disposed;
 
     private SqliteStore(DataFolder folder, Session session, TimeProvider clock, ILogger logger, int queueLength)
     {
-        this.folder = folder;
-        this.session = session;
-        this.clock = clock;
-        this.logger = logger;
-        file = Path.Combine(folder.Path, FileName);
-        queue = Channel.CreateBounded<Write>(new BoundedChannelOptions(queueLength)
+        _folder = folder;
+        _session = session;
+        _clock = clock;
+        _logger = logger;
+        _file = Path.Combine(folder.Path, FileName);
+        _queue = Channel.CreateBounded<Write>(new BoundedChannelOptions(queueLength)
         {
             SingleReader = true,
             // What continues is only the signal to the writer's own thread.
@@ -77,7 +77,7 @@ internal sealed class SqliteStore : IFactStore
             {
                 var reader = Session.ToRead(path);
                 opened.Add(reader);
-                store.readers.Writer.TryWrite(reader);
+                store._readers.Writer.TryWrite(reader);
             }
 
             new Thread(store.Run) { IsBackground = true, Name = "commander store writer" }.Start();
@@ -97,10 +97,10 @@ internal sealed class SqliteStore : IFactStore
     }
 
     /// <summary>Notes the address that this process serves, for the error of a second process on the folder.</summary>
-    public void Serves(string address) => folder.Serves(address);
+    public void Serves(string address) => _folder.Serves(address);
 
     /// <summary>How many writes were committed since the start, and how many flushes they shared.</summary>
-    public (long Writes, long Groups) Committed => (Interlocked.Read(ref writes), Interlocked.Read(ref groups));
+    public (long Writes, long Groups) Committed => (Interlocked.Read(ref _writes), Interlocked.Read(ref _groups));
 
     /// <inheritdoc/>
     public Task<Announced> Announce(Announcement announcement, CancellationToken cancel)
@@ -111,7 +111,7 @@ internal sealed class SqliteStore : IFactStore
             throw new ArgumentException($"An announcement's fact is the first of {Streams.Of(row.Id)}; this one is seq {fact.Seq} of {fact.Stream}.", nameof(announcement));
         }
 
-        return Do(session => Writing.Announce(session, announcement, clock.GetUtcNow()), cancel);
+        return Do(session => Writing.Announce(session, announcement, _clock.GetUtcNow()), cancel);
     }
 
     /// <inheritdoc/>
@@ -182,30 +182,30 @@ internal sealed class SqliteStore : IFactStore
     /// <summary>Finishes what was accepted, moves the log into the database, and gives the folder back.</summary>
     public async ValueTask DisposeAsync()
     {
-        if (Interlocked.Exchange(ref disposed, 1) != 0)
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
         {
             return;
         }
 
-        queue.Writer.TryComplete();
-        await stopped.Task;
+        _queue.Writer.TryComplete();
+        await _stopped.Task;
         // Each reader comes back from whoever has it; none is lent any more.
         for (var i = 0; i < Readers; i++)
         {
-            (await readers.Reader.ReadAsync()).Dispose();
+            (await _readers.Reader.ReadAsync()).Dispose();
         }
 
-        readers.Writer.TryComplete();
-        folder.Dispose();
+        _readers.Writer.TryComplete();
+        _folder.Dispose();
     }
 
     private async Task<T> Do<T>(Func<Session, T> work, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
         var write = new Write<T>(work, cancel);
-        if (!queue.Writer.TryWrite(write))
+        if (!_queue.Writer.TryWrite(write))
         {
-            throw new StoreUnavailableException(Volatile.Read(ref disposed) != 0
+            throw new StoreUnavailableException(Volatile.Read(ref _disposed) != 0
                 ? Closed
                 : "The store is behind: too many writes wait for the disk already. Try again in a moment.");
         }
@@ -219,7 +219,7 @@ internal sealed class SqliteStore : IFactStore
         Session? reader = null;
         try
         {
-            reader = await readers.Reader.ReadAsync(cancel);
+            reader = await _readers.Reader.ReadAsync(cancel);
             return question(reader);
         }
         catch (ChannelClosedException)
@@ -234,7 +234,7 @@ internal sealed class SqliteStore : IFactStore
         {
             if (reader is not null)
             {
-                readers.Writer.TryWrite(reader);
+                _readers.Writer.TryWrite(reader);
             }
         }
     }
@@ -242,34 +242,34 @@ internal sealed class SqliteStore : IFactStore
     private void Run()
     {
         // A thread of its own: a flush blocks, and must not hold a thread that requests and timers need.
-        while (queue.Reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult())
+        while (_queue.Reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult())
         {
             CommitGroup();
         }
 
         try
         {
-            session?.Script("PRAGMA wal_checkpoint(TRUNCATE)");
+            _session?.Script("PRAGMA wal_checkpoint(TRUNCATE)");
         }
         catch (SqliteException e)
         {
             // Nothing is lost: the next start reads the log.
-            logger.LogWarning(e, "The log could not be moved into {File} at closing.", file);
+            _logger.LogWarning(e, "The log could not be moved into {File} at closing.", _file);
         }
 
         CloseSession();
-        stopped.SetResult();
+        _stopped.SetResult();
     }
 
     private void CommitGroup()
     {
-        group.Clear();
+        _group.Clear();
         try
         {
-            session ??= Session.ToWrite(file);
-            if (!Together(session))
+            _session ??= Session.ToWrite(_file);
+            if (!Together(_session))
             {
-                OneByOne(session);
+                OneByOne(_session);
             }
         }
         catch (Exception e)
@@ -282,15 +282,15 @@ internal sealed class SqliteStore : IFactStore
     private bool Together(Session session)
     {
         session.Run("BEGIN IMMEDIATE");
-        var started = clock.GetTimestamp();
-        while (group.Count < GroupSize && clock.GetElapsedTime(started) < GroupTime && queue.Reader.TryRead(out var write))
+        var started = _clock.GetTimestamp();
+        while (_group.Count < GroupSize && _clock.GetElapsedTime(started) < GroupTime && _queue.Reader.TryRead(out var write))
         {
             if (!write.Wanted)
             {
                 continue;
             }
 
-            group.Add(write);
+            _group.Add(write);
             try
             {
                 write.Execute(session);
@@ -304,8 +304,8 @@ internal sealed class SqliteStore : IFactStore
 
         PurgeNowAndThen(session);
         session.Run("COMMIT");
-        Count(group.Count);
-        foreach (var write in group)
+        Count(_group.Count);
+        foreach (var write in _group)
         {
             write.Committed();
         }
@@ -317,7 +317,7 @@ internal sealed class SqliteStore : IFactStore
     // every request would cost all of them a copy of each page they touch.
     private void OneByOne(Session session)
     {
-        foreach (var write in group)
+        foreach (var write in _group)
         {
             session.Run("BEGIN IMMEDIATE");
             try
@@ -340,8 +340,8 @@ internal sealed class SqliteStore : IFactStore
 
     private void Count(int count)
     {
-        Interlocked.Add(ref writes, count);
-        Interlocked.Increment(ref groups);
+        Interlocked.Add(ref _writes, count);
+        Interlocked.Increment(ref _groups);
     }
 
     // What says something of disk, file or memory rather than of the request: then nothing of the group can be kept.
@@ -351,11 +351,11 @@ internal sealed class SqliteStore : IFactStore
 
     private void PurgeNowAndThen(Session session)
     {
-        var now = clock.GetUtcNow();
-        if (now - purgedAt >= PurgeEvery)
+        var now = _clock.GetUtcNow();
+        if (now - _purgedAt >= PurgeEvery)
         {
             Writing.Purge(session, now);
-            purgedAt = now;
+            _purgedAt = now;
         }
     }
 
@@ -363,18 +363,18 @@ internal sealed class SqliteStore : IFactStore
     {
         // A fresh connection for the next group: the old one's state after an error of the disk is nobody's to guess.
         CloseSession();
-        if (group.Count == 0)
+        if (_group.Count == 0)
         {
             // It failed before the first: all who wait would wait for the same.
-            for (var waiting = queue.Reader.Count; waiting > 0 && queue.Reader.TryRead(out var write); waiting--)
+            for (var waiting = _queue.Reader.Count; waiting > 0 && _queue.Reader.TryRead(out var write); waiting--)
             {
-                group.Add(write);
+                _group.Add(write);
             }
         }
 
-        logger.LogError(e, "A group of {Count} writes to {File} failed; none of them is stored.", group.Count, file);
+        _logger.LogError(e, "A group of {Count} writes to {File} failed; none of them is stored.", _group.Count, _file);
         var unavailable = new StoreUnavailableException($"The store cannot write: {Reason(e)}", e);
-        foreach (var write in group)
+        foreach (var write in _group)
         {
             write.Refused(unavailable);
         }
@@ -391,14 +391,14 @@ internal sealed class SqliteStore : IFactStore
     {
         try
         {
-            session?.Dispose();
+            _session?.Dispose();
         }
         catch (SqliteException e)
         {
-            logger.LogWarning(e, "The connection to {File} did not close cleanly.", file);
+            _logger.LogWarning(e, "The connection to {File} did not close cleanly.", _file);
         }
 
-        session = null;
+        _session = null;
     }
 
     private abstract class Write(CancellationToken cancel)
@@ -415,15 +415,15 @@ internal sealed class SqliteStore : IFactStore
 
     private sealed class Write<T>(Func<Session, T> work, CancellationToken cancel) : Write(cancel)
     {
-        private readonly TaskCompletionSource<T> answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        private T result = default!;
+        private readonly TaskCompletionSource<T> _answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private T _result = default!;
 
-        public Task<T> Answer => answer.Task;
+        public Task<T> Answer => _answer.Task;
 
-        public override void Execute(Session session) => result = work(session);
+        public override void Execute(Session session) => _result = work(session);
 
-        public override void Refused(Exception reason) => answer.TrySetException(reason);
+        public override void Refused(Exception reason) => _answer.TrySetException(reason);
 
-        public override void Committed() => answer.TrySetResult(result);
+        public override void Committed() => _answer.TrySetResult(_result);
     }
 }
