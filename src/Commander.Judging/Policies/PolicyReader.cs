@@ -5,6 +5,9 @@ namespace Commander.Judging.Policies;
 /// <summary>Policy files: YAML text to policies, or everything that is wrong with it at once.</summary>
 public static class PolicyReader
 {
+    /// <summary>A file has at most so many bytes of UTF-8: 1 MiB.</summary>
+    public const int MaxBytes = YamlTree.MaxBytes;
+
     /// <summary>A folder has at most so many files.</summary>
     public const int MaxFiles = 1_000;
 
