@@ -30,27 +30,48 @@ public static class Backtests
     /// <exception cref="RefusedException">The judge is unknown, the horizon below 1, or the case has too many metrics.</exception>
     public static BacktestLine Run(Case found, string judge, Policy? policy = null, Model? model = null, int? horizon = null)
     {
+        var (verdict, tick) = Decide(found.Recording, judge, policy, model, horizon);
+        return new BacktestLine(
+            found.Id,
+            verdict.Decision,
+            tick,
+            verdict.Decision == Decision.Rollback.Word() ? tick * found.Recording.StepSeconds : null,
+            verdict.Confidence,
+            verdict.PBad,
+            verdict.Findings);
+    }
+
+    /// <summary>The verdict on a recording, and the tick it was given at; parameters and errors as <see cref="Run"/>.</summary>
+    public static (Verdict Verdict, int Tick) Decide(Recording recording, string judge, Policy? policy = null, Model? model = null, int? horizon = null)
+    {
         if (horizon is < 1)
         {
             throw new RefusedException("horizon", "must be at least 1 tick");
         }
         return judge switch
         {
-            Judge.Name => Judged(found.Id, found.Recording, policy, model ?? Model.Shipped, horizon),
-            Snapshot.HealthScore => Scored(found.Id, found.Recording, policy, horizon),
+            Judge.Name => Judged(recording, policy, model ?? Model.Shipped, horizon),
+            Snapshot.HealthScore => Scored(recording, policy, horizon),
             _ => throw new RefusedException("judge", $"'{judge}' is unknown; give one of {string.Join(", ", Judges)}"),
         };
     }
 
-    private static BacktestLine Judged(string id, Recording recording, Policy? given, Model model, int? horizon)
+    private static (Verdict Verdict, int Tick) Judged(Recording recording, Policy? given, Model model, int? horizon)
     {
         var (policy, sources) = Prepare(recording, given);
         var state = Judge.Start(policy, recording.Restarted);
         var last = Math.Min(horizon ?? int.MaxValue, recording.Length);
         var n = 1 - recording.Past;
+        var (subject, changed) = (Subject.Candidate, 0u);
         for (; n <= last; n++)
         {
-            if (Judge.Next(policy, model, ref state, Input.Of(CaseTicks.At(recording, sources, n))).Decision == Decision.Rollback)
+            var step = Judge.Next(policy, model, ref state, Input.Of(CaseTicks.At(recording, sources, n)));
+            foreach (var change in References.Due(step, step.Decision, subject, changed))
+            {
+                (subject, changed) = (change.Subject, change.Metric < 0 ? uint.MaxValue : changed | (1u << change.Metric));
+                step = Judge.Next(policy, model, ref state, Input.Of(change));
+            }
+            if (step.Decision == Decision.Rollback)
             {
                 break;
             }
@@ -58,10 +79,10 @@ public static class Backtests
         var tick = Math.Min(n, last);
         var at = DateTimeOffset.FromUnixTimeMilliseconds((long)Math.Clamp(1000 * (recording.ChangeTime + (tick * recording.StepSeconds)), -6e13, 2.5e14));
         var verdict = Judge.Read(policy, model, state, new Reader(at, 1000 * tick * recording.StepSeconds, [], Final: true));
-        return Line(id, verdict, tick, recording.StepSeconds);
+        return (verdict, tick);
     }
 
-    private static BacktestLine Scored(string id, Recording recording, Policy? given, int? horizon)
+    private static (Verdict Verdict, int Tick) Scored(Recording recording, Policy? given, int? horizon)
     {
         var (policy, sources) = Prepare(recording, given);
         var state = Judge.Start(policy, recording.Restarted);
@@ -78,14 +99,8 @@ public static class Backtests
             }
         }
         var tick = Math.Min(n, last);
-        if (score is not { } known)
-        {
-            return new BacktestLine(id, Decision.Hold.Word(), tick, null, 0.5, 0.5, []);
-        }
-        var bad = Display.Probability(1 - (known / 100));
-        return known < HealthTerms.Bad
-            ? new BacktestLine(id, Decision.Rollback.Word(), tick, tick * recording.StepSeconds, bad, bad, [])
-            : new BacktestLine(id, Decision.Continue.Word(), tick, null, 1 - bad, bad, []);
+        var at = DateTimeOffset.FromUnixTimeMilliseconds((long)Math.Clamp(1000 * (recording.ChangeTime + (tick * recording.StepSeconds)), -6e13, 2.5e14));
+        return (Snapshot.ByScore(score, at, 1000 * tick * recording.StepSeconds), tick);
     }
 
     private static (Policy Policy, IReadOnlyList<MetricSeries> Sources) Prepare(Recording recording, Policy? given)
@@ -97,13 +112,4 @@ public static class Backtests
         var policy = given with { Watch = given.Watch with { Step = TimeSpan.FromSeconds(recording.StepSeconds) } };
         return (policy, CasePolicy.Match(recording, policy));
     }
-
-    private static BacktestLine Line(string id, Verdict verdict, int tick, double step) => new(
-        id,
-        verdict.Decision,
-        tick,
-        verdict.Decision == Decision.Rollback.Word() ? tick * step : null,
-        verdict.Confidence,
-        verdict.PBad,
-        verdict.Findings);
 }

@@ -39,7 +39,9 @@ public static class Snapshot
     public static double? Score(IReadOnlyDictionary<string, double> metrics) =>
         HealthTerms.Score(Get(metrics, ErrorRate), Get(metrics, MemoryUsage), Get(metrics, ResponseTime));
 
-    private static void Check(IReadOnlyDictionary<string, double> metrics)
+    /// <summary>Whether a snapshot can be judged at all.</summary>
+    /// <exception cref="RefusedException">It is empty, or a field is unknown or outside its range.</exception>
+    public static void Check(IReadOnlyDictionary<string, double> metrics)
     {
         if (metrics.Count == 0)
         {
@@ -64,12 +66,21 @@ public static class Snapshot
 
     private static double? Get(IReadOnlyDictionary<string, double> metrics, string name) => metrics.TryGetValue(name, out var value) ? value : null;
 
-    private static Verdict ByHealth(IReadOnlyDictionary<string, double> metrics, string judge, DateTimeOffset decidedAt, double elapsedMs)
+    private static Verdict ByHealth(IReadOnlyDictionary<string, double> metrics, string judge, DateTimeOffset decidedAt, double elapsedMs) =>
+        Score(metrics) is { } score
+            ? ByScore(score, Terms(metrics, score), judge, decidedAt, elapsedMs)
+            : NoScore("cpu alone says nothing about health: give error_rate, memory_usage or response_time", judge, decidedAt, elapsedMs);
+
+    /// <summary>What a health score that was computed elsewhere means; null: nothing of it has a value.</summary>
+    internal static Verdict ByScore(double? score, DateTimeOffset decidedAt, double elapsedMs) => score is { } known
+        ? ByScore(known, $"health score {Whole(known)} of 100", HealthScore, decidedAt, elapsedMs)
+        : NoScore("no error rate, memory or response time was measured", HealthScore, decidedAt, elapsedMs);
+
+    private static Verdict NoScore(string why, string judge, DateTimeOffset decidedAt, double elapsedMs) =>
+        new(Decision.Hold.Word(), true, 0.5, 0.5, null, why, [], null, null, judge, decidedAt, elapsedMs);
+
+    private static Verdict ByScore(double score, string reasoning, string judge, DateTimeOffset decidedAt, double elapsedMs)
     {
-        if (Score(metrics) is not { } score)
-        {
-            return new Verdict(Decision.Hold.Word(), true, 0.5, 0.5, null, "cpu alone says nothing about health: give error_rate, memory_usage or response_time", [], null, null, judge, decidedAt, elapsedMs);
-        }
         var decision = score < HealthTerms.Bad ? Decision.Rollback : Decision.Continue;
         var bad = 1 - (score / 100);
         return new Verdict(
@@ -78,7 +89,7 @@ public static class Snapshot
             TwoDecimals(decision == Decision.Rollback ? bad : 1 - bad),
             TwoDecimals(bad),
             Whole(score),
-            Terms(metrics, score),
+            reasoning,
             [],
             null,
             null,

@@ -148,7 +148,7 @@ internal static class PageReads
 
     public static async Task<IResult> Replay(HttpContext http)
     {
-        if (await Deployment(http) is not { } deployment || await Loop(http).Replay(deployment.Id, http.RequestAborted) is not { } replay)
+        if (await Deployment(http) is not { } deployment || await Loop(http).Replay(deployment.Id, null, null, null, http.RequestAborted) is not { } replay)
         {
             return await NotFound(http);
         }

@@ -1,4 +1,5 @@
 using System.Buffers;
+using Commander.Judging;
 using Commander.Judging.Verdicts;
 using Commander.Server.Loop;
 
@@ -46,8 +47,18 @@ internal static class Bounds
             }
         }
 
-        if (request.Metrics is { } metrics)
-            errors.AddRange(Snapshot.Check(metrics).Select(e => "metrics." + e));
+        if (request.Metrics is { Count: > 0 } metrics)
+        {
+            try
+            {
+                Snapshot.Check(metrics);
+            }
+            catch (RefusedException refused)
+            {
+                errors.Add(refused.Message);
+            }
+        }
+
         return errors;
     }
 

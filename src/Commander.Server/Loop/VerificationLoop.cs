@@ -229,20 +229,15 @@ internal sealed class VerificationLoop : IDisposable
     private void Compare(Batch batch)
     {
         using var span = Tracing.Step(_parts.Clock, "4 compare", _id);
-        var gone = _watch.Step.ControlGone & ~_watch.ReferenceChanged;
-        if (gone == 0 || _watch.Subject != Subject.Candidate)
-            return;
-        if (_watch.Decision == Decision.Continue)
+        foreach (var change in References.Due(_watch.Step, _watch.Decision ?? Decision.Hold, _watch.Subject, _watch.ReferenceChanged))
         {
-            batch.Add(FactKind.Reference, new ReferenceBody(Subject.Promoted, Arm.Before, null, "the old version serves nothing any more after CONTINUE: fully promoted"));
-            return;
-        }
-
-        var metrics = _watch.Policy!.Metrics;
-        for (var m = 0; m < metrics.Count; m++)
-        {
-            if ((gone & (1u << m)) != 0)
-                batch.Add(FactKind.Reference, new ReferenceBody(Subject.Candidate, Arm.Before, metrics[m].Name, "the control was silent for 3 ticks while the candidate served"));
+            batch.Add(FactKind.Reference, new ReferenceBody(
+                change.Subject,
+                change.To,
+                change.Metric < 0 ? null : _watch.Policy!.Metrics[change.Metric].Name,
+                change.Subject == Subject.Promoted
+                    ? "the old version serves nothing any more after CONTINUE: fully promoted"
+                    : "the control was silent for 3 ticks while the candidate served"));
         }
     }
 

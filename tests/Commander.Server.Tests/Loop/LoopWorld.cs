@@ -72,7 +72,7 @@ internal sealed class LoopWorld : IAsyncDisposable
     private async Task Open()
     {
         _store = SqliteStore.Open(_folder, Clock, NullLogger.Instance);
-        var pins = await PinBook.Open(_store, Policies, ShippedModel.Model, Clock, CancellationToken.None);
+        var pins = await PinBook.Open(_store, Policies, Model.Shipped, Clock, CancellationToken.None);
         Parts = new LoopParts(
             _store,
             pins,

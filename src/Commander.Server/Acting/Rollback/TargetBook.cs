@@ -19,13 +19,12 @@ internal sealed class TargetBook(Func<RollbackPolicy, IRollbackTarget?> make)
 /// <summary>Adds the rollback targets.</summary>
 internal static class TargetHosting
 {
-    public static void AddRollbackTargets(this IServiceCollection services)
+    public static void AddRollbackTargets(this IServiceCollection services, Secrets secrets)
     {
         services.AddHttpClient("rollback").ConfigurePrimaryHttpMessageHandler(() => new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false, UseProxy = false });
-        services.AddSingleton(new Secrets(Environment.GetEnvironmentVariable));
         services.AddSingleton(s => TargetBook.Over(
             s.GetRequiredService<IHttpClientFactory>().CreateClient("rollback"),
             s.GetRequiredService<TimeProvider>(),
-            s.GetRequiredService<Secrets>().Resolve));
+            secrets.Resolve));
     }
 }
