@@ -67,10 +67,10 @@ public readonly struct Difference
     public bool Above(double difference, double alpha) => Estimate > difference && LogE(difference) >= -Math.Log(alpha);
 
     /// <summary>The smallest difference that is not refuted at level alpha, -1..1, within 1e-6.</summary>
-    public double Low(double alpha) => Limit(alpha, -1);
+    public double Low(double alpha) => Limit(alpha, double.IsNaN(_level) ? -1 : -_level);
 
     /// <summary>The largest difference that is not refuted at level alpha, -1..1, within 1e-6.</summary>
-    public double High(double alpha) => Limit(alpha, 1);
+    public double High(double alpha) => Limit(alpha, double.IsNaN(_level) ? 1 : 1 - _level);
 
     private double Limit(double alpha, double end)
     {

@@ -226,11 +226,13 @@ internal static class Counts
             logE = -Math.Log(Tail(metric, head.Reference, count, reference, share, dispersion)) - Math.Log(Math.PI * Math.PI * head.Looks * head.Looks / 6);
         }
         head.LogE = logE;
-        head.Beyond = harm > tolerance ? 1 : 0;
+        // One tick without a past: whether its errors are a fault or a single burst cannot be told.
+        var alone = head.Judged < 2 && Past(count).Total <= 0;
+        head.Beyond = harm > tolerance && !alone ? 1 : 0;
         var score = Math.Max(0, logE / -Math.Log(budget.Alpha(metric.Kind)));
         if (head.Beyond == 0)
         {
-            var way = Math.Max(0, harm / tolerance);
+            var way = Math.Clamp(harm / tolerance, 0, 1);
             score = Math.Min(score, 0.95) * way * way;
         }
         head.Score = score;

@@ -196,7 +196,7 @@ public static partial class Judge
     /// <summary>Who is there at all: a candidate that is silent while the control has traffic is dead, when it would have had requests.</summary>
     private static void Survey(Policy policy, ref WatchState state, Tick tick, double seconds)
     {
-        bool traffic = false, candidate = false, control = false, unknown = false;
+        bool traffic = false, counted = false, candidate = false, control = false, unknown = false;
         bool candidateLevel = false, controlLevel = false, unknownLevel = false;
         double candidateRequests = 0, controlRequests = 0;
         var quality = Quality.Empty;
@@ -216,7 +216,8 @@ public static partial class Judge
             {
                 quality = ofCandidate.Quality;
             }
-            if (metric.Kind == MetricKind.Gauge)
+            // A share of failures or a response time is there when there were requests; what a process uses, as soon as it runs.
+            if (metric.Kind == MetricKind.Gauge && metric.Family is not (Family.Error or Family.Latency))
             {
                 candidateLevel |= candidatePresence == Presence.Number;
                 controlLevel |= controlPresence == Presence.Number;
@@ -224,6 +225,7 @@ public static partial class Judge
                 continue;
             }
             traffic = true;
+            counted |= metric.Kind != MetricKind.Gauge;
             candidate |= candidatePresence == Presence.Number;
             control |= controlPresence == Presence.Number;
             unknown |= candidatePresence == Presence.Unknown;
@@ -265,7 +267,7 @@ public static partial class Judge
         state.ControlRequests += controlRequests;
         var needed = Math.Max(DeadTicks, Math.Ceiling(DeadSeconds / seconds));
         var silence = state.Misses / needed;
-        if (traffic)
+        if (counted)
         {
             // Five ticks without one of the few requests a small canary gets are no sign of death.
             silence = Math.Min(silence, state.Missed / DeadRequests);
