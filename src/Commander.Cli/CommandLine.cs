@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
+using Commander.Judging.Backtest;
 using Commander.Judging.Policies;
 
 namespace Commander.Cli;
@@ -71,6 +72,7 @@ internal static class CommandLine
         root.Add(OfOne("explain", "Say why: the verdict, its findings, what was done and when.", At, (parsed, target, id, cancel) => Do(parsed).Explain(target, id, cancel)));
         root.Add(Replay(At, Do));
         root.Add(Outcome(At, Do));
+        root.Add(Backtest(Do));
         root.Add(Policy(Do));
         return root;
     }
@@ -131,6 +133,24 @@ internal static class CommandLine
         var command = OfOne("outcome", "Say what a deployment really was; Commander learns from it.", at,
             (parsed, server, id, cancel) => verbs(parsed).Outcome(server, id, parsed.GetRequiredValue(label), parsed.GetValue(note), cancel), note);
         command.Add(label);
+        return command;
+    }
+
+    private static Command Backtest(Func<ParseResult, Verbs> verbs)
+    {
+        var path = new Argument<string>("CASES.jsonl") { Description = "A case file: one recorded deployment a line." };
+        var judge = new Option<string>("--judge") { Description = "Who judges.", HelpName = string.Join('|', Backtests.Judges), DefaultValueFactory = _ => Backtests.Judges[0] };
+        judge.AcceptOnlyFromAmong([.. Backtests.Judges]);
+        var horizon = new Option<int?>("--horizon") { Description = "At most so many steps after the change; all when not given.", HelpName = "N" };
+        horizon.Validators.Add(result =>
+        {
+            if (result.Tokens.Any(token => !int.TryParse(token.Value, out var steps) || steps < 1))
+                result.AddError($"--horizon {result.Tokens[^1].Value} is no number of steps; write 1 or more");
+        });
+        var output = new Option<string?>("--out") { Description = "Write one verdict a line, for every case.", HelpName = "VERDICTS.jsonl" };
+        var command = new Command("backtest", "Judge recorded deployments without a server, and count what was right.") { path, judge, horizon, output };
+        command.SetAction((parsed, cancel) => verbs(parsed).Backtest(
+            parsed.GetRequiredValue(path), parsed.GetRequiredValue(judge), parsed.GetValue(horizon), parsed.GetValue(output), cancel));
         return command;
     }
 

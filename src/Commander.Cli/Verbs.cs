@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Commander.Judging;
+using Commander.Judging.Backtest;
 using Commander.Judging.Policies;
 using Commander.Judging.Verdicts;
 
@@ -79,6 +80,31 @@ internal sealed class Verbs(Terminal terminal, TimeProvider clock, bool json)
         }
 
         return result.Policies is null ? ExitCode.Error : ExitCode.Done;
+    }
+
+    /// <summary>Replays a case file without any server.</summary>
+    public async Task<int> Backtest(string path, string judge, int? horizon, string? output, CancellationToken cancel)
+    {
+        if (output is not null && Path.GetFullPath(output) == Path.GetFullPath(path))
+            throw new Failure("--out names the case file itself", "name another file", ExitCode.Usage);
+        Summary summary;
+        try
+        {
+            await using var cases = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, 1 << 16);
+            await using var verdicts = output is null ? null : new FileStream(output, FileMode.Create, FileAccess.Write, FileShare.Read, 1 << 16);
+            summary = await terminal.Waiting($"judging {path}",
+                progress => Task.Run(() => Backtesting.Run(cases, judge, horizon, verdicts, clock, progress, cancel), cancel));
+        }
+        catch (RefusedException refused)
+        {
+            throw new Failure($"{path}: {refused.Message}", "each line is one case: id, source, change_time, step_seconds, restarted, metrics");
+        }
+
+        if (json)
+            Print(JsonSerializer.SerializeToUtf8Bytes(new { judge, horizon, rows = summary.Rows }, Json.Tolerant));
+        else
+            terminal.Out.Write(summary.ToString());
+        return ExitCode.Done;
     }
 
     private async Task<int> Follow(Server server, Answered<Deployment> first, Until until, TimeSpan timeout, CancellationToken cancel)

@@ -31,14 +31,15 @@ internal static class MetricReader
         if (!Words.TryKind(section.Word("kind", "", KindWords), out var kind))
             return null;
 
-        var family = Families.Of(name);
+        var family = FamilyNames.Of(name);
         if (Words.TryFamily(section.Word("family", "", FamilyWords), out var written))
             family = written;
-        var direction = section.Word("direction", Families.DirectionOf(family));
+        var direction = section.Word("direction", family.Direction());
         var (query, bad, total) = Queried(section, kind, source);
         var (unit, scale) = UnitAndScale(section, kind, family, query);
-        var tolerance = Tolerated(section, kind, unit);
-        var floor = Amount(section, "floor", unit) ?? DefaultFloor(kind, family, unit);
+        var (shippedTolerance, shippedFloor) = Shipped(kind, Like(name, family), unit);
+        var tolerance = Tolerated(section, kind, unit, shippedTolerance);
+        var floor = Amount(section, "floor", unit) ?? shippedFloor;
         var objective = Amount(section, "objective", unit);
         var quantile = 0.95;
         if (kind == MetricKind.Histogram)
@@ -184,14 +185,31 @@ internal static class MetricReader
         };
     }
 
-    private static Tolerance Tolerated(Section section, MetricKind kind, string unit)
+    /// <summary>What is called downstream or service-wide is measured like what it is called beside that.</summary>
+    private static Family Like(string name, Family family) =>
+        family is Family.Downstream or Family.Service && name.IndexOf('_', StringComparison.Ordinal) is > 0 and var end ? FamilyNames.Of(name[(end + 1)..]) : family;
+
+    /// <summary>The smallest difference worth a rollback, and the noise near zero, where the policy says nothing: those that the judge was measured with.</summary>
+    private static (Tolerance Tolerance, double Floor) Shipped(MetricKind kind, Family family, string unit)
     {
-        var otherwise = kind switch
+        static Tolerance Relative(double fraction) => new(fraction, Relative: true);
+        var percent = unit == "%";
+        if (kind == MetricKind.Ratio)
+            return (new Tolerance(1, Relative: false), 0);
+        return family switch
         {
-            MetricKind.Ratio => new Tolerance(1, Relative: false),
-            MetricKind.Gauge => new Tolerance(0.25, Relative: true),
-            _ => new Tolerance(0.2, Relative: true),
+            Family.Error when percent => (new Tolerance(1, Relative: false), 0),
+            Family.Error => (Relative(0.5), kind == MetricKind.Count ? 1 : 0),
+            Family.Latency => (Relative(0.2), Quantities.TryAmount("25ms", unit, out var floor) ? floor : 0),
+            Family.Cpu => (Relative(0.5), percent ? 5 : 0),
+            Family.Memory => (Relative(0.25), percent ? 5 : 0),
+            Family.Traffic => (Relative(0.6), 0),
+            _ => (Relative(kind == MetricKind.Histogram ? 0.2 : 0.5), 0),
         };
+    }
+
+    private static Tolerance Tolerated(Section section, MetricKind kind, string unit, Tolerance otherwise)
+    {
         var example = kind == MetricKind.Ratio ? "1pp (percentage points) or 20% (of the reference)" : $"20% (of the reference) or {Quantities.Example(unit)}";
         if (unit == "%" && kind != MetricKind.Ratio)
             example = "20% (of the reference) or 5pp (percentage points)";
@@ -223,9 +241,6 @@ internal static class MetricReader
             return amount;
         return null;
     }
-
-    private static double DefaultFloor(MetricKind kind, Family family, string unit) =>
-        kind is MetricKind.Histogram or MetricKind.Gauge && family == Family.Latency && Quantities.TryAmount("25ms", unit, out var floor) ? floor : 0;
 
     private static double Quantile(Section section)
     {

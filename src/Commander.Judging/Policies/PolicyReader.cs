@@ -315,24 +315,26 @@ public static class PolicyReader
             var second = TimeSpan.FromSeconds(1);
             var week = TimeSpan.FromDays(7);
             var shipped = PolicySet.Empty.Defaults.Watch;
-            var watch = new WatchPolicy(
-                section.Duration("step", shipped.Step, TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(10)),
-                section.Duration("lag", shipped.Lag, TimeSpan.Zero, TimeSpan.FromHours(1)),
-                section.Duration("min", shipped.Min, TimeSpan.Zero, week),
-                section.Duration("max", shipped.Max, second, week),
-                section.Duration("reference", shipped.Reference, second, TimeSpan.FromDays(1)),
-                section.Duration("after", shipped.After, TimeSpan.Zero, week),
-                section.Duration("slow", shipped.Slow, TimeSpan.Zero, week),
+            var step = section.Duration("step", shipped.Step, TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(10));
+            var min = section.Duration("min", shipped.Min, TimeSpan.Zero, week);
+            var max = section.Duration("max", shipped.Max, second, week);
+            AtMost(section, "min", min, "max", max);
+            AtMost(section, "step", step, "min", min);
+            return new WatchPolicy(
+                step ?? shipped.Step,
+                section.Duration("lag", shipped.Lag, TimeSpan.Zero, TimeSpan.FromHours(1)) ?? shipped.Lag,
+                min ?? shipped.Min,
+                max ?? shipped.Max,
+                section.Duration("reference", shipped.Reference, second, TimeSpan.FromDays(1)) ?? shipped.Reference,
+                section.Duration("after", shipped.After, TimeSpan.Zero, week) ?? shipped.After,
+                section.Duration("slow", shipped.Slow, TimeSpan.Zero, week) ?? shipped.Slow,
                 section.Flag("expect_traffic", shipped.ExpectTraffic),
                 section.Word("on_hold", shipped.OnHold, "page", "continue", "rollback"));
-            AtMost(section, "min", watch.Min, "max", watch.Max);
-            AtMost(section, "step", watch.Step, "min", watch.Min);
-            return watch;
         }
 
-        private static void AtMost(Section section, string low, TimeSpan lower, string high, TimeSpan upper)
+        private static void AtMost(Section section, string low, TimeSpan? lowest, string high, TimeSpan? highest)
         {
-            if (lower <= upper)
+            if (lowest is not { } lower || highest is not { } upper || lower <= upper)
                 return;
             string Written(string key, TimeSpan value) => $"{key} {Durations.Format(value)}{(section.Has(key) ? "" : " (the default)")}";
             var wrong = section.Has(low) ? low : high;
@@ -361,8 +363,8 @@ public static class PolicyReader
                 section.Word("autonomy", source is null ? Autonomy.Observe : Autonomy.Recommend),
                 Rollback(section),
                 section.Word("late", shipped.Late),
-                section.Duration("ask_for", shipped.AskFor, TimeSpan.Zero, day),
-                section.Duration("cooldown", shipped.Cooldown, TimeSpan.Zero, TimeSpan.FromDays(7)),
+                section.Duration("ask_for", shipped.AskFor, TimeSpan.Zero, day) ?? shipped.AskFor,
+                section.Duration("cooldown", shipped.Cooldown, TimeSpan.Zero, TimeSpan.FromDays(7)) ?? shipped.Cooldown,
                 PerHour(section, shipped.MaxPerHour),
                 section.Texts("irreversible", "[migration]"));
         }
@@ -394,8 +396,9 @@ public static class PolicyReader
                     section.Wrong("run", "is missing, and type command needs it", "write run: [PROGRAM, ARGUMENT]");
             }
 
+            var timeout = TimeSpan.FromSeconds(60);
             return new RollbackPolicy(type, Settings.Read(section, type, known), run,
-                section.Duration("timeout", TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(30)));
+                section.Duration("timeout", timeout, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(30)) ?? timeout);
         }
 
         private FixPolicy? Fix(Section parent)

@@ -100,8 +100,9 @@ internal sealed class Section
         return texts;
     }
 
-    public TimeSpan Duration(string key, TimeSpan otherwise, TimeSpan least, TimeSpan most) =>
-        Has(key) ? Duration(At(key), least, most, Errors) ?? otherwise : otherwise;
+    /// <summary>Null when what stands there is wrong: then nothing more can be said about it.</summary>
+    public TimeSpan? Duration(string key, TimeSpan otherwise, TimeSpan least, TimeSpan most) =>
+        Has(key) ? Duration(At(key), least, most, Errors) : otherwise;
 
     public static TimeSpan? Duration(Node node, TimeSpan least, TimeSpan most, Errors errors)
     {

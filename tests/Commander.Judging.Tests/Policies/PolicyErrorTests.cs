@@ -96,6 +96,8 @@ public class PolicyErrorTests
         { "services: { s: { watch: { max: 1m } } }", "policy.yaml:1:32 services.s.watch.max: min 2m (the default) is longer than max 1m; write min: 1m or less, or max: 2m or more" },
         { "services: { s: { watch: { step: 3m } } }", "policy.yaml:1:33 services.s.watch.step: step 3m is longer than min 2m (the default); write step: 2m or less, or min: 3m or more" },
 
+        { "services: { s: { watch: { step: never, min: 1s } } }", "policy.yaml:1:33 services.s.watch.step: 'never' is no duration; write 15s, 2m, 6h" },
+
         // YAML that is not taken.
         { "services: { s: &a { compare: auto } }", "policy.yaml:1:16 services.s: anchors are not read; remove the &name; what services share goes under defaults" },
         { "services: { s: *a }", "policy.yaml:1:16 services.s: aliases are not read; write the value out, or put it under defaults" },

@@ -208,6 +208,23 @@ public class PolicyReaderTests
         metric.Direction.ShouldBe(direction);
     }
 
+    [Theory]
+    [InlineData("error_rate", "kind: gauge, query: 'x', unit: percent", 1, false, 0)]
+    [InlineData("latency", "kind: histogram, query: 'x_seconds_bucket'", 0.2, true, 25)]
+    [InlineData("latency", "kind: histogram, query: 'x_seconds_bucket', unit: s", 0.2, true, 0.025)]
+    [InlineData("latency_p95", "kind: gauge, query: 'x_seconds'", 0.2, true, 25)]
+    [InlineData("cpu", "kind: gauge, query: 'x_percent'", 0.5, true, 5)]
+    [InlineData("memory", "kind: gauge, query: 'x_bytes'", 0.25, true, 0)]
+    [InlineData("requests", "kind: count, query: 'x'", 0.6, true, 0)]
+    [InlineData("downstream_latency", "kind: gauge, query: 'x_seconds'", 0.2, true, 25)]
+    [InlineData("baskets", "kind: gauge, query: 'x'", 0.5, true, 0)]
+    public void Tolerance_and_floor_are_the_familys_where_nothing_is_written(string name, string metric, double amount, bool relative, double floor)
+    {
+        var read = Metric(metric, name);
+        read.Tolerance.ShouldBe(new Tolerance(amount, relative));
+        read.Floor.ShouldBe(floor);
+    }
+
     [Fact]
     public void A_service_without_a_source_judges_snapshots_by_its_objectives()
     {

@@ -141,7 +141,10 @@ internal static class Documents
         document["verdict"]!["decision"] = decision;
         document["verdicts"] = new JsonArray(new JsonObject
         {
-            ["decision"] = decision, ["final"] = false, ["at"] = "2026-11-23T10:30:46.000Z", ["reason"] = "because",
+            ["decision"] = decision,
+            ["final"] = false,
+            ["at"] = "2026-11-23T10:30:46.000Z",
+            ["reason"] = "because",
         });
         document["actions"] = new JsonArray();
         document["outcome"] = null;
