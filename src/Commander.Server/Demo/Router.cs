@@ -233,15 +233,15 @@ internal sealed class Router : IAsyncDisposable
         text.Append("# TYPE shop_process_resident_memory_bytes gauge\n");
         foreach (var (traffic, process) in versions)
         {
-            if (process?.Used.Memory is { } memory)
+            if (process is { Running: true, Used.Memory: { } memory })
             {
                 text.Append(CultureInfo.InvariantCulture, $"shop_process_resident_memory_bytes{{version=\"{traffic.Version}\"}} {memory:0}\n");
             }
         }
-        text.Append("# TYPE shop_process_cpu_percent gauge\n# HELP shop_process_cpu_percent Of one core, over two seconds.\n");
+        text.Append("# TYPE shop_process_cpu_percent gauge\n# HELP shop_process_cpu_percent Of one core, over the last second.\n");
         foreach (var (traffic, process) in versions)
         {
-            if (process?.Used.Cpu is { } cpu)
+            if (process is { Running: true, Used.Cpu: { } cpu })
             {
                 text.Append(CultureInfo.InvariantCulture, $"shop_process_cpu_percent{{version=\"{traffic.Version}\"}} {cpu:0.##}\n");
             }

@@ -201,7 +201,11 @@ public sealed class ShopTests : IAsyncLifetime
         var (_, crashed) = await Watch("crash", 150);
         Requests(crashed, "1.0.3", 200).ShouldBeInRange(10, 20);
         Requests(crashed, "1.0.3", 502).ShouldBeGreaterThan(100);
-        crashed.ShouldNotContainKey("process_resident_memory_bytes 1.0.3");
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(5));
+        while ((await Metrics()).ContainsKey("process_resident_memory_bytes 1.0.3"))
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(50), TimeProvider.System, patience.Token);
+        }
         Requests(crashed, "1.0.0", 502, 504).ShouldBe(0);
     }
 
@@ -257,6 +261,12 @@ public sealed class ShopTests : IAsyncLifetime
         await Eventually(() => _shop.View() is { Serving: "1.0.2", Candidate: null });
         await Eventually(() => Children().Length == 1);
         (await _shop.Deploy("good", CancellationToken.None)).PreviousVersion.ShouldBe("1.0.2");
+        // Nobody noticed any of it: no customer met a version that was going.
+        var metrics = await Metrics();
+        foreach (var version in new[] { "1.0.0", "1.0.1", "1.0.2" })
+        {
+            Requests(metrics, version, 502, 504).ShouldBe(0);
+        }
     }
 
     [Fact]
@@ -285,6 +295,16 @@ public sealed class ShopTests : IAsyncLifetime
         await Should.ThrowAsync<Commander.Server.Storage.StoreUnavailableException>(() => _shop.Deploy("good", CancellationToken.None));
         _shop.View().Candidate.ShouldBeNull();
         Children().Length.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_shop_that_closes_while_it_deploys_leaves_no_process()
+    {
+        var deploying = _shop.Deploy("slow", CancellationToken.None);
+        await Eventually(() => Children().Length == 2);
+        await _shop.DisposeAsync();
+        await Should.ThrowAsync<OperationCanceledException>(() => deploying);
+        Children().ShouldBeEmpty();
     }
 
     [Fact]
