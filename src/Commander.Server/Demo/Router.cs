@@ -251,9 +251,17 @@ internal sealed class Router : IAsyncDisposable
         await context.Response.WriteAsync(text.ToString(), context.RequestAborted);
     }
 
-    private Task Look(HttpContext context) => _platform is { } platform
-        ? Send(context, StatusCodes.Status200OK, platform.State())
-        : Say(context, StatusCodes.Status503ServiceUnavailable, "the shop is being set up");
+    private Task Look(HttpContext context)
+    {
+        var (service, environment) = (context.Request.Query["service"].ToString(), context.Request.Query["environment"].ToString());
+        if ((service.Length > 0 && service != ShopPlan.Service) || (environment.Length > 0 && environment != ShopPlan.Environment))
+        {
+            return Say(context, StatusCodes.Status404NotFound, $"here is service {ShopPlan.Service} in environment {ShopPlan.Environment}, nothing else");
+        }
+        return _platform is { } platform
+            ? Send(context, StatusCodes.Status200OK, platform.State())
+            : Say(context, StatusCodes.Status503ServiceUnavailable, "the shop is being set up");
+    }
 
     private async Task Order(HttpContext context)
     {
