@@ -42,7 +42,7 @@ internal static class DemoPolicy
                 query: 'shop_process_cpu_percent{version="{{version}}"}'
                 unit: percent
                 tolerance: 50%
-                floor: 20%
+                floor: 30%
             compare: auto
             watch: { step: 500ms, lag: 0s, min: 10s, max: 2m, reference: 60s, after: 90s, warmup: { latency: 2s, cpu: 2s, memory: 2s } }
             decide: { false_alarms: 1% }

@@ -233,15 +233,15 @@ internal sealed class Router : IAsyncDisposable
         text.Append("# TYPE shop_process_resident_memory_bytes gauge\n");
         foreach (var (traffic, process) in versions)
         {
-            if (process?.Used.Memory is { } memory)
+            if (process is { Running: true, Used.Memory: { } memory })
             {
                 text.Append(CultureInfo.InvariantCulture, $"shop_process_resident_memory_bytes{{version=\"{traffic.Version}\"}} {memory:0}\n");
             }
         }
-        text.Append("# TYPE shop_process_cpu_percent gauge\n# HELP shop_process_cpu_percent Of one core, over two seconds.\n");
+        text.Append("# TYPE shop_process_cpu_percent gauge\n# HELP shop_process_cpu_percent Of one core, over the last second.\n");
         foreach (var (traffic, process) in versions)
         {
-            if (process?.Used.Cpu is { } cpu)
+            if (process is { Running: true, Used.Cpu: { } cpu })
             {
                 text.Append(CultureInfo.InvariantCulture, $"shop_process_cpu_percent{{version=\"{traffic.Version}\"}} {cpu:0.##}\n");
             }
@@ -251,9 +251,17 @@ internal sealed class Router : IAsyncDisposable
         await context.Response.WriteAsync(text.ToString(), context.RequestAborted);
     }
 
-    private Task Look(HttpContext context) => _platform is { } platform
-        ? Send(context, StatusCodes.Status200OK, platform.State())
-        : Say(context, StatusCodes.Status503ServiceUnavailable, "the shop is being set up");
+    private Task Look(HttpContext context)
+    {
+        var (service, environment) = (context.Request.Query["service"].ToString(), context.Request.Query["environment"].ToString());
+        if ((service.Length > 0 && service != ShopPlan.Service) || (environment.Length > 0 && environment != ShopPlan.Environment))
+        {
+            return Say(context, StatusCodes.Status404NotFound, $"here is service {ShopPlan.Service} in environment {ShopPlan.Environment}, nothing else");
+        }
+        return _platform is { } platform
+            ? Send(context, StatusCodes.Status200OK, platform.State())
+            : Say(context, StatusCodes.Status503ServiceUnavailable, "the shop is being set up");
+    }
 
     private async Task Order(HttpContext context)
     {

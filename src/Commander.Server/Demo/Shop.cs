@@ -23,6 +23,8 @@ internal sealed class Shop : BackgroundService, IAsyncDisposable
     private const int MaxKeys = 256;
     private static readonly TimeSpan Beat = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan Reread = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Grace = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan ClosePatience = TimeSpan.FromSeconds(5);
 
     private readonly IDeployments _deployments;
     private readonly TimeProvider _clock;
@@ -35,6 +37,7 @@ internal sealed class Shop : BackgroundService, IAsyncDisposable
     private readonly Lock _endingLock = new();
     private readonly List<ShopVersion> _ending = [];
     private readonly Queue<string> _keys = new();
+    private readonly CancellationTokenSource _closing = new();
 
     private ShopVersion? _stable;
     private ShopVersion? _candidate;
@@ -42,7 +45,7 @@ internal sealed class Shop : BackgroundService, IAsyncDisposable
     private double _share;
     private int _newest;
     private long _changes;
-    private bool _closed;
+    private int _closed;
 
     public Shop(IDeployments deployments, Router router, TimeProvider clock, ILogger<Shop> logger)
     {
@@ -74,6 +77,8 @@ internal sealed class Shop : BackgroundService, IAsyncDisposable
     /// <exception cref="ShopException">The shop is not there yet, or the version does not start, or it cannot be announced.</exception>
     public async Task<Deployment> Deploy(string kind, CancellationToken cancel)
     {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancel, _closing.Token);
+        cancel = either.Token;
         await _deploying.WaitAsync(cancel);
         try
         {
@@ -136,18 +141,26 @@ internal sealed class Shop : BackgroundService, IAsyncDisposable
         }
         var standing = await stable;
         var next = candidate is null ? null : await candidate;
-        _router.Export(standing);
-        await standing.WarmUp(cancel);
-        if (next is not null)
+        try
         {
-            _router.Export(next);
-            await next.WarmUp(cancel);
+            await Task.WhenAll(standing.WarmUp(cancel), next?.WarmUp(cancel) ?? Task.CompletedTask);
+            await Change(() =>
+            {
+                _router.Export(standing);
+                if (next is not null)
+                {
+                    _router.Export(next);
+                }
+                (_stable, _candidate, _watch, _share, _newest) = (standing, next, plan.Deployment, plan.Share, plan.Newest);
+                return true;
+            }, cancel);
         }
-        await Change(() =>
+        catch
         {
-            (_stable, _candidate, _watch, _share, _newest) = (standing, next, plan.Deployment, plan.Share, plan.Newest);
-            return true;
-        }, cancel);
+            await Abandon(stable);
+            await Abandon(candidate);
+            throw;
+        }
         _router.Connect(new ShopPlatform(Rollback, State));
         _logger.LogInformation("the shop serves version {Version} at {Url}", plan.Stable, _router.ShopUrl);
     }
@@ -167,11 +180,11 @@ internal sealed class Shop : BackgroundService, IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         // The host disposes of it too, and either may come first.
-        if (_closed)
+        if (Interlocked.Exchange(ref _closed, 1) == 1)
         {
             return;
         }
-        _closed = true;
+        await _closing.CancelAsync();
         if (ExecuteTask is { } running)
         {
             try
@@ -184,6 +197,8 @@ internal sealed class Shop : BackgroundService, IAsyncDisposable
                 // What still runs loses its processes below.
             }
         }
+        // A deployment that is under way ends its own process when it is told to stop.
+        await _deploying.WaitAsync(ClosePatience, CancellationToken.None);
         _router.Route = null;
         var versions = new List<ShopVersion?> { _stable, _candidate };
         lock (_endingLock)
@@ -196,6 +211,7 @@ internal sealed class Shop : BackgroundService, IAsyncDisposable
         _deploying.Dispose();
         _gate.Dispose();
         _news.Dispose();
+        _closing.Dispose();
         Dispose();
     }
 
@@ -486,8 +502,8 @@ internal sealed class Shop : BackgroundService, IAsyncDisposable
 
         async Task Retiring()
         {
-            // The route that does not lead there any more is set by the change that this is part of.
-            await Task.Yield();
+            // The change that this is part of sets the route that does not lead there any more; who had just taken the old one still arrives.
+            await Task.Delay(Grace, _clock, CancellationToken.None);
             try
             {
                 await version.End();

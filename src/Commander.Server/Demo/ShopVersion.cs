@@ -15,7 +15,7 @@ internal sealed class ShopVersion : IAsyncDisposable
     private static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan WarmUpPatience = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan Drain = TimeSpan.FromSeconds(1.3);
-    private static readonly TimeSpan CpuWindow = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan CpuWindow = TimeSpan.FromSeconds(1);
 
     private readonly Process _process;
     private readonly TimeProvider _clock;
@@ -55,7 +55,7 @@ internal sealed class ShopVersion : IAsyncDisposable
 
     public bool Running => _ended is null && !_process.HasExited;
 
-    /// <summary>Resident memory in bytes and processor use in percent of one core over the last two seconds; null where there is none.</summary>
+    /// <summary>Resident memory in bytes and processor use in percent of one core over the last second; null where there is none.</summary>
     public (double? Memory, double? Cpu) Used
     {
         get
