@@ -38,7 +38,7 @@ public static class MetricFigure
         return Markup.Slug(metric);
     }
 
-    /// <summary>The time that all charts of a deployment show: the watch, and of the past as much as the watch is long (at least 12 steps).</summary>
+    /// <summary>The time that all charts of a deployment show: the watch, and of the past half as much as the watch is long (at least 6 steps).</summary>
     internal static (double From, double To) Span(Deployment deployment, EvidenceDocument evidence)
     {
         double first = 0, last = 0;
@@ -50,7 +50,7 @@ public static class MetricFigure
 
         var step = evidence.StepSeconds > 0 && double.IsFinite(evidence.StepSeconds) ? evidence.StepSeconds : 1;
         last = Math.Max(last, step);
-        return (Math.Max(first, -Math.Max(last, 12 * step)), last);
+        return (Math.Max(first, -Math.Max(last / 2, 6 * step)), last);
     }
 
     private sealed class Drawing
@@ -178,7 +178,7 @@ public static class MetricFigure
                     .Attribute("height", Math.Max(bottom - top, 1)).Raw("/>");
             }
 
-            Frame(html, plot, _unit);
+            Frame(html, plot);
             Marks(html, plot, words: true);
             Path(html, plot, past, "p");
             Path(html, plot, control, "r");
@@ -216,7 +216,7 @@ public static class MetricFigure
                     .Attribute("height", Down ? Plot.Height - Plot.Bottom - edge : edge - Plot.Top).Raw("/>");
             }
 
-            Frame(html, plot, Figures.DifferenceUnit(_unit));
+            Frame(html, plot);
             html.Raw("<line class=\"z\"").Attribute("x1", Plot.Left).Attribute("x2", Plot.Width - Plot.Right).Attribute("y1", plot.Y(0)).Attribute("y2", plot.Y(0)).Raw("/>");
             Marks(html, plot, words: false);
             if (Tolerance is { } limit && plot.Y(Down ? -limit : limit) is var y && y >= Plot.Top - 1 && y <= Plot.Height - Plot.Bottom + 1)
@@ -247,20 +247,17 @@ public static class MetricFigure
         private void Open(Markup html, string which, string title, string description) =>
             html.Raw("<svg role=\"img\" viewBox=\"0 0 440 156\"").Attribute("aria-labelledby", $"{_id}-{which}t {_id}-{which}d")
                 .Raw("><title").Attribute("id", $"{_id}-{which}t").Raw(">").Text(title).Raw("</title><desc").Attribute("id", $"{_id}-{which}d")
-                .Raw(">").Text(description).Raw("</desc><text class=\"h\" y=\"10\">").Text(which == "d" ? $"difference to {ReferenceName}" : "both versions over time").Raw("</text>");
+                .Raw(">").Text(description).Raw("</desc><text class=\"h\" y=\"10\">").Text(which == "d" ? $"difference to {ReferenceName}{In(Figures.DifferenceUnit(_unit))}" : $"both versions{In(_unit)}").Raw("</text>");
 
-        private static void Frame(Markup html, Plot plot, string? unit)
+        private static string In(string? unit) => unit is null or "" or "count" ? "" : $", {(unit.Length <= 8 ? unit : unit[..8])}";
+
+        private static void Frame(Markup html, Plot plot)
         {
             foreach (var level in Plot.Ticks(plot.Y0, plot.Y1))
             {
                 var y = plot.Y(level);
                 html.Raw("<path class=\"g\" d=\"M").Number(Plot.Left).Raw(" ").Number(y).Raw("H").Number(Plot.Width - Plot.Right)
                     .Raw("\"/><text text-anchor=\"end\"").Attribute("x", Plot.Left - 5).Attribute("y", y + 4).Raw(">").Text(Figures.Number(level).Replace('-', '−')).Raw("</text>");
-            }
-
-            if (unit is not (null or "" or "count"))
-            {
-                html.Raw("<text text-anchor=\"end\"").Attribute("x", Plot.Left - 5).Attribute("y", Plot.Top - 4).Raw(">").Text(unit).Raw("</text>");
             }
 
             foreach (var time in Plot.Times(plot.X0, plot.X1))

@@ -5,7 +5,7 @@ using Commander.Judging.Verdicts;
 namespace Commander.Charts;
 
 /// <summary>One condition of carrying on, in words, and whether it holds.</summary>
-/// <param name="Holds">True, false, or null while that cannot be told.</param>
+/// <param name="Holds">True, false, or null while more evidence could still bring it about.</param>
 /// <param name="Words">The condition and what was measured.</param>
 public sealed record Requirement(bool? Holds, string Words)
 {
@@ -25,12 +25,12 @@ public sealed record Requirement(bool? Holds, string Words)
             var limit = down ? -finding.Low : finding.High;
             all.Add(tolerance is { } most
                 ? new(
-                    known && limit is not null ? limit < most : null,
+                    known && limit is not null ? limit < most ? true : finding.Verdict == "worse" ? false : null : null,
                     $"surely less than {Figures.Level(most, Figures.DifferenceUnit(finding.Unit))} worse" + (limit is null ? "" : $" (could be {Figures.Difference(down ? finding.Low : finding.High, finding.Unit)})"))
-                : new(known && limit is not null ? finding.Verdict is "same" or "better" : null, "surely within its tolerance"));
+                : new(known && limit is not null ? finding.Verdict is "same" or "better" ? true : finding.Verdict == "worse" ? false : null : null, "surely within its tolerance"));
         }
 
-        all.Add(new(known ? finding.Score <= 0.3 : null, $"evidence of harm at most 0.3 ({Figures.Number(finding.Score)}; 1 is an alarm)"));
+        all.Add(new(known ? finding.Score <= 0.3 ? true : finding.Score >= 1 ? false : null : null, $"evidence of harm at most 0.3 ({Figures.Number(finding.Score)}; 1 is an alarm)"));
         if (policy?.Objective is { } objective)
         {
             all.Add(new(

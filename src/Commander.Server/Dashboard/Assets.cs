@@ -14,7 +14,7 @@ internal sealed class Assets
     public Assets()
     {
         Add("app.css", "text/css; charset=utf-8", System.Text.Encoding.UTF8.GetBytes(ChartStyle.Css + "\n" + Embedded("app.css")));
-        Add("app.js", "text/javascript; charset=utf-8", System.Text.Encoding.UTF8.GetBytes(Embedded("app.js")));
+        Add("app.js", "text/javascript; charset=utf-8", System.Text.Encoding.UTF8.GetBytes(Lean(Embedded("app.js"))));
         foreach (var tone in Enum.GetValues<Tone>())
         {
             Add($"{tone.ToString().ToLowerInvariant()}.svg", "image/svg+xml", System.Text.Encoding.UTF8.GetBytes(Icons.File(tone)));
@@ -89,6 +89,10 @@ internal sealed class Assets
 
         return memory.ToArray();
     }
+
+    /// <summary>Without indentation and the lines that are comments: what browsers need of it. Line ends stay, so that statements still end where they did.</summary>
+    private static string Lean(string script) =>
+        string.Join('\n', script.Split('\n').Select(line => line.Trim()).Where(line => line.Length > 0 && !line.StartsWith("//", StringComparison.Ordinal)));
 
     private static string Embedded(string name)
     {

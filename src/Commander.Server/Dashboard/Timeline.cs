@@ -177,7 +177,7 @@ internal static class Timeline
         {
             if (moment.Step > 0)
             {
-                progress[moment.Step - 1] ??= moment.At - deployment.ReceivedAt;
+                progress[moment.Step - 1] ??= moment.At - deployment.StartedAt;
             }
         }
 

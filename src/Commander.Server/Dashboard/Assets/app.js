@@ -1,4 +1,4 @@
-// Keeps an open page fresh, and adds keys, copy buttons, local times and a crosshair. Without it every page and form still works.
+// Fresh pages, keys, copy, local times, a crosshair. Without it every page and form still works.
 (() => {
   'use strict';
   const $ = (s, r = document) => r.querySelector(s);
@@ -18,11 +18,11 @@
     return root;
   };
 
-  // Somebody is typing here, or has typed: it stays as it is until it is sent.
+  // Somebody types or has typed here: it stays until it is sent.
   const dirty = n => n.nodeType === 1 && (n.matches('form') ? [n] : $$('form', n)).some(f =>
     $$('input:not([type=hidden])', f).some(i => i === document.activeElement || i.value !== i.defaultValue));
 
-  // Makes a like b with as few changes as possible: what is focused, open, selected or scrolled stays so.
+  // Makes a like b with few changes: focused, open, selected, scrolled stay so.
   const morph = (a, b) => {
     if (a.isEqualNode(b)) return;
     if (a.nodeType !== b.nodeType || a.nodeName !== b.nodeName || a.id !== b.id) {
@@ -69,7 +69,7 @@
     if (next.dataset.icon && icon.getAttribute('href') !== next.dataset.icon) icon.setAttribute('href', next.dataset.icon);
     if (next.dataset.said && next.dataset.said !== said) $('#said').textContent = said = next.dataset.said;
     if (!live.dataset.list) return morph(live, next);
-    // Rows are renewed where they stand; new ones wait behind a bar, so that nothing moves under the pointer.
+    // New rows wait behind a bar, so that nothing moves under the pointer.
     let fresh = 0;
     for (const row of $$('.row', next)) {
       const old = document.getElementById(row.id);
@@ -93,6 +93,7 @@
     try {
       const next = $('#live', await get(live.dataset.fragment));
       if (next) show(next);
+      draw();
     } catch { /* the next event or the poll tries again */ }
     busy = false;
     if (again) {
@@ -110,6 +111,7 @@
     const list = live.dataset.list;
     const fallBack = on => {
       if (on && !poll) poll = setInterval(() => want(500), 5000);
+      if (on) document.body.dataset.live = 'poll';
       if (!on) poll = clearInterval(poll) || 0;
     };
     const listen = () => {
@@ -117,6 +119,7 @@
       source = new EventSource(live.dataset.stream);
       // Subscribed: whatever happened before is in what is fetched now.
       source.addEventListener('alive', () => {
+        document.body.dataset.live = 'on';
         if (poll || last === 0) want(500);
         fallBack(false);
       });
@@ -128,7 +131,7 @@
         if (source.readyState === 2) setTimeout(() => document.hidden || listen(), 15000);
       };
     };
-    // A hidden page asks now and then instead of holding one of the browser's few connections.
+    // A hidden page holds none of the browser's few connections.
     document.addEventListener('visibilitychange', () => {
       if (document.hidden) {
         source.close();
@@ -152,23 +155,15 @@
   }, 2000);
 
   // The crosshair: the same moment in every chart of the page, its values in words.
-  let cross = false;
-  document.addEventListener('pointermove', e => {
-    const svg = e.target.closest && e.target.closest('.m svg');
-    if (!svg) {
-      if (cross) for (const x of $$('.m .x.on')) x.classList.remove('on');
-      cross = false;
-      return;
-    }
-    cross = true;
-    const box = svg.getBoundingClientRect();
-    const x = Math.min(378, Math.max(42, (e.clientX - box.left) * 440 / box.width));
+  let cross = null;
+  const draw = () => {
+    if (cross === null) return;
     for (const figure of $$('.m')) {
       const { from, to } = figure.dataset;
-      const at = +from + (x - 42) / 336 * (to - from);
+      const at = +from + (cross - 42) / 336 * (to - from);
       for (const line of $$('.x', figure)) {
         line.classList.add('on');
-        for (const [k, v] of [['x1', x], ['x2', x], ['y1', 20], ['y2', 136]]) line.setAttribute(k, v);
+        for (const [k, v] of [['x1', cross], ['x2', cross], ['y1', 20], ['y2', 136]]) line.setAttribute(k, v);
       }
       let best = null;
       for (const row of $$('tr', figure).slice(1)) if (!best || Math.abs(row.cells[0].textContent - at) < Math.abs(best.cells[0].textContent - at)) best = row;
@@ -176,6 +171,17 @@
       const out = $('.o', figure) || $('.pair', figure).appendChild(Object.assign(document.createElement('p'), { className: 'o', ariaHidden: 'true' }));
       const [seconds, ours, theirs] = [...best.cells].map(c => c.textContent);
       out.textContent = `at ${seconds} s: new ${ours || '–'}, old ${theirs || '–'}`;
+    }
+  };
+  document.addEventListener('pointermove', e => {
+    const svg = e.target.closest && e.target.closest('.m svg');
+    if (svg) {
+      const box = svg.getBoundingClientRect();
+      cross = Math.min(378, Math.max(42, (e.clientX - box.left) * 440 / box.width));
+      draw();
+    } else if (cross !== null) {
+      cross = null;
+      for (const x of $$('.m .x.on')) x.classList.remove('on');
     }
   }, { passive: true });
 
