@@ -135,7 +135,7 @@ internal sealed class SampleDeployments : IDeployments
         return Task.FromResult(new Answer(202, null, null));
     }
 
-    public Task<ReplayAnswer?> Replay(string id, CancellationToken cancel) =>
+    public Task<ReplayAnswer?> Replay(string id, string? policy, string? model, string? judge, CancellationToken cancel) =>
         Task.FromResult<ReplayAnswer?>(_all.TryGetValue(id, out var found) ? new ReplayAnswer(found.Deployment.Verdict, true, []) : null);
 
     public async IAsyncEnumerable<LiveEvent> Watch(string? id, [EnumeratorCancellation] CancellationToken cancel)
