@@ -186,7 +186,7 @@ public sealed partial class ArchitectureTests
     }
 
     // The tests' own namespaces lie below the server's: each root is looked for in its own assembly.
-    private static IEnumerable<IType> Below(string root)
+    private static IType[] Below(string root)
     {
         var assembly = (root == Server ? ServerAssembly : typeof(ArchitectureTests).Assembly).FullName;
         var types = Built.Value.Types.Where(type => type.Assembly.FullName == assembly && Folder(type, root) is not null).ToArray();
