@@ -3,6 +3,7 @@ using Commander.Benchmarks;
 return args switch
 {
     ["intake", .. var rest] => await IntakeBenchmark.Run(rest),
+    ["demo", .. var rest] => await DemoBenchmark.Run(rest),
     _ => Usage(),
 };
 
@@ -10,8 +11,11 @@ static int Usage()
 {
     Console.Error.WriteLine(
         """
-        usage: Commander.Benchmarks intake [SECONDS]
-          intake    announcements a second that are durably stored, 64 callers at once, against a bare loop
+        usage: Commander.Benchmarks VERB
+          demo [KIND,KIND] [--each 10] [--good 10] [--servers 1]
+                    the demo's bars: request to verdict and to the old version serving
+          intake [SECONDS]
+                    announcements a second that are durably stored, 64 callers at once, against a bare loop
         """);
     return 2;
 }

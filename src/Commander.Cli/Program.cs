@@ -1,1 +1,3 @@
-return 0;
+using Commander.Cli;
+
+return await CommandLine.Run(args, Terminal.OfProcess(), TimeProvider.System, CancellationToken.None);

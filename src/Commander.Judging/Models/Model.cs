@@ -8,4 +8,4 @@ namespace Commander.Judging.Models;
 /// <param name="Weights">One weight per family, in the order of <see cref="Family"/>, for scores cut to 0..2.</param>
 /// <param name="NoData">Weight of the no-data score.</param>
 /// <param name="Guard">Added to the log odds when a hard guard fired.</param>
-public sealed record Model(string Version, double Intercept, IReadOnlyList<double> Weights, double NoData, double Guard);
+public sealed partial record Model(string Version, double Intercept, IReadOnlyList<double> Weights, double NoData, double Guard);

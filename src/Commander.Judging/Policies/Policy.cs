@@ -208,13 +208,54 @@ public sealed record SourceSettings(string Name, string Type, IReadOnlyDictionar
 /// <summary>A policy file or folder, read and valid.</summary>
 /// <param name="Sources">By name.</param>
 /// <param name="Defaults">For services that the file does not name.</param>
-/// <param name="Services">By service name and environment; key is "service" or "service/environment".</param>
+/// <param name="Services">By service name and environment; key is "service", "service/environment", or "*/environment" for the defaults with an environment's overrides.</param>
 public sealed record PolicySet(
     IReadOnlyDictionary<string, SourceSettings> Sources,
     Policy Defaults,
     IReadOnlyDictionary<string, Policy> Services)
 {
-    /// <summary>The policy of a service in an environment: its own with the environment's overrides, its own, the defaults.</summary>
-    public Policy For(string service, string environment) =>
-        Services.TryGetValue(service + "/" + environment, out var policy) || Services.TryGetValue(service, out policy) ? policy : Defaults;
+    /// <summary>Stands for every service that the file does not name.</summary>
+    public const string AnyService = "*";
+
+    /// <summary>The shipped policy, where there is no file: nothing can be measured, so everything is only recorded. Its values are the defaults of every key.</summary>
+    public static readonly PolicySet Empty = new(
+        new Dictionary<string, SourceSettings>(StringComparer.Ordinal),
+        new Policy(
+            "defaults",
+            Environment: null,
+            Source: null,
+            Metrics: [],
+            Compare.Auto,
+            NoData.Rollback,
+            new WatchPolicy(
+                Step: TimeSpan.FromSeconds(15),
+                Lag: TimeSpan.FromSeconds(30),
+                Min: TimeSpan.FromMinutes(2),
+                Max: TimeSpan.FromMinutes(30),
+                Reference: TimeSpan.FromMinutes(30),
+                After: TimeSpan.FromMinutes(30),
+                Slow: TimeSpan.FromHours(6),
+                ExpectTraffic: true,
+                OnHold: "page"),
+            new DecidePolicy(FalseAlarms: 0.01, FalseRollbackCost: 1, MissedCost: 9, Authority.Advise),
+            new ActPolicy(
+                Autonomy.Observe,
+                Rollback: null,
+                Late: Autonomy.Recommend,
+                AskFor: TimeSpan.FromMinutes(15),
+                Cooldown: TimeSpan.FromMinutes(30),
+                MaxPerHour: 3,
+                Irreversible: []),
+            Fix: null,
+            Alert: [],
+            new LearnPolicy(Explore: 0, Train: "daily", Oumi: "off")),
+        new Dictionary<string, Policy>(StringComparer.Ordinal));
+
+    /// <summary>The policy of a service in an environment: its own with the environment's overrides, its own, the defaults with them, the defaults.</summary>
+    public Policy For(string service, string environment)
+    {
+        if (Services.TryGetValue(service + "/" + environment, out var policy) || Services.TryGetValue(service, out policy))
+            return policy;
+        return Services.TryGetValue(AnyService + "/" + environment, out policy) ? policy : Defaults;
+    }
 }

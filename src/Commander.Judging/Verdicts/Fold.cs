@@ -1,32 +1,559 @@
+using Commander.Judging.Evidence;
+using Commander.Judging.Limits;
 using Commander.Judging.Models;
 using Commander.Judging.Policies;
 
 namespace Commander.Judging.Verdicts;
 
-/// <summary>Everything the judge remembers of a watch: a plain value without references, at most 16 KB.</summary>
-public struct WatchState
-{
-    /// <summary>The newest tick that was folded in.</summary>
-    public int LastTick;
-}
-
-/// <summary>The judge: a pure fold over a watch's facts.</summary>
-public static class Judge
+/// <summary>
+/// The judge: a pure fold over a watch's facts. <see cref="Next"/> reads nothing but its arguments, changes nothing but the state and allocates nothing;
+/// all time is tick numbers times the policy's step.
+/// </summary>
+public static partial class Judge
 {
     /// <summary>The version of the rules: pinned by every watch, shown when another one replays it.</summary>
     public const string Version = "commander-1";
 
+    // How many ticks in a row make a silent control gone, and a silent candidate dead (but never faster than so many seconds).
+    private const int ControlGoneTicks = 3;
+    private const double DeadTicks = 5;
+    private const double DeadSeconds = 3;
+
+    // So many requests of the candidate must be missing, given its share so far: the chance of that by accident is exp(-7).
+    private const double DeadRequests = 7;
+
+    // While the candidate never had any, its share is taken to be at least 5 %.
+    private const double SmallestShare = 0.05;
+
+    // The score from which a metric is no longer "fine" for CONTINUE.
+    private const double Fine = 0.3;
+
+    private const double GreyFactor = 4;
+
     /// <summary>The state before any input.</summary>
-    /// <param name="policy">The pinned policy.</param>
+    /// <param name="policy">The pinned policy, with at most <see cref="Policy.MaxMetrics"/> metrics.</param>
     /// <param name="restarted">Whether processes start new with the deployment, so that warm-up counts.</param>
-    public static WatchState Start(Policy policy, bool restarted) => throw new NotSupportedException();
+    /// <exception cref="ArgumentException">The policy has too many metrics, or numbers outside their ranges.</exception>
+    public static WatchState Start(Policy policy, bool restarted)
+    {
+        Check(policy);
+        return new WatchState { Restarted = restarted ? 1 : 0 };
+    }
 
     /// <summary>Folds one input into the state. Reads nothing else, changes nothing else, allocates nothing.</summary>
-    public static Step Next(Policy policy, Model model, ref WatchState state, in Input input) => throw new NotSupportedException();
+    /// <param name="policy">The pinned policy, the same at every step.</param>
+    /// <param name="model">The pinned model, the same at every step.</param>
+    /// <param name="state">The state, from <see cref="Start"/> or from an earlier step.</param>
+    /// <param name="input">A tick (those of the past first; one that is not newer than the newest is passed over), an opinion or its absence, a person's decision, a change of reference.</param>
+    /// <returns>The judgement after the input.</returns>
+    /// <exception cref="ArgumentException">The tick has not one reading per metric of the policy, or a change names a metric that is not there.</exception>
+    public static Step Next(Policy policy, Model model, ref WatchState state, in Input input)
+    {
+        uint gone = 0;
+        switch (input.Kind)
+        {
+            case InputKind.Tick:
+                gone = Observe(policy, ref state, input.Tick!);
+                Decide(policy, model, ref state);
+                break;
+            case InputKind.Opinion:
+                Take(policy, ref state, input.Opinion!);
+                Decide(policy, model, ref state);
+                break;
+            case InputKind.NoOpinion:
+                state.Asked = 2;
+                Decide(policy, model, ref state);
+                break;
+            case InputKind.Person:
+                state.Person = 1;
+                state.Decision = input.Decision;
+                break;
+            default:
+                Change(policy, ref state, input.Change);
+                break;
+        }
+        return new Step(
+            state.Decision,
+            state.PBad,
+            state.Alarm != 0,
+            state.Guard != 0,
+            state.Mild != 0,
+            state.GreyZone != 0,
+            gone,
+            Recovery.Answer(state));
+    }
 
-    /// <summary>The verdict in words and numbers, made from the state when somebody reads it.</summary>
-    public static Verdict Read(Policy policy, Model model, in WatchState state, Reader reader) => throw new NotSupportedException();
+    private static void Check(Policy policy)
+    {
+        if (policy.Metrics.Count > Policy.MaxMetrics)
+        {
+            throw new ArgumentException($"policy {policy.Name} has {policy.Metrics.Count} metrics: at most {Policy.MaxMetrics} fit into a watch's state", nameof(policy));
+        }
+        if (!(policy.Watch.Step > TimeSpan.Zero))
+        {
+            throw new ArgumentException($"policy {policy.Name}: watch.step must be above 0", nameof(policy));
+        }
+        if (!(policy.Decide.FalseAlarms is > 0 and < 1))
+        {
+            throw new ArgumentException($"policy {policy.Name}: decide.false_alarms must lie between 0 and 1", nameof(policy));
+        }
+        foreach (var metric in policy.Metrics)
+        {
+            if (!(metric.Tolerance.Amount > 0 && double.IsFinite(metric.Tolerance.Amount)))
+            {
+                throw new ArgumentException($"policy {policy.Name}: the tolerance of {metric.Name} must be above 0", nameof(policy));
+            }
+            if (metric.Kind == MetricKind.Histogram && !(metric.Quantile is > 0 and < 1))
+            {
+                throw new ArgumentException($"policy {policy.Name}: the quantile of {metric.Name} must lie between 0 and 1", nameof(policy));
+            }
+            if (metric.Kind == MetricKind.Ratio && metric.Objective is { } objective && !(objective is >= 0 and < 100))
+            {
+                throw new ArgumentException($"policy {policy.Name}: the objective of {metric.Name} is a percentage from 0 up to 100", nameof(policy));
+            }
+        }
+    }
 
-    /// <summary>The health score (design 5.3) of the candidate's last values, unrounded and clamped to 0..100; null when there is no value at all.</summary>
-    public static double? HealthScore(Policy policy, in WatchState state) => throw new NotSupportedException();
+    private static uint Observe(Policy policy, ref WatchState state, Tick tick)
+    {
+        if (tick.Metrics != policy.Metrics.Count)
+        {
+            throw new ArgumentException($"tick {tick.N} has readings of {tick.Metrics} metrics, the policy has {policy.Metrics.Count}", nameof(tick));
+        }
+        var seconds = policy.Watch.Step.TotalSeconds * tick.Span;
+        if (tick.N <= 0)
+        {
+            for (var index = 0; index < policy.Metrics.Count; index++)
+            {
+                var metric = policy.Metrics[index];
+                if (metric.Kind is MetricKind.Ratio or MetricKind.Histogram)
+                {
+                    Counts.Past(metric, ref state.Metrics[index], tick, index);
+                }
+                else
+                {
+                    Levels.Past(metric, ref state.Metrics[index], tick, index, seconds);
+                }
+            }
+            return 0;
+        }
+        if (tick.N <= state.LastTick)
+        {
+            return 0;
+        }
+        state.LastTick = tick.N;
+        if (state.Subject == Subject.Restored)
+        {
+            Recovery.Observe(policy, ref state, tick);
+            return 0;
+        }
+        Survey(policy, ref state, tick, seconds);
+        var budget = new Budget(policy);
+        var elapsed = policy.Watch.Step.TotalSeconds * tick.N;
+        uint gone = 0;
+        for (var index = 0; index < policy.Metrics.Count; index++)
+        {
+            var metric = policy.Metrics[index];
+            ref var metricState = ref state.Metrics[index];
+            metricState.Head.Quality = tick[index, Arm.Candidate].Quality;
+            // Errors are never excused by a warm-up.
+            var warming = state.Restarted != 0 && state.Subject == Subject.Candidate && metric.Family != Family.Error
+                && elapsed <= metric.Warmup.TotalSeconds;
+            if (metric.Kind is MetricKind.Ratio or MetricKind.Histogram)
+            {
+                Counts.Observe(policy, metric, ref metricState, tick, index, warming && metric.Kind == MetricKind.Histogram, budget);
+            }
+            else
+            {
+                Levels.Observe(policy, metric, ref metricState, tick, index, seconds, warming, budget);
+            }
+            if (ControlGone(metric, ref metricState.Head, tick, index))
+            {
+                gone |= 1u << index;
+            }
+        }
+        return gone;
+    }
+
+    private static bool ControlGone(MetricPolicy metric, ref MetricHead head, Tick tick, int index)
+    {
+        if (head.Reference != ReferenceKind.Control)
+        {
+            return false;
+        }
+        var control = Numbers.Of(tick[index, Arm.Control], metric.Kind);
+        if (control == Presence.Number)
+        {
+            head.ControlSilent = 0;
+        }
+        else if (control == Presence.Silent && Numbers.Of(tick[index, Arm.Candidate], metric.Kind) == Presence.Number)
+        {
+            head.ControlSilent++;
+        }
+        return head.ControlSilent >= ControlGoneTicks;
+    }
+
+    /// <summary>Who is there at all: a candidate that is silent while the control has traffic is dead, when it would have had requests.</summary>
+    private static void Survey(Policy policy, ref WatchState state, Tick tick, double seconds)
+    {
+        bool traffic = false, counted = false, candidate = false, control = false, unknown = false;
+        bool candidateLevel = false, controlLevel = false, unknownLevel = false;
+        double candidateRequests = 0, controlRequests = 0;
+        var quality = Quality.Empty;
+        for (var index = 0; index < policy.Metrics.Count; index++)
+        {
+            var metric = policy.Metrics[index];
+            if (metric.Family == Family.Service)
+            {
+                // Measured over the whole service: it is there whoever serves.
+                continue;
+            }
+            ref var ofCandidate = ref tick[index, Arm.Candidate];
+            ref var ofControl = ref tick[index, Arm.Control];
+            var candidatePresence = Numbers.Of(ofCandidate, metric.Kind);
+            var controlPresence = Numbers.Of(ofControl, metric.Kind);
+            if (candidatePresence == Presence.Unknown)
+            {
+                quality = ofCandidate.Quality;
+            }
+            // A share of failures or a response time is there when there were requests; what a process uses, as soon as it runs.
+            if (metric.Kind == MetricKind.Gauge && metric.Family is not (Family.Error or Family.Latency))
+            {
+                candidateLevel |= candidatePresence == Presence.Number;
+                controlLevel |= controlPresence == Presence.Number;
+                unknownLevel |= candidatePresence == Presence.Unknown;
+                continue;
+            }
+            traffic = true;
+            counted |= metric.Kind != MetricKind.Gauge;
+            candidate |= candidatePresence == Presence.Number;
+            control |= controlPresence == Presence.Number;
+            unknown |= candidatePresence == Presence.Unknown;
+            if (candidatePresence == Presence.Number)
+            {
+                candidateRequests = Math.Max(candidateRequests, Numbers.Requests(ofCandidate, metric.Kind));
+            }
+            if (controlPresence == Presence.Number)
+            {
+                controlRequests = Math.Max(controlRequests, Numbers.Requests(ofControl, metric.Kind));
+            }
+        }
+        if (!traffic)
+        {
+            (candidate, control, unknown) = (candidateLevel, controlLevel, unknownLevel);
+        }
+        state.CandidateTicks += candidate ? 1 : 0;
+        state.ControlTicks += control ? 1 : 0;
+        if (candidate || candidateLevel || control || controlLevel)
+        {
+            state.Blind = 0;
+        }
+        else
+        {
+            state.Blind++;
+            state.BlindQuality = quality;
+        }
+        if (candidate)
+        {
+            (state.Misses, state.Missed) = (0, 0);
+        }
+        else if (control && !unknown)
+        {
+            state.Misses++;
+            var share = state.CandidateRequests > 0 ? state.CandidateRequests / Math.Max(1, state.ControlRequests) : SmallestShare / (1 - SmallestShare);
+            state.Missed += controlRequests * share;
+        }
+        state.CandidateRequests += candidateRequests;
+        state.ControlRequests += controlRequests;
+        var needed = Math.Max(DeadTicks, Math.Ceiling(DeadSeconds / seconds));
+        var silence = state.Misses / needed;
+        if (counted)
+        {
+            // Five ticks without one of the few requests a small canary gets are no sign of death.
+            silence = Math.Min(silence, state.Missed / DeadRequests);
+        }
+        state.Silence = Math.Min(silence, 2);
+    }
+
+    private static void Take(Policy policy, ref WatchState state, Opinion opinion)
+    {
+        state.Asked = 1;
+        state.Cited = 0;
+        state.Grounded = opinion.Grounded && DecisionWords.TryDecision(opinion.Decision, out state.Opinion) ? 1 : 0;
+        for (var cited = 0; cited < opinion.Metrics.Count; cited++)
+        {
+            for (var index = 0; index < policy.Metrics.Count; index++)
+            {
+                if (policy.Metrics[index].Name == opinion.Metrics[cited])
+                {
+                    state.Cited |= 1u << index;
+                }
+            }
+        }
+    }
+
+    private static void Change(Policy policy, ref WatchState state, ReferenceChange change)
+    {
+        if (change.Metric < -1 || change.Metric >= policy.Metrics.Count)
+        {
+            throw new ArgumentException($"the change of reference names metric {change.Metric}, the policy has {policy.Metrics.Count}", nameof(change));
+        }
+        var reference = change.To switch
+        {
+            Arm.Control => ReferenceKind.Control,
+            Arm.Seasonal => ReferenceKind.Seasonal,
+            _ => ReferenceKind.Before,
+        };
+        state.Subject = change.Subject;
+        if (change.Subject == Subject.Restored)
+        {
+            // What was found stays as the verdict says it; only the way back is judged from here on.
+            state.Recovered = 0;
+            for (var index = 0; index < policy.Metrics.Count; index++)
+            {
+                ref var head = ref state.Metrics[index].Head;
+                (head.Recovered, head.RecoveryTicks, head.RecoveryBad, head.RecoveryTotal) = (0, 0, 0, 0);
+            }
+            return;
+        }
+        for (var index = 0; index < policy.Metrics.Count; index++)
+        {
+            if (change.Metric >= 0 && change.Metric != index)
+            {
+                continue;
+            }
+            ref var metricState = ref state.Metrics[index];
+            ref var head = ref metricState.Head;
+            head.ReferenceChanges++;
+            head.ControlSilent = 0;
+            (head.Looks, head.Judged, head.Score, head.LogE, head.Beyond) = (0, 0, 0, 0, 0);
+            if (policy.Metrics[index].Kind is MetricKind.Ratio or MetricKind.Histogram)
+            {
+                Counts.Restart(ref metricState, forgetCandidate: change.Subject == Subject.Promoted);
+                // A past that was never measured is no reference.
+                head.Reference = reference != ReferenceKind.Control && Counts.Past(metricState.Count).Total <= 0 ? ReferenceKind.None : reference;
+            }
+            else
+            {
+                Levels.Restart(ref metricState);
+                head.Reference = Levels.Known(metricState, reference);
+            }
+        }
+        if (change.Subject == Subject.Promoted)
+        {
+            (state.Misses, state.Missed, state.Silence) = (0, 0, 0);
+        }
+    }
+
+    /// <summary>Steps 4 to 5: the metrics' evidence joined, P(BAD), the decision.</summary>
+    private static void Decide(Policy policy, Model model, ref WatchState state)
+    {
+        if (state.Subject == Subject.Restored)
+        {
+            return;
+        }
+        var budget = new Budget(policy);
+        Span<double> families = stackalloc double[Words.FamilyCount];
+        Span<double> levels = stackalloc double[Words.FamilyCount];
+        families.Clear();
+        levels.Clear();
+        double joined = 0;
+        bool counted = false, levelAlarm = false, guard = false;
+        for (var index = 0; index < policy.Metrics.Count; index++)
+        {
+            var metric = policy.Metrics[index];
+            ref readonly var metricState = ref state.Metrics[index];
+            ref readonly var head = ref metricState.Head;
+            var family = (int)metric.Family;
+            families[family] = Math.Max(families[family], head.Score);
+            if (head.Beyond == 0)
+            {
+                continue;
+            }
+            if (metric.Kind is MetricKind.Ratio or MetricKind.Histogram)
+            {
+                if (metric.Family == Family.Service)
+                {
+                    continue;
+                }
+                if (head.Reference == ReferenceKind.Control)
+                {
+                    joined += budget.Weight(metric.Kind) * Math.Exp(head.LogE);
+                }
+                else
+                {
+                    counted |= head.Score >= 1;
+                }
+                guard |= metric.Kind == MetricKind.Ratio && metric.Family == Family.Error && metric.Direction == Direction.Up
+                    && HardGuard.Fires(metricState.Count.Bad, metricState.Count.Total, Counts.ReferenceShare(metric, metricState), head.LogE, budget.Guard);
+            }
+            else
+            {
+                levels[family] = Math.Max(levels[family], head.Score);
+                levelAlarm |= head.Score >= 1;
+            }
+        }
+        state.Joined = joined;
+        counted |= joined >= budget.Joined;
+        levelAlarm |= Corroborated(levels);
+        var silent = state.Silence >= 1 && policy.NoData == NoData.Rollback;
+        var odds = model.Intercept + (policy.NoData == NoData.Rollback ? model.NoData * state.Silence : 0) + (guard ? model.Guard : 0);
+        for (var family = 0; family < Words.FamilyCount; family++)
+        {
+            odds += model.Weights[family] * Math.Min(2, families[family]);
+        }
+        state.PBad = 1 / (1 + Math.Exp(-odds));
+        var threshold = policy.Decide.Threshold;
+        var distance = odds - Math.Log(threshold / (1 - threshold));
+        state.GreyZone = Math.Abs(distance) <= Math.Log(GreyFactor) ? 1 : 0;
+        state.Guard |= guard ? 1 : 0;
+        state.Alarm = guard || counted || levelAlarm || silent ? 1 : 0;
+        state.Mild = state.Alarm != 0 && state.GreyZone != 0 && !guard && !counted && !silent ? 1 : 0;
+        if (state.Person == 0)
+        {
+            Settle(policy, ref state, threshold);
+        }
+    }
+
+    // One vote per family; two families of levels that agree count as one alarm.
+    private static bool Corroborated(ReadOnlySpan<double> levels)
+    {
+        double first = 0, second = 0;
+        for (var family = 0; family < levels.Length; family++)
+        {
+            if (levels[family] > first)
+            {
+                (first, second) = (levels[family], first);
+            }
+            else if (levels[family] > second)
+            {
+                second = levels[family];
+            }
+        }
+        return first >= 0.5 && first + (0.8 * second) >= 1;
+    }
+
+    private static void Settle(Policy policy, ref WatchState state, double threshold)
+    {
+        var authority = policy.Decide.Reasoning;
+        var heard = state.Asked == 1 && state.Grounded != 0 && authority is Authority.Advise or Authority.Decide ? state.Opinion : (Decision?)null;
+        if (state.Alarm != 0 && state.PBad >= threshold)
+        {
+            if (state.Mild == 0)
+            {
+                state.Firm = 1;
+            }
+            if (state.Firm == 0 && state.Mild != 0 && heard is Decision.Hold or Decision.Continue)
+            {
+                state.Decision = Decision.Hold;
+                return;
+            }
+            state.Decision = Decision.Rollback;
+            return;
+        }
+        if (state.Decision == Decision.Rollback)
+        {
+            // Given once, it stands: evidence that fades again is no proof of health. A mild one yields to an opinion.
+            if (state.Firm == 0 && state.GreyZone != 0 && heard is Decision.Hold or Decision.Continue)
+            {
+                state.Decision = Decision.Hold;
+            }
+            return;
+        }
+        if (heard is { } opinion && authority == Authority.Decide && Unclear(policy, state))
+        {
+            if (opinion != Decision.Rollback || CitesGrounds(policy, state))
+            {
+                state.Decision = opinion;
+            }
+            return;
+        }
+        if (state.Decision == Decision.Hold && state.Alarm == 0 && Harmless(policy, ref state))
+        {
+            state.Decision = Decision.Continue;
+        }
+        if (state.Decision == Decision.Continue && state.GreyZone != 0 && heard is Decision.Hold or Decision.Rollback)
+        {
+            state.Decision = Decision.Hold;
+        }
+    }
+
+    private static bool Unclear(Policy policy, in WatchState state)
+    {
+        for (var index = 0; index < policy.Metrics.Count; index++)
+        {
+            if (state.Metrics[index].Head.Score > Fine)
+            {
+                return true;
+            }
+        }
+        return state.Silence > Fine;
+    }
+
+    private static bool CitesGrounds(Policy policy, in WatchState state)
+    {
+        for (var index = 0; index < policy.Metrics.Count; index++)
+        {
+            if ((state.Cited & (1u << index)) != 0 && state.Metrics[index].Head.Score >= 0.5)
+            {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /// <summary>Whether everything that CONTINUE needs is there. The costly limits come last: they are asked only when nothing else stands in the way.</summary>
+    private static bool Harmless(Policy policy, ref WatchState state)
+    {
+        if (policy.Watch.Step.TotalSeconds * state.LastTick < policy.Watch.Min.TotalSeconds
+            || state.CandidateTicks == 0
+            || (state.Silence > 0 && policy.NoData != NoData.Ignore))
+        {
+            return false;
+        }
+        var compared = false;
+        for (var index = 0; index < policy.Metrics.Count; index++)
+        {
+            var metric = policy.Metrics[index];
+            ref readonly var metricState = ref state.Metrics[index];
+            compared |= metricState.Head.Judged > 0;
+            if (!(IsCount(metric) ? CountMayPass(metric, metricState) : LevelPasses(metric, metricState)))
+            {
+                return false;
+            }
+        }
+        for (var index = 0; index < policy.Metrics.Count && compared; index++)
+        {
+            var metric = policy.Metrics[index];
+            ref var metricState = ref state.Metrics[index];
+            if (!IsCount(metric) || (!metric.Critical && metricState.Head.Score <= Fine))
+            {
+                continue;
+            }
+            if (!Counts.UpperBelow(metric, metricState))
+            {
+                return false;
+            }
+            // Certainly within the tolerance: what there is of a difference is no objection.
+            metricState.Head.Score = Math.Min(metricState.Head.Score, Fine);
+        }
+        return compared;
+    }
+
+    private static bool IsCount(MetricPolicy metric) => metric.Kind is MetricKind.Ratio or MetricKind.Histogram;
+
+    private static bool CountMayPass(MetricPolicy metric, in MetricState state) =>
+        state.Head.Beyond == 0 && (!metric.Critical || state.Head.Judged > 0);
+
+    private static bool LevelPasses(MetricPolicy metric, in MetricState state)
+    {
+        if (metric.Kind == MetricKind.Count && state.Head.Reference == ReferenceKind.None)
+        {
+            // Nothing to compare the traffic with, and nothing promised about it.
+            return !metric.Critical;
+        }
+        return state.Head.Judged >= Levels.EnoughTicks
+            && state.Head.Score <= Fine
+            && (!metric.Critical || Levels.UpperBelow(metric, state));
+    }
 }

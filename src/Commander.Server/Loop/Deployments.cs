@@ -60,8 +60,8 @@ internal interface IDeployments
     /// <summary>A person says what it really was.</summary>
     Task<Answer> Label(string id, string label, string by, string? note, CancellationToken cancel);
 
-    /// <summary>Folds the stored facts again.</summary>
-    Task<ReplayAnswer?> Replay(string id, CancellationToken cancel);
+    /// <summary>Folds the stored facts again, with the pinned policy and model, or with others that are named by their content hash or as "current"; null when there is no such deployment. Throws <see cref="ArgumentException"/> for a name that is not kept.</summary>
+    Task<ReplayAnswer?> Replay(string id, string? policy, string? model, string? judge, CancellationToken cancel);
 
     /// <summary>Live events, of one deployment or (id null) of all, until cancelled. Slow readers lose events, never block the loop: they read facts by seq.</summary>
     IAsyncEnumerable<LiveEvent> Watch(string? id, CancellationToken cancel);

@@ -1,0 +1,184 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Net.Http.Json;
+using System.Net.Sockets;
+using System.Text.Json.Nodes;
+using Commander.Server.Hosting;
+
+namespace Commander.Benchmarks;
+
+/// <summary>
+/// The demo bars: starts the real server with the demo shop, deploys each kind, and takes the time from the request to the
+/// verdict and to the old version serving again, as somebody outside sees them. Every deployment is replayed at the end.
+/// <c>good</c> runs are watched for 60 s after CONTINUE; several servers share the machine when asked for.
+/// </summary>
+internal static class DemoBenchmark
+{
+    private static readonly (string Kind, double VerdictBar, double ServingBar)[] Bars =
+        [("errors", 3, 5), ("crash", 3, 5), ("slow", 15, double.NaN), ("leak", 60, double.NaN), ("subtle", 60, double.NaN), ("good", 15, double.NaN)];
+
+    private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan AfterContinue = TimeSpan.FromSeconds(60);
+
+    public static async Task<int> Run(string[] args)
+    {
+        var each = Number(args, "--each", 10);
+        var good = Number(args, "--good", each);
+        var servers = Number(args, "--servers", 1);
+        var kinds = args.Length > 0 && !args[0].StartsWith("--", StringComparison.Ordinal) ? args[0].Split(',') : [.. Bars.Select(b => b.Kind)];
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"machine: {Environment.ProcessorCount} cores, {GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / (1 << 30)} GiB, .NET {Environment.Version}; {servers} server(s)"));
+        var plan = new Queue<string>(kinds.SelectMany(k => Enumerable.Repeat(k, k == "good" ? good : each)));
+        var results = new List<Result>();
+        await Task.WhenAll(Enumerable.Range(0, servers).Select(_ => Task.Run(() => Serve(plan, results))));
+        return Print(results, kinds);
+    }
+
+    private static async Task Serve(Queue<string> plan, List<Result> results)
+    {
+        var data = Directory.CreateTempSubdirectory("commander-demo-");
+        var url = $"http://127.0.0.1:{FreePort()}";
+        using var server = Process.Start(new ProcessStartInfo("dotnet")
+        {
+            ArgumentList = { typeof(CommanderOptions).Assembly.Location, "--demo", "--urls", url, "--data", data.FullName },
+            RedirectStandardOutput = true,
+            UseShellExecute = false,
+        })!;
+        _ = server.StandardOutput.ReadToEndAsync();
+        using var http = new HttpClient { BaseAddress = new Uri(url), Timeout = TimeSpan.FromSeconds(30) };
+        try
+        {
+            await Until(TimeSpan.FromSeconds(60), async () => (await http.GetAsync("/health/ready")).IsSuccessStatusCode);
+            while (true)
+            {
+                string kind;
+                lock (plan)
+                {
+                    if (!plan.TryDequeue(out kind!))
+                        break;
+                }
+
+                var result = await Deploy(http, kind);
+                lock (results)
+                    results.Add(result);
+                Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{kind,-7} {result.Decision,-9} verdict {result.Verdict:0.00} s  serving {result.Serving:0.00} s  replay {(result.Identical ? "identical" : "DIFFERS")}  {result.Id}"));
+            }
+        }
+        finally
+        {
+            server.Kill();
+            await server.WaitForExitAsync();
+            data.Delete(recursive: true);
+        }
+    }
+
+    private static async Task<Result> Deploy(HttpClient http, string kind)
+    {
+        var clock = TimeProvider.System;
+        var started = clock.GetTimestamp();
+        double Seconds() => clock.GetElapsedTime(started).TotalSeconds;
+        using var response = await http.PostAsJsonAsync("/api/v1/demo/deployments", new { kind });
+        response.EnsureSuccessStatusCode();
+        var deployment = JsonNode.Parse(await response.Content.ReadAsStringAsync())!;
+        var (id, version, previous) = ((string)deployment["id"]!, (string)deployment["version"]!, (string?)deployment["previous_version"]);
+        double verdict = double.NaN, serving = double.NaN, continued = double.NaN;
+        var decision = "HOLD";
+        var limit = kind == "good" ? TimeSpan.FromSeconds(150) : TimeSpan.FromSeconds(90);
+        while (Seconds() < limit.TotalSeconds)
+        {
+            var now = await Get(http, "/api/v1/deployments/" + id);
+            var said = (string?)now["verdict"]?["decision"] ?? "HOLD";
+            if (said != decision)
+            {
+                decision = said;
+                if (said == "CONTINUE")
+                    continued = Seconds();
+                if (said == (kind == "good" ? "CONTINUE" : "ROLLBACK"))
+                    verdict = Seconds();
+            }
+
+            if (decision == "ROLLBACK")
+            {
+                var shop = await Get(http, "/api/v1/demo");
+                if (double.IsNaN(serving) && (string?)shop["serving"] == previous && shop["candidate"] is null)
+                    serving = Seconds();
+                if (now["actions"]!.AsArray().Any(a => (string?)a!["state"] is "done" or "failed" or "refused"))
+                    break;
+            }
+
+            if (kind == "good" && decision == "CONTINUE" && Seconds() > continued + AfterContinue.TotalSeconds)
+                break;
+            await Task.Delay(Poll, clock, CancellationToken.None);
+        }
+
+        using var replay = await http.PostAsJsonAsync($"/api/v1/deployments/{id}/replay", new { });
+        var answer = JsonNode.Parse(await replay.Content.ReadAsStringAsync())!;
+        var last = await Get(http, "/api/v1/deployments/" + id);
+        var action = last["actions"]!.AsArray().LastOrDefault(a => (string?)a!["kind"] == "rollback");
+        return new Result(kind, id, version, decision, verdict, serving, (bool?)answer["identical"] ?? false, (string?)action?["state"], !double.IsNaN(continued));
+    }
+
+    private static int Print(List<Result> results, string[] kinds)
+    {
+        Console.WriteLine("kind      n  right  CONTINUE first  verdict p50 / max s (bar)   serving p50 / max s (bar)   done  replay identical");
+        var kept = true;
+        foreach (var (kind, verdictBar, servingBar) in Bars.Where(b => kinds.Contains(b.Kind)))
+        {
+            var rows = results.Where(r => r.Kind == kind).ToList();
+            var right = rows.Where(r => r.Decision == (kind == "good" ? "CONTINUE" : "ROLLBACK")).ToList();
+            var verdicts = right.Select(r => r.Verdict).Order().ToList();
+            var servings = right.Select(r => r.Serving).Where(s => !double.IsNaN(s)).Order().ToList();
+            kept &= rows.Count - right.Count <= (kind == "good" ? rows.Count / 100 : 0)
+                && verdicts.TrueForAll(v => v <= verdictBar)
+                && (double.IsNaN(servingBar) || servings.TrueForAll(s => s <= servingBar))
+                && rows.TrueForAll(r => r.Identical);
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"{kind,-7} {rows.Count,3} {right.Count,6} {rows.Count(r => r.ContinuedFirst),15}  {Middle(verdicts),7:0.00} / {Last(verdicts),6:0.00} ({verdictBar,2:0})      {Middle(servings),7:0.00} / {Last(servings),6:0.00} ({servingBar,2:0})      {rows.Count(r => r.Action == "done"),4}  {rows.Count(r => r.Identical),4}"));
+        }
+
+        Console.WriteLine(kept ? "every bar held" : "A BAR WAS MISSED");
+        return kept ? 0 : 1;
+    }
+
+    private static double Middle(List<double> sorted) => sorted.Count == 0 ? double.NaN : sorted[sorted.Count / 2];
+
+    private static double Last(List<double> sorted) => sorted.Count == 0 ? double.NaN : sorted[^1];
+
+    private static async Task<JsonNode> Get(HttpClient http, string path) => JsonNode.Parse(await http.GetStringAsync(path))!;
+
+    private static async Task Until(TimeSpan patience, Func<Task<bool>> done)
+    {
+        var started = TimeProvider.System.GetTimestamp();
+        while (TimeProvider.System.GetElapsedTime(started) < patience)
+        {
+            try
+            {
+                if (await done())
+                    return;
+            }
+            catch (HttpRequestException)
+            {
+                // Not listening yet.
+            }
+
+            await Task.Delay(Poll, TimeProvider.System, CancellationToken.None);
+        }
+
+        throw new TimeoutException("the server did not become ready");
+    }
+
+    private static int Number(string[] args, string name, int otherwise)
+    {
+        var at = Array.IndexOf(args, name);
+        return at >= 0 && at + 1 < args.Length ? int.Parse(args[at + 1], CultureInfo.InvariantCulture) : otherwise;
+    }
+
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+
+    private sealed record Result(string Kind, string Id, string Version, string Decision, double Verdict, double Serving, bool Identical, string? Action, bool ContinuedFirst);
+}

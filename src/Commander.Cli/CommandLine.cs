@@ -1,0 +1,221 @@
+using System.CommandLine;
+using System.CommandLine.Invocation;
+using Commander.Judging.Backtest;
+using Commander.Judging.Policies;
+
+namespace Commander.Cli;
+
+/// <summary>The verbs, their options, and what the shell is told.</summary>
+internal static class CommandLine
+{
+    public const string DefaultServer = "http://127.0.0.1:5080";
+
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(15);
+
+    private static readonly TimeSpan Longest = TimeSpan.FromDays(7);
+
+    /// <summary>Runs one command line. Never throws for what a person, a file or a server does.</summary>
+    public static async Task<int> Run(string[] args, Terminal terminal, TimeProvider clock, CancellationToken cancel)
+    {
+        var root = Root(terminal, clock);
+        // No response files: an argument that begins with @ is a text like any other.
+        var parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
+        if (parsed.Errors.Count > 0 && parsed.Action is ParseErrorAction)
+        {
+            foreach (var error in parsed.Errors)
+                await terminal.Error.WriteLineAsync(Terminal.Safe(error.Message));
+            var verb = parsed.CommandResult.Command;
+            await terminal.Error.WriteLineAsync($"see: commander {(verb is RootCommand ? "" : Path(verb) + " ")}--help");
+            return ExitCode.Usage;
+        }
+
+        try
+        {
+            return await parsed.InvokeAsync(
+                new InvocationConfiguration { Output = terminal.Out, Error = terminal.Error, EnableDefaultExceptionHandler = false }, cancel);
+        }
+        catch (Failure failure)
+        {
+            await terminal.Error.WriteLineAsync("error: " + Terminal.Safe(failure.Message));
+            if (failure.Remedy is { } remedy)
+                await terminal.Error.WriteLineAsync("  " + Terminal.Safe(remedy));
+            return failure.Code;
+        }
+        catch (OperationCanceledException)
+        {
+            await terminal.Error.WriteLineAsync("interrupted; the watch goes on in the server");
+            return ExitCode.Error;
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            await terminal.Error.WriteLineAsync("error: " + Terminal.Safe(exception.Message));
+            return ExitCode.Error;
+        }
+    }
+
+    private static RootCommand Root(Terminal terminal, TimeProvider clock)
+    {
+        var server = new Option<string?>("--server")
+        {
+            Description = $"Commander's address; else COMMANDER_URL, else {DefaultServer}. A token is taken from COMMANDER_TOKEN.",
+            HelpName = "URL",
+            Recursive = true,
+        };
+        var json = new Option<bool>("--json") { Description = "Print the result as one JSON document.", Recursive = true };
+        var root = new RootCommand("Watches deployments and says whether to roll back or carry on. " + ExitCode.Help) { server, json };
+
+        Server At(ParseResult parsed) => new(Address(parsed.GetValue(server) ?? terminal.Variable("COMMANDER_URL")), Token(terminal));
+        Verbs Do(ParseResult parsed) => new(terminal, clock, parsed.GetValue(json));
+
+        root.Add(Verify(At, Do));
+        root.Add(Watch(At, Do));
+        root.Add(OfOne("explain", "Say why: the verdict, its findings, what was done and when.", At, (parsed, target, id, cancel) => Do(parsed).Explain(target, id, cancel)));
+        root.Add(Replay(At, Do));
+        root.Add(Outcome(At, Do));
+        root.Add(Backtest(Do));
+        root.Add(Policy(Do));
+        return root;
+    }
+
+    private static Command Verify(Func<ParseResult, Server> at, Func<ParseResult, Verbs> verbs)
+    {
+        var service = new Option<string>("--service") { Description = "The service.", HelpName = "S", Required = true };
+        var version = new Option<string>("--version") { Description = "The new version.", HelpName = "V", Required = true };
+        var environment = new Option<string?>("--environment") { Description = "The environment; else the server's default, prod.", HelpName = "E" };
+        var previous = new Option<string?>("--previous") { Description = "The version that it replaces; else the last good one.", HelpName = "P" };
+        var label = new Option<string[]>("--label") { Description = "A label as KEY=VALUE; may be repeated.", HelpName = "K=V" };
+        label.Validators.Add(result =>
+        {
+            foreach (var token in result.Tokens.Where(token => token.Value.IndexOf('=', StringComparison.Ordinal) < 1))
+                result.AddError($"--label {token.Value} is no label; write --label KEY=VALUE");
+        });
+        var timeout = Timeout();
+        var command = new Command("verify", "Announce a deployment and wait for its verdict.") { service, version, environment, previous, label, timeout };
+        command.SetAction(async (parsed, cancel) =>
+        {
+            var labels = new Dictionary<string, string>(StringComparer.Ordinal);
+            foreach (var text in parsed.GetValue(label) ?? [])
+            {
+                var equals = text.IndexOf('=', StringComparison.Ordinal);
+                labels[text[..equals]] = text[(equals + 1)..];
+            }
+
+            using var server = at(parsed);
+            var announcement = new Announcement(
+                parsed.GetRequiredValue(service), parsed.GetRequiredValue(version), parsed.GetValue(environment), parsed.GetValue(previous), labels.Count > 0 ? labels : null);
+            return await verbs(parsed).Verify(server, announcement, parsed.GetValue(timeout) ?? Patience, cancel);
+        });
+        return command;
+    }
+
+    private static Command Watch(Func<ParseResult, Server> at, Func<ParseResult, Verbs> verbs)
+    {
+        var timeout = Timeout();
+        var until = new Option<Until>("--until") { Description = "When to stop: at the verdict, or when the watch is closed.", HelpName = "verdict|closed" };
+        return OfOne("watch", "Follow a deployment to its verdict.", at,
+            (parsed, server, id, cancel) => verbs(parsed).Watch(server, id, parsed.GetValue(until), parsed.GetValue(timeout) ?? Patience, cancel), timeout, until);
+    }
+
+    private static Command Replay(Func<ParseResult, Server> at, Func<ParseResult, Verbs> verbs)
+    {
+        var policy = new Option<string?>("--policy") { Description = "Judge by another policy that the server knows.", HelpName = "POLICY" };
+        var model = new Option<string?>("--model") { Description = "Judge with another model.", HelpName = "MODEL" };
+        var judge = new Option<string?>("--judge") { Description = "Judge by another judge.", HelpName = "JUDGE" };
+        return OfOne("replay", "Fold a deployment's stored facts again and compare the verdicts.", at,
+            (parsed, server, id, cancel) => verbs(parsed).Replay(server, id, parsed.GetValue(policy), parsed.GetValue(model), parsed.GetValue(judge), cancel), policy, model, judge);
+    }
+
+    private static Command Outcome(Func<ParseResult, Server> at, Func<ParseResult, Verbs> verbs)
+    {
+        var label = new Argument<string>("good|bad") { Description = "What it was." };
+        label.AcceptOnlyFromAmong(StringComparer.OrdinalIgnoreCase, "good", "bad");
+        var note = new Option<string?>("--note") { Description = "How that is known.", HelpName = "TEXT" };
+        var command = OfOne("outcome", "Say what a deployment really was; Commander learns from it.", at,
+            (parsed, server, id, cancel) => verbs(parsed).Outcome(server, id, parsed.GetRequiredValue(label), parsed.GetValue(note), cancel), note);
+        command.Add(label);
+        return command;
+    }
+
+    private static Command Backtest(Func<ParseResult, Verbs> verbs)
+    {
+        var path = new Argument<string>("CASES.jsonl") { Description = "A case file: one recorded deployment a line." };
+        var judge = new Option<string>("--judge") { Description = "Who judges.", HelpName = string.Join('|', Backtests.Judges), DefaultValueFactory = _ => Backtests.Judges[0] };
+        judge.AcceptOnlyFromAmong([.. Backtests.Judges]);
+        var horizon = new Option<int?>("--horizon") { Description = "At most so many steps after the change; all when not given.", HelpName = "N" };
+        horizon.Validators.Add(result =>
+        {
+            if (result.Tokens.Any(token => !int.TryParse(token.Value, out var steps) || steps < 1))
+                result.AddError($"--horizon {result.Tokens[^1].Value} is no number of steps; write 1 or more");
+        });
+        var output = new Option<string?>("--out") { Description = "Write one verdict a line, for every case.", HelpName = "VERDICTS.jsonl" };
+        var command = new Command("backtest", "Judge recorded deployments without a server, and count what was right.") { path, judge, horizon, output };
+        command.SetAction((parsed, cancel) => verbs(parsed).Backtest(
+            parsed.GetRequiredValue(path), parsed.GetRequiredValue(judge), parsed.GetValue(horizon), parsed.GetValue(output), cancel));
+        return command;
+    }
+
+    private static Command Policy(Func<ParseResult, Verbs> verbs)
+    {
+        var path = new Argument<string>("FILE|DIR") { Description = "A policy file, or a folder of them." };
+        var check = new Command("check", "Read a policy without a server and say everything that is wrong with it.") { path };
+        check.SetAction((parsed, cancel) => verbs(parsed).CheckPolicy(parsed.GetRequiredValue(path), cancel));
+        return new Command("policy", "Work on policies.") { check };
+    }
+
+    private static Command OfOne(
+        string name, string description, Func<ParseResult, Server> at, Func<ParseResult, Server, string, CancellationToken, Task<int>> act, params IReadOnlyList<Option> options)
+    {
+        var id = new Argument<string>("ID") { Description = "The deployment's id." };
+        id.Validators.Add(result =>
+        {
+            foreach (var token in result.Tokens)
+            {
+                if (token.Value.Length is 0 or > 64 || token.Value.Any(c => !char.IsAsciiLetterOrDigit(c) && c is not ('-' or '_')))
+                    result.AddError($"'{token.Value}' is no id of a deployment; write it as verify prints it, dep-...");
+            }
+        });
+        var command = new Command(name, description) { id };
+        foreach (var option in options)
+            command.Add(option);
+        command.SetAction(async (parsed, cancel) =>
+        {
+            using var server = at(parsed);
+            return await act(parsed, server, parsed.GetRequiredValue(id), cancel);
+        });
+        return command;
+    }
+
+    private static Option<TimeSpan?> Timeout() =>
+        new("--timeout")
+        {
+            Description = $"How long to wait, such as 90s or 15m; {Durations.Format(Patience)} when not given.",
+            HelpName = "T",
+            CustomParser = result =>
+            {
+                var text = result.Tokens.Count > 0 ? result.Tokens[^1].Value : "";
+                if (!Durations.TryParse(text, out var timeout) || timeout > Longest)
+                    result.AddError($"--timeout '{text}' is no duration up to {Durations.Format(Longest)}; write 90s, 15m, 2h");
+                return timeout;
+            },
+        };
+
+    private static Uri Address(string? text)
+    {
+        if (string.IsNullOrEmpty(text))
+            text = DefaultServer;
+        return Uri.TryCreate(text, UriKind.Absolute, out var address) && address.Scheme is "http" or "https" && address.UserInfo.Length == 0 && address.Query.Length == 0
+            ? address
+            : throw new Failure($"'{text}' is no address of a Commander", $"write --server {DefaultServer}", ExitCode.Usage);
+    }
+
+    private static string? Token(Terminal terminal)
+    {
+        var token = terminal.Variable("COMMANDER_TOKEN")?.Trim();
+        return token is null || token.All(c => c is > ' ' and < '\u007f')
+            ? token
+            : throw new Failure("COMMANDER_TOKEN has characters that no token has", "copy it again, without spaces and line breaks", ExitCode.Usage);
+    }
+
+    private static string Path(Command command) =>
+        command.Parents.OfType<Command>().FirstOrDefault() is { } parent and not RootCommand ? $"{Path(parent)} {command.Name}" : command.Name;
+}

@@ -1,0 +1,145 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Net.Http.Json;
+using System.Net.Sockets;
+using System.Text.Json;
+using Commander.Judging;
+using Commander.Judging.Verdicts;
+
+namespace Commander.Cli;
+
+/// <summary>A Commander over HTTP. Every call is bounded in time and size; what goes wrong is a <see cref="Failure"/> in words.</summary>
+internal sealed class Server : IDisposable
+{
+    private const int MaxAnswer = 32 << 20;
+    private static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(30);
+
+    private readonly HttpClient _http;
+
+    public Server(Uri address, string? token)
+    {
+        Address = address;
+        _http = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, ConnectTimeout = TimeSpan.FromSeconds(5), UseCookies = false, UseProxy = !address.IsLoopback }, disposeHandler: true)
+        {
+            BaseAddress = new Uri(address.AbsoluteUri.TrimEnd('/') + "/"),
+            Timeout = CallTimeout,
+            MaxResponseContentBufferSize = MaxAnswer,
+        };
+        if (!string.IsNullOrEmpty(token))
+            _http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);
+        _http.DefaultRequestHeaders.Accept.ParseAdd("application/json, application/problem+json");
+    }
+
+    public Uri Address { get; }
+
+    public void Dispose() => _http.Dispose();
+
+    public Task<Answered<Deployment>> Announce(object announcement, CancellationToken cancel) =>
+        Send<Deployment>(HttpMethod.Post, "api/v1/deployments", announcement, cancel);
+
+    public Task<Answered<Deployment>> Get(string id, CancellationToken cancel) =>
+        Send<Deployment>(HttpMethod.Get, Path(id), body: null, cancel);
+
+    public Task<Answered<Replayed>> Replay(string id, object how, CancellationToken cancel) =>
+        Send<Replayed>(HttpMethod.Post, Path(id) + "/replay", how, cancel);
+
+    public Task<Answered<JsonElement>> Label(string id, object outcome, CancellationToken cancel) =>
+        Send<JsonElement>(HttpMethod.Post, Path(id) + "/outcome", outcome, cancel);
+
+    private static string Path(string id) => "api/v1/deployments/" + Uri.EscapeDataString(id);
+
+    private async Task<Answered<T>> Send<T>(HttpMethod method, string path, object? body, CancellationToken cancel)
+    {
+        using var request = new HttpRequestMessage(method, path);
+        if (body is not null)
+            request.Content = JsonContent.Create(body, body.GetType(), options: Json.Tolerant);
+        byte[] bytes;
+        HttpStatusCode status;
+        string? media;
+        try
+        {
+            using var response = await _http.SendAsync(request, HttpCompletionOption.ResponseContentRead, cancel);
+            bytes = await response.Content.ReadAsByteArrayAsync(cancel);
+            status = response.StatusCode;
+            media = response.Content.Headers.ContentType?.MediaType;
+        }
+        catch (HttpRequestException exception)
+        {
+            throw NotReached(exception);
+        }
+        catch (OperationCanceledException exception) when (!cancel.IsCancellationRequested)
+        {
+            throw new Unreachable($"{Address} did not answer within {CallTimeout.TotalSeconds:0} s", "look at its log, or name another with --server URL or COMMANDER_URL", exception);
+        }
+
+        if ((int)status is < 200 or > 299)
+            throw Refused(status, media, bytes);
+        if (bytes.Length == 0 && typeof(T) == typeof(JsonElement))
+            bytes = "{}"u8.ToArray();
+        try
+        {
+            var value = JsonSerializer.Deserialize<T>(bytes, Json.Tolerant) ?? throw new JsonException("the answer is null");
+            return new Answered<T>(value, bytes);
+        }
+        catch (JsonException exception)
+        {
+            throw new Failure($"{Address} answered {(int)status} with {media ?? "nothing"} that is no document of Commander's: {exception.Message}",
+                "check that --server or COMMANDER_URL names a Commander, and that its version fits this one's");
+        }
+    }
+
+    private Unreachable NotReached(HttpRequestException exception)
+    {
+        var socket = exception.InnerException as SocketException;
+        var why = exception.HttpRequestError switch
+        {
+            HttpRequestError.NameResolutionError => "its name is not known",
+            HttpRequestError.SecureConnectionError => "its certificate is not accepted",
+            HttpRequestError.ConnectionError when socket?.SocketErrorCode == SocketError.ConnectionRefused => "connection refused",
+            _ => exception.Message.TrimEnd('.'),
+        };
+        return new Unreachable($"no Commander answers at {Address} ({why})",
+            "start it with: dotnet run --project src/Commander.Server -- --demo   or name another with --server URL or COMMANDER_URL", exception);
+    }
+
+    private Failure Refused(HttpStatusCode status, string? media, byte[] bytes)
+    {
+        if (media is "application/problem+json" or "application/json")
+        {
+            try
+            {
+                var problem = JsonSerializer.Deserialize<Problem>(bytes, Json.Tolerant);
+                if (problem?.Title is not null)
+                {
+                    var text = problem.Detail is null or "" ? problem.Title : $"{problem.Title}: {problem.Detail}";
+                    return New(text, problem.Remedy ?? Remedy(status));
+                }
+            }
+            catch (JsonException)
+            {
+                // Said below: the status is all there is.
+            }
+        }
+
+        return New($"{Address} answered {(int)status} {status}", Remedy(status) ?? "check that --server or COMMANDER_URL names a Commander");
+
+        Failure New(string text, string? remedy) =>
+            (int)status is 429 or >= 500 ? new Unreachable(text, remedy, null) : new Failure(text, remedy);
+    }
+
+    private static string? Remedy(HttpStatusCode status) => status switch
+    {
+        HttpStatusCode.Unauthorized => "give a token in COMMANDER_TOKEN",
+        HttpStatusCode.Forbidden => "give a token in COMMANDER_TOKEN whose role allows this",
+        HttpStatusCode.NotFound => "check the id: commander explain takes the id that verify printed",
+        _ => null,
+    };
+
+    private sealed record Problem(string? Title = null, string? Detail = null, string? Remedy = null);
+}
+
+/// <summary>A document, and the bytes that it came in: what --json prints.</summary>
+internal sealed record Answered<T>(T Value, byte[] Body);
+
+/// <summary>What a replay answers.</summary>
+internal sealed record Replayed(Verdict? Verdict, bool Identical, IReadOnlyList<string> Differences);

@@ -1,0 +1,172 @@
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Commander.Judging;
+using Commander.Judging.Backtest;
+using Commander.Judging.Policies;
+using Commander.Judging.Verdicts;
+
+namespace Commander.Cli;
+
+/// <summary>What the verbs do once the command line is understood. Each answers the exit code.</summary>
+internal sealed class Verbs(Terminal terminal, TimeProvider clock, bool json)
+{
+    public async Task<int> Verify(Server server, Announcement announcement, TimeSpan timeout, CancellationToken cancel)
+    {
+        var first = await server.Announce(announcement, cancel);
+        terminal.Progress($"watching {Words.Name(first.Value)}: {first.Value.Url}");
+        return await Follow(server, first, Until.Verdict, timeout, cancel);
+    }
+
+    public async Task<int> Watch(Server server, string id, Until until, TimeSpan timeout, CancellationToken cancel) =>
+        await Follow(server, await server.Get(id, cancel), until, timeout, cancel);
+
+    public async Task<int> Explain(Server server, string id, CancellationToken cancel)
+    {
+        var deployment = await server.Get(id, cancel);
+        if (json)
+            Print(deployment.Body);
+        else
+            Words.Explain(deployment.Value, terminal);
+        return ExitCode.Done;
+    }
+
+    /// <summary>Whether the stored facts still give the stored verdict. With another policy, model or judge a difference is an answer, not an error.</summary>
+    public async Task<int> Replay(Server server, string id, string? policy, string? model, string? judge, CancellationToken cancel)
+    {
+        var replayed = await server.Replay(id, new Replaying(policy, model, judge), cancel);
+        if (json)
+            Print(replayed.Body);
+        else
+            Say(replayed.Value);
+        return replayed.Value.Identical || policy is not null || model is not null || judge is not null ? ExitCode.Done : ExitCode.Error;
+
+        void Say(Replayed answer)
+        {
+            var verdict = answer.Verdict is { } given ? $"{given.Decision}, P(BAD) {given.PBad:0.000}" : "no verdict";
+            terminal.Out.WriteLine(Terminal.Safe($"{(answer.Identical ? "identical" : "different")}: {verdict}"));
+            foreach (var difference in answer.Differences)
+                terminal.Out.WriteLine(Terminal.Safe($"  {difference}"));
+        }
+    }
+
+    public async Task<int> Outcome(Server server, string id, string label, string? note, CancellationToken cancel)
+    {
+        var answer = await server.Label(id, new Labelling(label.ToUpperInvariant(), note), cancel);
+        if (json)
+            Print(answer.Body);
+        else
+            terminal.Out.WriteLine(Terminal.Safe($"{id} was {label.ToUpperInvariant()}"));
+        return ExitCode.Done;
+    }
+
+    /// <summary>Reads a policy file or folder without any server.</summary>
+    public async Task<int> CheckPolicy(string path, CancellationToken cancel)
+    {
+        var result = PolicyReader.Read(await Files(path, cancel));
+        if (json)
+        {
+            Print(JsonSerializer.SerializeToUtf8Bytes(new { valid = result.Policies is not null, errors = result.Errors }, Json.Tolerant));
+        }
+        else if (result.Policies is { } policies)
+        {
+            var services = policies.Services.Keys.Count(key => !key.Contains('/', StringComparison.Ordinal));
+            terminal.Out.WriteLine($"valid: {services} {(services == 1 ? "service" : "services")}, {policies.Sources.Count} {(policies.Sources.Count == 1 ? "source" : "sources")}");
+        }
+        else
+        {
+            foreach (var error in result.Errors)
+                terminal.Out.WriteLine(Terminal.Safe(error.ToString()));
+        }
+
+        return result.Policies is null ? ExitCode.Error : ExitCode.Done;
+    }
+
+    /// <summary>Replays a case file without any server.</summary>
+    public async Task<int> Backtest(string path, string judge, int? horizon, string? output, CancellationToken cancel)
+    {
+        if (output is not null && Path.GetFullPath(output) == Path.GetFullPath(path))
+            throw new Failure("--out names the case file itself", "name another file", ExitCode.Usage);
+        Summary summary;
+        try
+        {
+            await using var cases = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, 1 << 16);
+            await using var verdicts = output is null ? null : new FileStream(output, FileMode.Create, FileAccess.Write, FileShare.Read, 1 << 16);
+            summary = await terminal.Waiting($"judging {path}",
+                progress => Task.Run(() => Backtesting.Run(cases, judge, horizon, verdicts, clock, progress, cancel), cancel));
+        }
+        catch (RefusedException refused)
+        {
+            throw new Failure($"{path}: {refused.Message}", "each line is one case: id, source, change_time, step_seconds, restarted, metrics");
+        }
+
+        if (json)
+            Print(JsonSerializer.SerializeToUtf8Bytes(new { judge, horizon, rows = summary.Rows }, Json.Tolerant));
+        else
+            terminal.Out.Write(summary.ToString());
+        return ExitCode.Done;
+    }
+
+    private async Task<int> Follow(Server server, Answered<Deployment> first, Until until, TimeSpan timeout, CancellationToken cancel)
+    {
+        var (newest, ended) = await terminal.Waiting(Words.Progress(first.Value),
+            progress => Following.Follow(server, first, until, timeout, clock, progress, cancel));
+        if (json)
+            Print(newest.Body);
+        else
+            Words.Result(newest.Value, terminal);
+        if (ended)
+            return Following.Code(newest.Value);
+        terminal.Progress($"no {(until == Until.Verdict ? "verdict" : "end")} within {Durations.Format(timeout)}; the watch goes on, follow it with: commander watch {newest.Value.Id}");
+        return ExitCode.TimedOut;
+    }
+
+    private static async Task<IReadOnlyList<PolicyFile>> Files(string path, CancellationToken cancel)
+    {
+        try
+        {
+            string[] paths = [path];
+            if (Directory.Exists(path))
+            {
+                paths = [.. Directory.EnumerateFiles(path).Where(file => Path.GetExtension(file) is ".yaml" or ".yml" or ".json").Order(StringComparer.Ordinal)];
+                if (paths.Length == 0)
+                    throw new Failure($"{path} has no .yaml, .yml or .json file", "name a policy file, or a folder of them");
+            }
+
+            var files = new List<PolicyFile>();
+            foreach (var file in paths.Take(PolicyReader.MaxFiles + 1))
+                files.Add(new PolicyFile(file, await Text(file, cancel)));
+            return files;
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new Failure($"{path} cannot be read: {exception.Message.TrimEnd('.')}", "name a policy file, or a folder of them");
+        }
+    }
+
+    private static async Task<string> Text(string path, CancellationToken cancel)
+    {
+        await using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, 4096, useAsync: true);
+        // One byte more than the reader takes: it says so itself, with the file's name.
+        var buffer = new byte[PolicyReader.MaxBytes + 1];
+        var length = await stream.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, cancel);
+        return Encoding.UTF8.GetString(buffer.AsSpan(0, length)).TrimStart('\ufeff');
+    }
+
+    private void Print(byte[] document) => terminal.Out.WriteLine(Encoding.UTF8.GetString(document));
+}
+
+/// <summary>What verify announces. Fields that are not given are left out: the server knows the defaults.</summary>
+internal sealed record Announcement(
+    string Service,
+    string Version,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Environment,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? PreviousVersion,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyDictionary<string, string>? Labels);
+
+internal sealed record Replaying(
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Policy,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Model,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Judge);
+
+internal sealed record Labelling(string Label, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Note);

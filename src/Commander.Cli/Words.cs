@@ -1,0 +1,153 @@
+using System.Globalization;
+using Commander.Judging.Verdicts;
+
+namespace Commander.Cli;
+
+/// <summary>A deployment in words.</summary>
+internal static class Words
+{
+    public static string Progress(Deployment deployment)
+    {
+        var newest = deployment.Verdicts.Count > 0 ? deployment.Verdicts[^1] : null;
+        var action = deployment.Actions.Count > 0 ? deployment.Actions[^1] : null;
+        var what = deployment.State switch
+        {
+            "acting" or "verifying" when action is not null => $"{action.Kind} {action.State}{After(": ", action.Message)}",
+            _ when newest is not null => $"{newest.Decision}{After(": ", newest.Reason)}",
+            "queued" => "waits for a free watch",
+            _ => "measuring",
+        };
+        return $"{Name(deployment)} {deployment.State}: {what}";
+    }
+
+    /// <summary>The verdict in a few lines: what verify prints.</summary>
+    public static void Result(Deployment deployment, Terminal terminal)
+    {
+        Headline(deployment, terminal);
+        foreach (var finding in deployment.Verdict?.Findings ?? [])
+        {
+            if (finding.Verdict is "worse" or "no_data")
+                terminal.Out.WriteLine(Terminal.Safe($"  {finding.Metric}: {Level(finding)}, {finding.Reason}"));
+        }
+
+        foreach (var action in deployment.Actions)
+            terminal.Out.WriteLine(Terminal.Safe($"  {Action(action)}"));
+        Notes(deployment, terminal);
+        Last(deployment, terminal);
+    }
+
+    /// <summary>Everything about the verdict: what explain prints.</summary>
+    public static void Explain(Deployment deployment, Terminal terminal)
+    {
+        Headline(deployment, terminal);
+        var verdict = deployment.Verdict;
+        if (verdict is not null)
+        {
+            var health = verdict.HealthScore is { } score ? $", health score {score} of 100" : "";
+            var model = verdict.Model is { } name ? $", model {name}" : "";
+            terminal.Out.WriteLine(Terminal.Safe($"P(BAD) {Percent(verdict.PBad)}{health}; judge {verdict.Judge}{model}, policy {deployment.Policy.Name} {deployment.Policy.Version}"));
+            if (verdict.Findings.Count > 0)
+            {
+                terminal.Out.WriteLine();
+                terminal.Table(
+                    ["metric", "verdict", "candidate", "reference", "difference", "score", "why"],
+                    [.. verdict.Findings.Select(finding => (string[])
+                    [
+                        finding.Metric, finding.Verdict, Number(finding.Candidate, finding.Unit),
+                        finding.ReferenceArm is { } arm ? $"{Number(finding.Reference, finding.Unit)} {arm}" : Number(finding.Reference, finding.Unit),
+                        Difference(finding), finding.Score.ToString("0.0", CultureInfo.InvariantCulture), finding.Reason,
+                    ])]);
+            }
+
+            if (verdict.Opinion is { } opinion)
+                terminal.Out.WriteLine(Terminal.Safe($"opinion of {opinion.Model}: {opinion.Decision}, {opinion.Reasoning}{(opinion.Grounded ? "" : " (not grounded in the evidence: without effect)")}"));
+        }
+
+        var happened = Timeline(deployment).ToList();
+        terminal.Out.WriteLine();
+        terminal.Table(["when", "after", "what"], [.. happened.Select(entry => (string[])[Instant(entry.At), Elapsed(entry.At - deployment.StartedAt), entry.What])]);
+        Notes(deployment, terminal);
+        Last(deployment, terminal);
+    }
+
+    public static string Name(Deployment deployment) => $"{deployment.Service} {deployment.Version} ({deployment.Environment})";
+
+    private static void Headline(Deployment deployment, Terminal terminal)
+    {
+        var verdict = deployment.Verdict;
+        var closed = deployment.State == "closed" ? $", closed: {deployment.ClosedReason?.Replace('_', ' ')}" : $", {deployment.State.Replace('_', ' ')}";
+        var sure = verdict is null ? "" : $", confidence {Percent(verdict.Confidence)}";
+        terminal.Out.WriteLine(Terminal.Safe($"{verdict?.Decision ?? "HOLD"} {Name(deployment)}{sure}{closed}"));
+        terminal.Out.WriteLine(Terminal.Safe(verdict?.Reasoning ?? "nothing is judged yet"));
+    }
+
+    private static void Notes(Deployment deployment, Terminal terminal)
+    {
+        foreach (var note in deployment.Notes)
+            terminal.Out.WriteLine(Terminal.Safe($"note: {note}"));
+    }
+
+    /// <summary>The address stands last: where the eye and a script look for it.</summary>
+    private static void Last(Deployment deployment, Terminal terminal)
+    {
+        if (deployment.Outcome is { } outcome)
+            terminal.Out.WriteLine(Terminal.Safe($"outcome: {outcome.Label} ({outcome.Source})"));
+        terminal.Out.WriteLine(Terminal.Safe(deployment.Url));
+    }
+
+    private static IEnumerable<(DateTimeOffset At, string What)> Timeline(Deployment deployment)
+    {
+        var entries = new List<(DateTimeOffset At, string What)>
+        {
+            (deployment.StartedAt, $"{deployment.Version} begins{After(" to replace ", deployment.PreviousVersion)}"),
+            (deployment.ReceivedAt, "announced to Commander"),
+        };
+        entries.AddRange(deployment.Verdicts.Select(verdict => (verdict.At, $"{verdict.Decision}: {verdict.Reason}")));
+        foreach (var action in deployment.Actions)
+        {
+            entries.Add((action.RequestedAt, $"{action.Kind} of {action.Target} ordered by {action.By}"));
+            if (action.FinishedAt is { } finished)
+                entries.Add((finished, Action(action)));
+        }
+
+        if (deployment.Outcome is { } outcome)
+            entries.Add((outcome.At, $"outcome {outcome.Label}: {outcome.Source}"));
+        return entries.OrderBy(entry => entry.At);
+    }
+
+    private static string Action(ActionEntry action)
+    {
+        var serving = action.ServingVersion is { } version ? $", {version} serves" : "";
+        var recovered = action.Recovered switch { true => ", metrics recovered", false => ", metrics not recovered", null => "" };
+        return $"{action.Kind} {action.State}{serving}{recovered}{After(": ", action.Message)}";
+    }
+
+    private static string Level(Finding finding) =>
+        finding.ReferenceArm is { } arm
+            ? $"{Number(finding.Candidate, finding.Unit)} against {Number(finding.Reference, finding.Unit)} {arm}"
+            : Number(finding.Candidate, finding.Unit);
+
+    private static string Difference(Finding finding)
+    {
+        var unit = finding.Unit == "%" ? "pp" : finding.Unit;
+        var interval = finding is { Low: { } low, High: { } high } ? $" [{Number(low, null)}, {Number(high, null)}]" : "";
+        return finding.Difference is { } difference ? $"{(difference > 0 ? "+" : "")}{Number(difference, unit)}{interval}" : "-";
+    }
+
+    private static string Number(double? value, string? unit) =>
+        value is not { } number ? "-"
+        : string.IsNullOrEmpty(unit) || unit == "count" ? number.ToString("#,0.##", CultureInfo.InvariantCulture)
+        : $"{number.ToString("#,0.##", CultureInfo.InvariantCulture)} {unit}";
+
+    private static string Percent(double share) => (share * 100).ToString(share is > 0.99 and < 1 ? "0.0" : "0", CultureInfo.InvariantCulture) + " %";
+
+    private static string Instant(DateTimeOffset at) => at.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture);
+
+    private static string Elapsed(TimeSpan elapsed) =>
+        elapsed < TimeSpan.Zero ? "-" + Elapsed(elapsed.Negate())
+        : elapsed.TotalSeconds < 60 ? $"{elapsed.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture)} s"
+        : elapsed.TotalHours < 1 ? $"{(int)elapsed.TotalMinutes} min {elapsed.Seconds} s"
+        : $"{(int)elapsed.TotalHours} h {elapsed.Minutes} min";
+
+    private static string After(string lead, string? text) => string.IsNullOrEmpty(text) ? "" : lead + text;
+}

@@ -1,0 +1,97 @@
+using Commander.Judging.Policies;
+
+namespace Commander.Judging.Decisions;
+
+/// <summary>What may be done now.</summary>
+public enum Move
+{
+    /// <summary>Nothing.</summary>
+    None = 0,
+    /// <summary>A person is asked.</summary>
+    Ask,
+    /// <summary>Roll back.</summary>
+    Rollback,
+    /// <summary>A rollback is due and must not be: a person is told why.</summary>
+    Refuse,
+}
+
+/// <summary>A deployment of the past, as far as it matters for what may be done now.</summary>
+/// <param name="Version">Its version.</param>
+/// <param name="StartedAt">When it began.</param>
+/// <param name="Continued">Whether it closed with CONTINUE.</param>
+/// <param name="RolledBackAt">When it was rolled back; null when it was not.</param>
+public sealed record PastDeployment(string Version, DateTimeOffset StartedAt, bool Continued, DateTimeOffset? RolledBackAt);
+
+/// <summary>What a ROLLBACK verdict meets.</summary>
+/// <param name="Now">The instant of the decision.</param>
+/// <param name="Version">The version that was judged.</param>
+/// <param name="Kind">The deployment's kind: release, config, flag or infra.</param>
+/// <param name="Labels">The deployment's labels.</param>
+/// <param name="PreviousVersion">The version it replaced, if known.</param>
+/// <param name="AfterContinue">Whether CONTINUE had been given before.</param>
+/// <param name="ByPerson">Whether a person asked for it: autonomy, cool-down and hourly limit bind Commander, not people.</param>
+/// <param name="History">Other deployments of the same service and environment, newest first.</param>
+public sealed record Situation(
+    DateTimeOffset Now,
+    string Version,
+    string Kind,
+    IReadOnlyDictionary<string, string> Labels,
+    string? PreviousVersion,
+    bool AfterContinue,
+    bool ByPerson,
+    IReadOnlyList<PastDeployment> History);
+
+/// <summary>What is allowed, and why.</summary>
+/// <param name="Move">What may be done.</param>
+/// <param name="TargetVersion">For <see cref="Move.Rollback"/> and <see cref="Move.Ask"/>: the version to go back to.</param>
+/// <param name="Reason">One sentence for a person.</param>
+public sealed record Plan(Move Move, string? TargetVersion, string Reason)
+{
+    /// <summary>Step 6 of the loop for a ROLLBACK verdict: policy, autonomy and history say what is allowed. Pure.</summary>
+    public static Plan For(ActPolicy act, Situation situation)
+    {
+        if (act.Rollback is null)
+            return new(Move.Refuse, null, "the policy names no rollback target (act.rollback)");
+        var target = Target(situation);
+        if (target is null)
+            return new(Move.Refuse, null, "no earlier version is known that was not itself rolled back");
+        if (Irreversible(act, situation) is { } mark)
+            return new(Move.Refuse, target, $"the deployment is marked '{mark}', which cannot be undone");
+        if (situation.ByPerson)
+            return new(Move.Rollback, target, $"back to {target}, asked for by a person");
+        var autonomy = situation.AfterContinue ? act.Late : act.Autonomy;
+        if (autonomy == Autonomy.Observe)
+            return new(Move.None, target, "autonomy is observe: recorded only");
+        if (Throttled(act, situation) is { } why)
+            return new(Move.Refuse, target, why);
+        return autonomy == Autonomy.Recommend
+            ? new(Move.Ask, target, $"recommended: back to {target}; waits for a person")
+            : new(Move.Rollback, target, $"back to {target}");
+    }
+
+    // previous_version, else the last version that closed CONTINUE; never one that was rolled back itself.
+    private static string? Target(Situation situation)
+    {
+        var past = situation.History;
+        if (situation.PreviousVersion is { } previous && previous != situation.Version && !RolledBack(past, previous))
+            return previous;
+        return past.FirstOrDefault(p => p.Continued && p.Version != situation.Version && !RolledBack(past, p.Version))?.Version;
+    }
+
+    private static bool RolledBack(IReadOnlyList<PastDeployment> past, string version) =>
+        past.Any(p => p.Version == version && p.RolledBackAt is not null);
+
+    private static string? Irreversible(ActPolicy act, Situation situation) =>
+        act.Irreversible.FirstOrDefault(mark => mark == situation.Kind || situation.Labels.ContainsKey(mark) || situation.Labels.Values.Contains(mark, StringComparer.Ordinal));
+
+    private static string? Throttled(ActPolicy act, Situation situation)
+    {
+        var rollbacks = situation.History.Where(p => p.RolledBackAt is not null).Select(p => situation.Now - p.RolledBackAt!.Value).ToList();
+        if (rollbacks.Count == 0)
+            return null;
+        if (rollbacks.Min() < act.Cooldown)
+            return $"the last rollback of this service was {rollbacks.Min().TotalMinutes:0} min ago, the cool-down is {act.Cooldown.TotalMinutes:0} min";
+        var lastHour = rollbacks.Count(age => age < TimeSpan.FromHours(1));
+        return lastHour >= act.MaxPerHour ? $"{lastHour} rollbacks of this service in the last hour, the limit is {act.MaxPerHour}" : null;
+    }
+}

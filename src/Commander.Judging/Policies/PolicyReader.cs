@@ -1,0 +1,491 @@
+using Commander.Judging.Evidence;
+
+namespace Commander.Judging.Policies;
+
+/// <summary>Policy files: YAML text to policies, or everything that is wrong with it at once.</summary>
+public static class PolicyReader
+{
+    /// <summary>A file has at most so many bytes of UTF-8: 1 MiB.</summary>
+    public const int MaxBytes = YamlTree.MaxBytes;
+
+    /// <summary>A folder has at most so many files.</summary>
+    public const int MaxFiles = 1_000;
+
+    /// <summary>All files together have at most so many services.</summary>
+    public const int MaxServices = 2_000;
+
+    /// <summary>A service (or the defaults) has at most so many environments with overrides.</summary>
+    public const int MaxEnvironments = 32;
+
+    /// <summary>All files together resolve to at most so many policies, environments counted.</summary>
+    public const int MaxPolicies = 10_000;
+
+    private const int MaxName = 100;
+    private const int MaxAlerts = 32;
+
+    private static readonly string[] ServiceKeys =
+        ["source", "preset", "metrics", "compare", "no_data", "watch", "decide", "act", "fix", "alert", "learn"];
+
+    private static readonly string[] FamilyWords = ["error", "latency", "cpu", "memory", "traffic", "downstream", "service", "kpi"];
+
+    private static readonly string[] Channels = ["slack", "pagerduty", "teams", "discord", "email", "webhook"];
+
+    private static readonly string[] Occasions = ["rollback", "hold", "continue", "outcome", "failed"];
+
+    /// <summary>Reads a policy file. Pure: opens no file and no address. Bounded: 1 MiB, 12 levels, 100,000 values; aliases, anchors and tags are refused.</summary>
+    /// <param name="yaml">The file's text.</param>
+    /// <param name="fileName">The file's name, for errors.</param>
+    /// <returns>The policies with defaults, presets and environment overrides resolved; or all errors, in the order of the file. Never throws for what the text is.</returns>
+    public static PolicyReadResult Read(string yaml, string fileName)
+    {
+        ArgumentNullException.ThrowIfNull(yaml);
+        ArgumentNullException.ThrowIfNull(fileName);
+        return Read([new PolicyFile(fileName, yaml)]);
+    }
+
+    /// <summary>Reads the files of a folder as one policy: a source of one file serves the services of all; defaults may stand in one of them. Bounded and pure like <see cref="Read(string, string)"/>.</summary>
+    /// <param name="files">At most <see cref="MaxFiles"/>, in any order.</param>
+    /// <returns>The policies, or all errors of all files, in the order of their names. Never throws for what the texts are.</returns>
+    public static PolicyReadResult Read(IReadOnlyList<PolicyFile> files)
+    {
+        ArgumentNullException.ThrowIfNull(files);
+        var errors = new Errors();
+        var sources = new List<Entry>();
+        var services = new List<Entry>();
+        MapNode? defaults = null;
+        if (files.Count > MaxFiles)
+            errors.Add(new Place(files[MaxFiles].Name, 1, 1), "", $"the folder has more than {MaxFiles} policy files", "put several services into one file");
+        foreach (var file in files.Take(MaxFiles))
+        {
+            var root = YamlTree.Read(file.Name, file.Yaml, errors);
+            if (root is null or TextNode { IsNull: true })
+                continue;
+            if (root is not MapNode map)
+            {
+                errors.Add(root, $"the file is {Section.What(root)}, not a map", "begin with sources:, defaults: or services:");
+                continue;
+            }
+
+            var top = new Section(map, errors, "sources", "defaults", "services");
+            AddNew(sources, top.Map("sources"), errors);
+            AddNew(services, top.Map("services"), errors);
+            if (top.Value("defaults") is null)
+                continue;
+            if (defaults is null)
+                defaults = top.Map("defaults");
+            else
+                top.Wrong("defaults", $"stands in {defaults.Place.File} too", "write defaults into one file of the folder");
+        }
+
+        var policies = new Reading(errors).Set(sources, defaults ?? new MapNode(new Place("", 1, 1), "defaults", []), services);
+        return errors.Any ? new PolicyReadResult(null, errors.InOrder()) : new PolicyReadResult(policies, []);
+    }
+
+    private static void AddNew(List<Entry> all, MapNode map, Errors errors)
+    {
+        var known = all.Where(entry => entry.Place.File != map.Place.File).ToDictionary(entry => entry.Key, StringComparer.Ordinal);
+        foreach (var entry in map.Entries)
+        {
+            if (known.TryGetValue(entry.Key, out var first))
+                errors.Add(entry.Place, entry.Value.Path, $"stands in {first.Place.File} on line {first.Place.Line} too", "remove one of the two");
+            else
+                all.Add(entry);
+        }
+    }
+
+    private sealed class Reading(Errors errors)
+    {
+        private readonly Dictionary<string, SourceSettings> _sources = new(StringComparer.Ordinal);
+        private readonly Dictionary<string, Policy> _services = new(StringComparer.Ordinal);
+
+        public PolicySet Set(List<Entry> sources, MapNode defaults, List<Entry> services)
+        {
+            foreach (var entry in sources)
+                Source(entry);
+
+            var (plain, shared) = Resolve(null, defaults);
+            foreach (var (environment, policy) in shared)
+                _services[PolicySet.AnyService + "/" + environment] = policy;
+
+            if (services.Count > MaxServices)
+                errors.Add(services[MaxServices].Place, services[MaxServices].Value.Path, $"is one service more than {MaxServices}", "run a second Commander for the others");
+            foreach (var entry in services.Take(MaxServices))
+            {
+                if (errors.Full)
+                    break;
+                Service(entry, defaults);
+                if (_services.Count > MaxPolicies)
+                {
+                    errors.Add(entry.Place, entry.Value.Path, $"services and environments make more than {MaxPolicies} policies", "override less, or run a second Commander for the others");
+                    break;
+                }
+            }
+
+            return new PolicySet(_sources, plain, _services);
+        }
+
+        private void Source(Entry entry)
+        {
+            if (!Named(entry, "source"))
+                return;
+            // An unusable source is kept under its name: services that use it are not to be blamed.
+            _sources[entry.Key] = new SourceSettings(entry.Key, "prometheus", new Dictionary<string, string>());
+            if (entry.Value is not MapNode map)
+            {
+                errors.Add(entry.Value, $"is {Section.What(entry.Value)}, not a map", "write { type: prometheus, url: http://localhost:9090 }");
+                return;
+            }
+
+            if (Typed(map, Settings.Sources, []) is not var (section, type, known))
+                return;
+            _sources[entry.Key] = new SourceSettings(entry.Key, type, Settings.Read(section, type, known));
+        }
+
+        /// <summary>A map whose known keys depend on its type.</summary>
+        private (Section Section, string Type, IReadOnlyList<Settings.Setting> Known)? Typed(
+            MapNode map, IReadOnlyDictionary<string, IReadOnlyList<Settings.Setting>> types, IReadOnlyList<string> more)
+        {
+            if (map.Find("type") is not { } entry)
+            {
+                errors.Add(map.Place, map.Path + ".type", "is missing", $"write one of {Section.List(types.Keys)}");
+                return null;
+            }
+
+            if (Section.Plain(entry.Value, Section.List(types.Keys), errors) is not { } type)
+                return null;
+            if (types.TryGetValue(type, out var known))
+                return (new Section(map, errors, ["type", .. known.Select(setting => setting.Key), .. more]), type, known);
+            Section.WrongWord(entry.Value, type, [.. types.Keys], errors);
+            return null;
+        }
+
+        private void Service(Entry entry, MapNode defaults)
+        {
+            if (!Named(entry, "service"))
+                return;
+            if (entry.Value is not (MapNode or TextNode { IsNull: true }))
+            {
+                errors.Add(entry.Value, $"is {Section.What(entry.Value)}, not a map", $"write {entry.Key}: {{ source: NAME, metrics: {{ ... }} }}");
+                return;
+            }
+
+            var own = entry.Value as MapNode ?? new MapNode(entry.Value.Place, entry.Value.Path, []);
+            var (plain, environments) = Resolve(entry.Key, defaults.Under(own));
+            _services[entry.Key] = plain;
+            foreach (var (environment, policy) in environments)
+                _services[$"{entry.Key}/{environment}"] = policy;
+        }
+
+        private bool Named(Entry entry, string what)
+        {
+            if (entry.Key.Length is 0 or > MaxName || entry.Key == PolicySet.AnyService || entry.Key.Any(c => char.IsControl(c) || c == '/'))
+            {
+                errors.Add(entry.Place, entry.Value.Path, $"{Quote.It(entry.Key)} is no name of a {what}", $"write 1 to {MaxName} characters without / and *");
+                return false;
+            }
+
+            return true;
+        }
+
+        private (Policy Plain, List<(string Environment, Policy Policy)> Environments) Resolve(string? service, MapNode merged)
+        {
+            var name = service ?? "defaults";
+            var environments = new Section(merged, errors, [.. ServiceKeys, "environments"]).Map("environments");
+            var bare = merged.Without("environments");
+            var overridden = new List<(string, Policy)>();
+            if (environments.Entries.Count > MaxEnvironments)
+                errors.Add(environments, $"has more than {MaxEnvironments} environments", "override only what differs");
+            foreach (var entry in environments.Entries.Take(MaxEnvironments))
+            {
+                if (!Named(entry, "environment"))
+                    continue;
+                if (entry.Value is MapNode map)
+                    overridden.Add((entry.Key, Policy(name, entry.Key, bare.Under(map))));
+                else if (entry.Value is not TextNode { IsNull: true })
+                    errors.Add(entry.Value, $"is {Section.What(entry.Value)}, not a map", "write { act: { autonomy: observe } }");
+            }
+
+            return (Policy(name, null, bare), overridden);
+        }
+
+        private Policy Policy(string name, string? environment, MapNode map)
+        {
+            var section = new Section(map, errors, ServiceKeys);
+            if (section.Text("preset", Section.List(Presets.Names)) is { } preset)
+            {
+                if (Presets.Find(preset, section.At("preset")) is { } filling)
+                    section = new Section(filling.Under(map), errors, ServiceKeys);
+                else
+                    Section.WrongWord(section.At("preset"), preset, [.. Presets.Names], errors);
+            }
+
+            var source = SourceOf(section);
+            var watch = section.Map("watch");
+            return new Policy(
+                name,
+                environment,
+                source?.Name,
+                Metrics(section, source, watch),
+                section.Word("compare", Compare.Auto),
+                section.Word("no_data", NoData.Rollback),
+                Watch(watch),
+                Decide(section.Map("decide")),
+                Act(section.Map("act"), source),
+                Fix(section),
+                Alerts(section),
+                Learn(section.Map("learn")));
+        }
+
+        private SourceSettings? SourceOf(Section section)
+        {
+            if (section.Text("source", "the name of a source") is not { } name)
+                return null;
+            if (_sources.TryGetValue(name, out var source))
+                return source;
+            var near = Nearest.To(name, _sources.Keys);
+            section.Wrong("source", $"there is no source {Quote.It(name)}",
+                near is not null ? $"did you mean {near}?"
+                : _sources.Count > 0 ? $"known are {Section.List(_sources.Keys.Take(10))}"
+                : $"write sources: {{ {Quote.Clean(name, 40)}: {{ type: prometheus, url: http://localhost:9090 }} }}");
+            return new SourceSettings(name, "prometheus", new Dictionary<string, string>());
+        }
+
+        private List<MetricPolicy> Metrics(Section section, SourceSettings? source, MapNode watch)
+        {
+            var map = section.Map("metrics");
+            var count = 0;
+            var warmup = Warmup(watch, map);
+            var metrics = new List<MetricPolicy>();
+            foreach (var entry in map.Entries)
+            {
+                if (count > Policies.Policy.MaxMetrics)
+                    break;
+                // Switched off: what the defaults or a preset watch and this service does not.
+                if (entry.Value is TextNode { Value: "off" })
+                    continue;
+                if (entry.Key.Length is 0 or > MaxName || entry.Key.Any(c => !char.IsAsciiLetterOrDigit(c) && !"_-.".Contains(c, StringComparison.Ordinal)))
+                    errors.Add(entry.Place, entry.Value.Path, $"{Quote.It(entry.Key)} is no name of a metric", "write letters, digits, _ and -, such as error_rate");
+                else if (entry.Value is not MapNode metric)
+                    errors.Add(entry.Value, $"is {Section.What(entry.Value)}, not a map", "write { kind: gauge, query: '...' }, or off");
+                else if (MetricReader.Read(entry.Key, metric, source, warmup, errors) is { } read)
+                    metrics.Add(read);
+                count++;
+            }
+
+            if (count > Policies.Policy.MaxMetrics)
+                section.Wrong("metrics", $"has more than {Policies.Policy.MaxMetrics} metrics", "keep the ones that a rollback would be decided by");
+            return metrics;
+        }
+
+        /// <summary>The shipped warm-ups, overridden by family and then by metric; a bare duration counts for all.</summary>
+        private Func<string, Family, TimeSpan> Warmup(MapNode watch, MapNode metrics)
+        {
+            var longest = TimeSpan.FromHours(6);
+            var value = watch.Find("warmup")?.Value;
+            var written = new Dictionary<string, TimeSpan>(StringComparer.Ordinal);
+            if (value is MapNode map)
+            {
+                string[] known = [.. FamilyWords, .. metrics.Entries.Select(entry => entry.Key)];
+                foreach (var entry in map.Entries)
+                {
+                    if (!known.Contains(entry.Key))
+                        Section.Unknown(entry, known, errors);
+                    else if (Section.Duration(entry.Value, TimeSpan.Zero, longest, errors) is { } duration)
+                        written[entry.Key] = duration;
+                }
+            }
+            else if (value is not (null or TextNode { IsNull: true }) && Section.Duration(value, TimeSpan.Zero, longest, errors) is { } all)
+            {
+                return (_, _) => all;
+            }
+
+            return (name, family) =>
+                written.TryGetValue(name, out var own) || written.TryGetValue(family.Word(), out own) ? own
+                : family switch
+                {
+                    Family.Latency => TimeSpan.FromSeconds(120),
+                    Family.Cpu or Family.Memory => TimeSpan.FromSeconds(180),
+                    _ => TimeSpan.Zero,
+                };
+        }
+
+        private WatchPolicy Watch(MapNode map)
+        {
+            var section = new Section(map, errors, "step", "lag", "min", "max", "reference", "after", "slow", "warmup", "expect_traffic", "on_hold");
+            var second = TimeSpan.FromSeconds(1);
+            var week = TimeSpan.FromDays(7);
+            var shipped = PolicySet.Empty.Defaults.Watch;
+            var step = section.Duration("step", shipped.Step, TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(10));
+            var min = section.Duration("min", shipped.Min, TimeSpan.Zero, week);
+            var max = section.Duration("max", shipped.Max, second, week);
+            AtMost(section, "min", min, "max", max);
+            AtMost(section, "step", step, "min", min);
+            return new WatchPolicy(
+                step ?? shipped.Step,
+                section.Duration("lag", shipped.Lag, TimeSpan.Zero, TimeSpan.FromHours(1)) ?? shipped.Lag,
+                min ?? shipped.Min,
+                max ?? shipped.Max,
+                section.Duration("reference", shipped.Reference, second, TimeSpan.FromDays(1)) ?? shipped.Reference,
+                section.Duration("after", shipped.After, TimeSpan.Zero, week) ?? shipped.After,
+                section.Duration("slow", shipped.Slow, TimeSpan.Zero, week) ?? shipped.Slow,
+                section.Flag("expect_traffic", shipped.ExpectTraffic),
+                section.Word("on_hold", shipped.OnHold, "page", "continue", "rollback"));
+        }
+
+        private static void AtMost(Section section, string low, TimeSpan? lowest, string high, TimeSpan? highest)
+        {
+            if (lowest is not { } lower || highest is not { } upper || lower <= upper)
+                return;
+            string Written(string key, TimeSpan value) => $"{key} {Durations.Format(value)}{(section.Has(key) ? "" : " (the default)")}";
+            var wrong = section.Has(low) ? low : high;
+            section.Wrong(wrong, $"{Written(low, lower)} is longer than {Written(high, upper)}",
+                $"write {low}: {Durations.Format(upper)} or less, or {high}: {Durations.Format(lower)} or more");
+        }
+
+        private DecidePolicy Decide(MapNode map)
+        {
+            var section = new Section(map, errors, "false_alarms", "cost", "reasoning");
+            var cost = new Section(section.Map("cost"), errors, "false_rollback", "missed");
+            var shipped = PolicySet.Empty.Defaults.Decide;
+            return new DecidePolicy(
+                section.Share("false_alarms", shipped.FalseAlarms, 1, zero: false, "1%"),
+                cost.Number("false_rollback", shipped.FalseRollbackCost, 0, 1e6, "1"),
+                cost.Number("missed", shipped.MissedCost, 0, 1e6, "9"),
+                section.Word("reasoning", shipped.Reasoning));
+        }
+
+        private ActPolicy Act(MapNode map, SourceSettings? source)
+        {
+            var section = new Section(map, errors, "autonomy", "rollback", "late", "ask_for", "cooldown", "max_per_hour", "irreversible");
+            var shipped = PolicySet.Empty.Defaults.Act;
+            var day = TimeSpan.FromDays(1);
+            return new ActPolicy(
+                section.Word("autonomy", source is null ? Autonomy.Observe : Autonomy.Recommend),
+                Rollback(section),
+                section.Word("late", shipped.Late),
+                section.Duration("ask_for", shipped.AskFor, TimeSpan.Zero, day) ?? shipped.AskFor,
+                section.Duration("cooldown", shipped.Cooldown, TimeSpan.Zero, TimeSpan.FromDays(7)) ?? shipped.Cooldown,
+                PerHour(section, shipped.MaxPerHour),
+                section.Texts("irreversible", "[migration]"));
+        }
+
+        private static int? PerHour(Section section, int? shipped)
+        {
+            if (section.Node.Find("max_per_hour")?.Value is TextNode { Value: "off" or "none" })
+                return null;
+            var number = section.Number("max_per_hour", shipped ?? 0, -1, 1000, "3, or off");
+            if (number == Math.Floor(number))
+                return (int)number;
+            section.Wrong("max_per_hour", "is no whole number", "write 3, or off");
+            return shipped;
+        }
+
+        private RollbackPolicy? Rollback(Section act)
+        {
+            if (act.Value("rollback") is null)
+                return null;
+            var map = act.Map("rollback");
+            IReadOnlyList<string> common = map.Find("type")?.Value is TextNode { Value: "command" } ? ["run", "timeout"] : ["timeout"];
+            if (act.Value("rollback") is not MapNode || Typed(map, Settings.Rollbacks, common) is not var (section, type, known))
+                return null;
+            IReadOnlyList<string> run = [];
+            if (type == "command")
+            {
+                run = section.Texts("run", "[kubectl, rollout, undo, deployment/checkout]");
+                if (!section.Has("run") || (section.Value("run") is ListNode { Items.Count: 0 } or null))
+                    section.Wrong("run", "is missing, and type command needs it", "write run: [PROGRAM, ARGUMENT]");
+            }
+
+            var timeout = TimeSpan.FromSeconds(60);
+            return new RollbackPolicy(type, Settings.Read(section, type, known), run,
+                section.Duration("timeout", timeout, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(30)) ?? timeout);
+        }
+
+        private FixPolicy? Fix(Section parent)
+        {
+            if (parent.Value("fix") is null or TextNode { Value: "off" })
+                return null;
+            var section = new Section(parent.Map("fix"), errors, "repository", "agent", "test", "auto_merge");
+            var repository = section.Text("repository", "acme/checkout");
+            if (!section.Has("repository"))
+                section.Wrong("repository", "is missing, and a fix needs it", "write repository: acme/checkout");
+            else if (repository is not null && (repository.Split('/').Length < 2 || repository.Split('/').Any(part => part.Length == 0) || repository.Any(c => char.IsWhiteSpace(c) || char.IsControl(c))))
+                section.Wrong("repository", $"{Quote.It(repository)} is no repository", "write owner/name");
+            return new FixPolicy(repository ?? "", section.Word("agent", "cline", "cline", "none"), section.Text("test", "'dotnet test'"), section.Flag("auto_merge", otherwise: false));
+        }
+
+        private List<AlertPolicy> Alerts(Section parent)
+        {
+            var alerts = new List<AlertPolicy>();
+            const string example = "{ slack: '#deploys', on: [rollback, hold] }";
+            foreach (var item in parent.Items("alert", $"[ {example} ]"))
+            {
+                if (alerts.Count == MaxAlerts)
+                {
+                    errors.Add(item, $"is one alert more than {MaxAlerts}", "tell fewer people, or one channel that forwards");
+                    break;
+                }
+
+                if (item is not MapNode map)
+                {
+                    errors.Add(item, $"is {Section.What(item)}, not a map", $"write {example}");
+                    continue;
+                }
+
+                var section = new Section(map, errors, [.. Channels, "on"]);
+                var named = Channels.Where(section.Has).ToList();
+                if (named.Count != 1)
+                {
+                    errors.Add(item, named.Count == 0 ? "names no channel" : $"names {named.Count} channels", $"write one of {Section.List(Channels)} an entry, such as {example}");
+                    continue;
+                }
+
+                var channel = named[0];
+                if (section.Text(channel, AlertExample(channel)) is not { } to)
+                    continue;
+                var secret = channel == "pagerduty" || Settings.IsSecret(to);
+                var address = channel is "teams" or "discord" or "webhook";
+                Settings.Check(section.At(channel), to, secret ? Settings.Form.Secret : address ? Settings.Form.Url : Settings.Form.Text, AlertExample(channel), errors);
+                alerts.Add(new AlertPolicy(channel, to, On(section)));
+            }
+
+            return alerts;
+        }
+
+        private static string AlertExample(string channel) => channel switch
+        {
+            "slack" => "'#deploys'",
+            "email" => "oncall@example.com",
+            "webhook" => "https://example.com/hook",
+            _ => "${COMMANDER_SECRET_NAME}",
+        };
+
+        private List<string> On(Section section)
+        {
+            if (!section.Has("on"))
+                return ["rollback", "hold"];
+            var words = new List<string>();
+            foreach (var item in section.Items("on", "[rollback, hold]"))
+            {
+                if (Section.Plain(item, Section.List(Occasions), errors) is not { } word)
+                    continue;
+                if (!Occasions.Contains(word))
+                    Section.WrongWord(item, word, Occasions, errors);
+                else if (!words.Contains(word))
+                    words.Add(word);
+            }
+
+            return words;
+        }
+
+        private LearnPolicy Learn(MapNode map)
+        {
+            var section = new Section(map, errors, "explore", "train", "oumi");
+            var shipped = PolicySet.Empty.Defaults.Learn;
+            return new LearnPolicy(
+                section.Share("explore", shipped.Explore, 0.05, zero: true, "1%"),
+                section.Word("train", shipped.Train, "off", "daily"),
+                section.Word("oumi", shipped.Oumi, "off", "on"));
+        }
+    }
+}

@@ -1,0 +1,75 @@
+using System.Runtime.CompilerServices;
+using Commander.Judging.Evidence;
+
+namespace Commander.Judging.Statistics;
+
+/// <summary>
+/// The conditional-binomial e-process of <see cref="ErrorSplit"/> for shares that change from tick to tick (a ramp from 5 to 50 %): the prior stands on the
+/// ratio of the two arms' rates, which a ramp does not change, instead of on the candidate's share of the errors, which it does.
+/// Each tick multiplies the likelihood ratio of every ratio on the grid with that tick's own share; the e-value is their mean.
+/// A prior on a grid makes every number a finite sum: no incomplete beta function, no cancellation, the same result however ticks are grouped at a constant share.
+/// </summary>
+public struct RateRatio
+{
+    /// <summary>How many ratios are on the grid.</summary>
+    public const int Points = 16;
+
+    private Sums _sums;
+
+    // From 1.1, where a difference begins to matter, to 500: dense where few errors are compared with few.
+    private static readonly double[] Ratios = [1.1, 1.2, 1.35, 1.55, 1.8, 2.15, 2.6, 3.3, 4.3, 6, 9, 15, 28, 60, 150, 500];
+
+    private static readonly double[][] LogRatios =
+    [
+        [.. Ratios.Select(static ratio => Math.Log(ratio))],
+        [.. Ratios.Select(static ratio => -Math.Log(ratio))],
+        // Both sides: half of the ratios, and their inverses.
+        [.. Ratios.Select(static (_, at) => (at % 2 == 0 ? 1 : -1) * Math.Log(Ratios[at | 1]))],
+    ];
+
+    private static readonly double[][] RatiosLessOne = [.. LogRatios.Select(side => side.Select(log => Math.Exp(log) - 1).ToArray())];
+
+    /// <summary>Folds one tick in. Counts are finite and at least 0, totals at least the bad ones; a tick where an arm has no requests says nothing.</summary>
+    /// <param name="bad">Bad events of the candidate.</param>
+    /// <param name="total">All events of the candidate.</param>
+    /// <param name="referenceBad">Bad events of the reference in the same seconds.</param>
+    /// <param name="referenceTotal">All events of the reference in the same seconds.</param>
+    /// <param name="direction">Which ratios are harm: above one, below one, both.</param>
+    public void Add(double bad, double total, double referenceBad, double referenceTotal, Direction direction)
+    {
+        var events = bad + referenceBad;
+        if (events <= 0 || total <= 0 || referenceTotal <= 0)
+        {
+            return;
+        }
+        var share = total / (total + referenceTotal);
+        var logs = LogRatios[(int)direction];
+        var lessOne = RatiosLessOne[(int)direction];
+        for (var at = 0; at < Points; at++)
+        {
+            _sums[at] += (bad * logs[at]) - (events * Math.Log(1 + (lessOne[at] * share)));
+        }
+    }
+
+    /// <summary>ln E against "no worse" with every count divided by the dispersion, which is at least 1.</summary>
+    public readonly double LogE(double dispersion)
+    {
+        var largest = double.NegativeInfinity;
+        for (var at = 0; at < Points; at++)
+        {
+            largest = Math.Max(largest, _sums[at]);
+        }
+        double sum = 0;
+        for (var at = 0; at < Points; at++)
+        {
+            sum += Math.Exp((_sums[at] - largest) / dispersion);
+        }
+        return (largest / dispersion) + Math.Log(sum / Points);
+    }
+
+    [InlineArray(Points)]
+    private struct Sums
+    {
+        private double _first;
+    }
+}

@@ -1,0 +1,64 @@
+using Commander.Judging.Evidence;
+using Commander.Judging.Limits;
+using Commander.Judging.Policies;
+
+namespace Commander.Judging.Verdicts;
+
+/// <summary>
+/// How the chance of a false alarm is spent: a tenth on the hard guard, four on counts, two on slow requests, two on levels, one on the slow layer.
+/// Metrics of one part divide it, and a metric's reference may change once, so each reference has half.
+/// </summary>
+internal readonly struct Budget
+{
+    private const double CountPart = 0.4;
+    private const double SlowPart = 0.2;
+    private const double References = 2;
+
+    // Page's limit for a level, in its scale: where the simulator found the levels' part of a budget of 1 % kept with one level.
+    private const double Height = 10;
+    private readonly double _falseAlarms;
+    private readonly int _ratios;
+    private readonly int _histograms;
+    private readonly int _levels;
+
+    public Budget(Policy policy)
+    {
+        _falseAlarms = policy.Decide.FalseAlarms;
+        for (var at = 0; at < policy.Metrics.Count; at++)
+        {
+            switch (policy.Metrics[at].Kind)
+            {
+                case MetricKind.Ratio:
+                    _ratios++;
+                    break;
+                case MetricKind.Histogram:
+                    _histograms++;
+                    break;
+                default:
+                    _levels++;
+                    break;
+            }
+        }
+    }
+
+    /// <summary>The weight of a count test's e-value in the mean of all; times the budget it is that test's own level.</summary>
+    public double Weight(MetricKind kind) => kind == MetricKind.Ratio ? CountPart / References / _ratios : SlowPart / References / _histograms;
+
+    /// <summary>The level of one count test against one reference.</summary>
+    public double Alpha(MetricKind kind) => _falseAlarms * Weight(kind);
+
+    /// <summary>The level of one metric's hard guard.</summary>
+    public double Guard => _falseAlarms * HardGuard.Part / _ratios;
+
+    /// <summary>The joined e-value that is an alarm.</summary>
+    public double Joined => 1 / _falseAlarms;
+
+    /// <summary>
+    /// The limit of a level's cumulative sum. A sum with drift k passes h with a chance that falls as exp(-2 k h), k at least 1:
+    /// dividing the budget by m raises h by ln(m) / 2.
+    /// </summary>
+    public double LevelLimit => Math.Max(4, Height + (0.5 * Math.Log(_levels * 0.01 / _falseAlarms)));
+
+    /// <summary>What the whole budget is.</summary>
+    public double FalseAlarms => _falseAlarms;
+}

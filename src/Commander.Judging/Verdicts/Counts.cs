@@ -1,0 +1,317 @@
+using Commander.Judging.Evidence;
+using Commander.Judging.Policies;
+using Commander.Judging.Statistics;
+
+namespace Commander.Judging.Verdicts;
+
+/// <summary>The count test: ratios, and the slow requests of histograms.</summary>
+internal static class Counts
+{
+    // The level of the upper limit that CONTINUE needs; it spends nothing of the false-alarm budget.
+    public const double UpperAlpha = 0.05;
+
+    private const double Fade = 0.75;
+
+    /// <summary>A tick of the past.</summary>
+    public static void Past(MetricPolicy metric, ref MetricState state, Tick tick, int index)
+    {
+        ref var count = ref state.Count;
+        ref var before = ref tick[index, Arm.Before];
+        if (Numbers.Of(before, metric.Kind) == Presence.Number)
+        {
+            if (metric.Kind == MetricKind.Ratio)
+            {
+                count.Before.Add(before.Value, before.Total);
+            }
+            else
+            {
+                Slow(metric, ref count, count.Histogram.Before, before.Buckets!, ref count.Before);
+            }
+        }
+        ref var season = ref tick[index, Arm.Seasonal];
+        if (metric.Kind == MetricKind.Ratio && Numbers.Of(season, metric.Kind) == Presence.Number)
+        {
+            count.SeasonBeforeBad += season.Value;
+            count.SeasonBeforeTotal += season.Total;
+        }
+    }
+
+    /// <summary>A tick of the watch.</summary>
+    /// <param name="policy">The policy.</param>
+    /// <param name="metric">The metric.</param>
+    /// <param name="state">Its memory.</param>
+    /// <param name="tick">The tick.</param>
+    /// <param name="index">The metric's index.</param>
+    /// <param name="warming">Whether the candidate's values stand in the warm-up.</param>
+    /// <param name="budget">The levels.</param>
+    public static void Observe(Policy policy, MetricPolicy metric, ref MetricState state, Tick tick, int index, bool warming, in Budget budget)
+    {
+        ref var head = ref state.Head;
+        ref var count = ref state.Count;
+        ref var candidate = ref tick[index, Arm.Candidate];
+        ref var control = ref tick[index, Arm.Control];
+        ref var season = ref tick[index, Arm.Seasonal];
+        var seen = Numbers.Of(candidate, metric.Kind) == Presence.Number;
+        var controlSeen = Numbers.Of(control, metric.Kind);
+        double bad = 0, total = 0, controlBad = 0, controlTotal = 0;
+        if (controlSeen == Presence.Number)
+        {
+            if (metric.Kind == MetricKind.Ratio)
+            {
+                (controlBad, controlTotal) = (control.Value, control.Total);
+                count.Control.Add(controlBad, controlTotal);
+            }
+            else
+            {
+                (controlBad, controlTotal) = Slow(metric, ref count, count.Histogram.Control, control.Buckets!, ref count.Control);
+            }
+        }
+        if (metric.Kind == MetricKind.Ratio && Numbers.Of(season, metric.Kind) == Presence.Number)
+        {
+            count.SeasonBad += season.Value;
+            count.SeasonTotal += season.Total;
+        }
+        if (!seen)
+        {
+            return;
+        }
+        head.Seen++;
+        head.Warming = warming ? 1 : 0;
+        if (metric.Kind == MetricKind.Ratio)
+        {
+            (bad, total) = (candidate.Value, candidate.Total);
+            head.RecentBad = (head.RecentBad * Fade) + bad;
+            head.RecentTotal = (head.RecentTotal * Fade) + total;
+        }
+        else
+        {
+            ref var histogram = ref count.Histogram;
+            var chosen = histogram.SlowEdge > 0;
+            if (warming)
+            {
+                // Not counted, but the last p95 is the candidate's own.
+                head.Last = Histograms.Quantile(candidate.Buckets!.Edges, candidate.Buckets.Counts, 0.95);
+                return;
+            }
+            if (!Histograms.Add(ref histogram, histogram.Candidate, candidate.Buckets!, out bad))
+            {
+                head.BadEdges++;
+                return;
+            }
+            total = chosen ? candidate.Buckets!.Total : 0;
+            head.Last = candidate.Buckets!.Total >= 20
+                ? Histograms.Quantile(candidate.Buckets.Edges, candidate.Buckets.Counts, 0.95)
+                : Histograms.Quantile(((ReadOnlySpan<double>)histogram.Edges)[..histogram.EdgeCount], ((ReadOnlySpan<double>)histogram.Candidate)[..histogram.EdgeCount], 0.95);
+        }
+        ChooseReference(policy, metric, ref state, controlSeen);
+        count.Bad += bad;
+        count.Total += total;
+        count.Burst.Add(bad, total);
+        if (head.Reference == ReferenceKind.Control)
+        {
+            count.Ratio.Add(bad, total, controlBad, controlTotal, metric.Direction);
+        }
+        if (head.Reference != ReferenceKind.None && total > 0)
+        {
+            head.Judged++;
+            Judge(metric, ref state, budget);
+        }
+    }
+
+    /// <summary>A new comparison from here on; what is known of the references stays.</summary>
+    public static void Restart(ref MetricState state, bool forgetCandidate)
+    {
+        ref var count = ref state.Count;
+        count.Ratio = default;
+        if (!forgetCandidate)
+        {
+            return;
+        }
+        (count.Bad, count.Total, count.Burst) = (0, 0, default);
+        (count.SeasonBad, count.SeasonTotal) = (0, 0);
+        count.Histogram.Candidate = default;
+    }
+
+    /// <summary>The reference's counts.</summary>
+    public static (double Bad, double Total) Reference(in MetricState state) => state.Head.Reference switch
+    {
+        ReferenceKind.Control => (state.Count.Control.Bad, state.Count.Control.Total),
+        ReferenceKind.Before or ReferenceKind.Seasonal => Past(state.Count),
+        _ => (0, 0),
+    };
+
+    /// <summary>The past's counts: of a histogram all of them, also those from before its edge was chosen.</summary>
+    public static (double Bad, double Total) Past(in CountState count) => count.Histogram.EdgeCount > 0
+        ? (Histograms.Slow(count.Histogram, count.Histogram.Before), Histograms.Total(count.Histogram, count.Histogram.Before))
+        : (count.Before.Bad, count.Before.Total);
+
+    /// <summary>The reference's share of bad events.</summary>
+    public static double ReferenceShare(MetricPolicy metric, in MetricState state)
+    {
+        if (state.Head.Reference == ReferenceKind.Objective)
+        {
+            return metric.Kind == MetricKind.Ratio ? metric.Objective!.Value / 100 : 1 - metric.Quantile;
+        }
+        var (bad, total) = Reference(state);
+        return total > 0 ? bad / total : 0;
+    }
+
+    /// <summary>The smallest difference of the shares that is worth a rollback.</summary>
+    public static double Tolerance(MetricPolicy metric, in MetricState state) => metric.Kind == MetricKind.Ratio
+        ? Numbers.RatioTolerance(metric, ReferenceShare(metric, state))
+        : state.Head.Reference == ReferenceKind.Objective
+            ? 0.5 * (1 - metric.Quantile)
+            : Math.Max(0.25 * (1 - metric.Quantile), state.Count.Histogram.CriticalShare - ChosenShare(state));
+
+    /// <summary>The confidence sequence of the difference of the shares.</summary>
+    /// <param name="metric">The metric.</param>
+    /// <param name="state">Its memory.</param>
+    /// <param name="cautious">With the dispersion's upper limit, as an alarm needs it; else with its mean.</param>
+    /// <param name="factor">So many times the counts: what more of the same would say.</param>
+    public static Difference Difference(MetricPolicy metric, in MetricState state, bool cautious, double factor = 1)
+    {
+        ref readonly var count = ref state.Count;
+        var dispersion = cautious ? state.Head.Dispersion : Math.Max(Dispersion.Mean(count.Before, count.Control), count.Burst.Value);
+        // A past that is over does not grow: only the candidate and a control beside it do.
+        dispersion = Math.Max(1, dispersion);
+        var grown = factor / dispersion;
+        var beside = state.Head.Reference == ReferenceKind.Control ? grown : 1 / dispersion;
+        var scale = Math.Clamp(Tolerance(metric, state), 1e-6, 0.5);
+        if (state.Head.Reference == ReferenceKind.Objective)
+        {
+            return new Difference(count.Bad * grown, count.Total * grown, ReferenceShare(metric, state), scale);
+        }
+        var (bad, total) = Reference(state);
+        return new Difference(count.Bad * grown, count.Total * grown, bad * beside, total * beside, scale);
+    }
+
+    /// <summary>Whether the upper limit of harm lies below the tolerance: what CONTINUE needs.</summary>
+    public static bool UpperBelow(MetricPolicy metric, in MetricState state)
+    {
+        if (state.Head.Reference == ReferenceKind.None || state.Count.Total <= 0)
+        {
+            return false;
+        }
+        var tolerance = Tolerance(metric, state);
+        var difference = Difference(metric, state, cautious: false);
+        return (metric.Direction == Direction.Down || difference.Below(tolerance, UpperAlpha))
+            && (metric.Direction == Direction.Up || difference.Above(-tolerance, UpperAlpha));
+    }
+
+    private static void Judge(MetricPolicy metric, ref MetricState state, in Budget budget)
+    {
+        ref var head = ref state.Head;
+        ref var count = ref state.Count;
+        head.Dispersion = Math.Max(Dispersion.Upper(count.Before, count.Control), count.Burst.Value);
+        var dispersion = head.Dispersion;
+        var reference = ReferenceShare(metric, state);
+        var share = count.Bad / count.Total;
+        var tolerance = Tolerance(metric, state);
+        var harm = Numbers.Harm(metric.Direction, share - reference);
+        if (count.SeasonTotal > 0 && count.SeasonBeforeTotal > 0 && head.Reference != ReferenceKind.Control)
+        {
+            // The same hours of another day rose too: only what is beyond that is the candidate's.
+            var shift = (count.SeasonBad / count.SeasonTotal) - (count.SeasonBeforeBad / count.SeasonBeforeTotal);
+            harm = Math.Min(harm, Numbers.Harm(metric.Direction, share - reference - shift));
+        }
+        double logE;
+        if (head.Reference == ReferenceKind.Control)
+        {
+            logE = count.Ratio.LogE(dispersion);
+        }
+        else
+        {
+            head.Looks++;
+            // Spent over the looks: alpha_t = alpha 6 / (pi^2 t^2), taken off here so that what is left compares with the whole alpha.
+            logE = -Math.Log(Tail(metric, head.Reference, count, reference, share, dispersion)) - Math.Log(Math.PI * Math.PI * head.Looks * head.Looks / 6);
+        }
+        head.LogE = logE;
+        // One tick without a past: whether its errors are a fault or a single burst cannot be told.
+        var alone = head.Judged < 2 && Past(count).Total <= 0;
+        head.Beyond = harm > tolerance && !alone ? 1 : 0;
+        var score = Math.Max(0, logE / -Math.Log(budget.Alpha(metric.Kind)));
+        if (head.Beyond == 0)
+        {
+            var way = Math.Clamp(harm / tolerance, 0, 1);
+            score = Math.Min(score, 0.95) * way * way;
+        }
+        head.Score = score;
+    }
+
+    private static double Tail(MetricPolicy metric, ReferenceKind kind, in CountState count, double reference, double share, double dispersion)
+    {
+        double events, of, probability;
+        if (kind == ReferenceKind.Objective)
+        {
+            (events, of, probability) = (count.Bad / dispersion, count.Total / dispersion, reference);
+        }
+        else
+        {
+            var (bad, total) = Past(count);
+            events = count.Bad / dispersion;
+            of = (count.Bad + bad) / dispersion;
+            probability = count.Total / (count.Total + total);
+        }
+        // The tail on the other side is near 1 and says nothing: it is not computed.
+        var up = metric.Direction == Direction.Down || share <= reference ? 1 : Binomial.UpperTail(events, of, probability);
+        var down = metric.Direction == Direction.Up || share >= reference ? 1 : Binomial.LowerTail(events, of, probability);
+        return metric.Direction == Direction.Either ? Math.Min(1, 2 * Math.Min(up, down)) : Math.Min(up, down);
+    }
+
+    // The share above the slow edge in the arm that chose it is in the running reference; while that has nothing, the critical share's half stands in.
+    private static double ChosenShare(in MetricState state)
+    {
+        var (bad, total) = Reference(state);
+        return total > 0 ? bad / total : 0.5 * state.Count.Histogram.CriticalShare;
+    }
+
+    private static void ChooseReference(Policy policy, MetricPolicy metric, ref MetricState state, Presence control)
+    {
+        ref var head = ref state.Head;
+        ref var count = ref state.Count;
+        if (head.Reference != ReferenceKind.None)
+        {
+            return;
+        }
+        var hasControl = count.Control.Total > 0 || Histograms.Total(count.Histogram, count.Histogram.Control) > 0;
+        var hasBefore = Past(count).Total > 0;
+        if (head.ReferenceChanges == 0 && policy.Compare is Compare.Auto or Compare.Control && (hasControl || control == Presence.Unknown))
+        {
+            // While nobody knows whether there is a control, nothing is chosen.
+            head.Reference = hasControl ? ReferenceKind.Control : ReferenceKind.None;
+        }
+        else if (policy.Compare != Compare.Control && hasBefore)
+        {
+            head.Reference = ReferenceKind.Before;
+        }
+        else if (metric.Objective is not null)
+        {
+            head.Reference = ReferenceKind.Objective;
+            if (metric.Kind == MetricKind.Histogram && count.Histogram.SlowEdge == 0)
+            {
+                Histograms.Choose(ref count.Histogram, metric, metric.Objective.Value);
+            }
+        }
+    }
+
+    /// <summary>Adds a histogram of a reference: its slow requests count from the tick after the edge was chosen.</summary>
+    private static (double Bad, double Total) Slow(MetricPolicy metric, ref CountState count, Span<double> arm, Buckets buckets, ref Dispersion dispersion)
+    {
+        ref var histogram = ref count.Histogram;
+        var chosen = histogram.SlowEdge > 0;
+        if (!Histograms.Add(ref histogram, arm, buckets, out var slow))
+        {
+            return default;
+        }
+        if (chosen)
+        {
+            dispersion.Add(slow, buckets.Total);
+            return (slow, buckets.Total);
+        }
+        if (Histograms.Total(histogram, arm) >= Histograms.Enough(metric))
+        {
+            Histograms.Choose(ref histogram, metric, arm);
+        }
+        return default;
+    }
+}

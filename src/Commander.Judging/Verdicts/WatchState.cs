@@ -1,0 +1,310 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Commander.Judging.Evidence;
+using Commander.Judging.Policies;
+using Commander.Judging.Statistics;
+
+namespace Commander.Judging.Verdicts;
+
+/// <summary>
+/// Everything the judge remembers of a watch: a plain value without references, at most 16 KB, so that a snapshot is a copy and equality is a comparison of memory.
+/// Made by <see cref="Judge.Start"/>, changed by <see cref="Judge.Next"/> only.
+/// </summary>
+public struct WatchState
+{
+    /// <summary>The newest tick that was folded in; 0 before the first.</summary>
+    public int LastTick;
+
+    internal int Restarted;
+    internal Subject Subject;
+    internal Decision Decision;
+    // 1: a person decided, nothing changes it.
+    internal int Person;
+    // 1: the rollback has grounds that no opinion may hold up: a guard, a count test, silence.
+    internal int Firm;
+    // 1: an opinion came; 2: none came.
+    internal int Asked;
+    internal Decision Opinion;
+    // Bit i: the opinion cites metric i.
+    internal uint Cited;
+    internal int Grounded;
+    internal int Misses;
+    // Ticks with no number of any arm, in a row, and what stood there instead.
+    internal int Blind;
+    internal Quality BlindQuality;
+    internal int Alarm;
+    internal int Guard;
+    internal int Mild;
+    internal int GreyZone;
+    internal int CandidateTicks;
+    internal int ControlTicks;
+    internal int Recovered;
+    internal double PBad;
+    internal double Silence;
+    internal double Joined;
+    // Requests so far, and the candidate's that would have come while it is silent.
+    internal double CandidateRequests;
+    internal double ControlRequests;
+    internal double Missed;
+    internal MetricStates Metrics;
+
+    /// <summary>The state as its bytes.</summary>
+    [UnscopedRef]
+    public readonly ReadOnlySpan<byte> Bytes => MemoryMarshal.AsBytes(new ReadOnlySpan<WatchState>(in this));
+
+    /// <summary>Whether two states are the same bit by bit.</summary>
+    public static bool Same(in WatchState one, in WatchState other) => one.Bytes.SequenceEqual(other.Bytes);
+}
+
+[InlineArray(Policy.MaxMetrics)]
+internal struct MetricStates
+{
+    private MetricState _first;
+}
+
+/// <summary>One metric's memory: what all kinds have, then what a count test or a level needs, in the same place.</summary>
+[StructLayout(LayoutKind.Explicit)]
+internal struct MetricState
+{
+    [FieldOffset(0)]
+    public MetricHead Head;
+    [FieldOffset(MetricHead.Size)]
+    public CountState Count;
+    [FieldOffset(MetricHead.Size)]
+    public LevelState Level;
+}
+
+[StructLayout(LayoutKind.Sequential, Size = Size)]
+internal struct MetricHead
+{
+    public const int Size = 112;
+
+    public ReferenceKind Reference;
+    public int ReferenceChanges;
+    // Ticks in a row with a candidate but no control.
+    public int ControlSilent;
+    // Ticks that gave the candidate's number, and those of them that were compared.
+    public int Seen;
+    public int Judged;
+    public Quality Quality;
+    // 1: the newest value stood inside the warm-up.
+    public int Warming;
+    // Whether the estimated difference is beyond the tolerance.
+    public int Beyond;
+    // How often a test whose level is spent over its looks has looked.
+    public int Looks;
+    // 1: back at the reference, 2: clearly worse, 0: not known.
+    public int Recovered;
+    public int RecoveryTicks;
+    public int BadEdges;
+    public double Score;
+    // The candidate's last value: gauge and count as they came, histogram its p95.
+    public double Last;
+    // Ratio: bad and total of the last few ticks, older ones fading.
+    public double RecentBad;
+    public double RecentTotal;
+    public double RecoveryBad;
+    public double RecoveryTotal;
+    public double LogE;
+    public double Dispersion;
+}
+
+/// <summary>With what a metric is compared.</summary>
+internal enum ReferenceKind
+{
+    None = 0,
+    Control,
+    Before,
+    Seasonal,
+    Objective,
+}
+
+/// <summary>A ratio, or the slow requests of a histogram.</summary>
+internal struct CountState
+{
+    public double Bad;
+    public double Total;
+    public Dispersion Before;
+    public Dispersion Control;
+    public double SeasonBad;
+    public double SeasonTotal;
+    public double SeasonBeforeBad;
+    public double SeasonBeforeTotal;
+    public Burstiness Burst;
+    public RateRatio Ratio;
+    public HistogramState Histogram;
+}
+
+/// <summary>Cumulative counts of the arms at the edges that are kept.</summary>
+internal struct HistogramState
+{
+    /// <summary>So many edges are kept, the last of them infinity.</summary>
+    public const int Slots = 18;
+
+    public int EdgeCount;
+    // Index + 1 of the edge above which a request is slow; 0 while none is chosen.
+    public int SlowEdge;
+    // The share of slow requests at which the quantile reaches the tolerance.
+    public double CriticalShare;
+    // The quantile of the reference that chose the edge, and what it may become.
+    public double ReferenceQuantile;
+    public double Threshold;
+    public HistogramCounts Edges;
+    public HistogramCounts Candidate;
+    public HistogramCounts Control;
+    public HistogramCounts Before;
+
+    [InlineArray(Slots)]
+    internal struct HistogramCounts
+    {
+        private double _first;
+    }
+}
+
+/// <summary>A gauge, or a count as a rate: y is the value, its logarithm where the tolerance is relative.</summary>
+internal struct LevelState
+{
+    public const int BaseSlots = 48;
+    public const int NoiseSlots = 24;
+    public const int SeasonSlots = 24;
+
+    public Sample Base;
+    public Sample Noise;
+    public Sample Season;
+    public int Sealed;
+    public int ScaledAt;
+    public double Median;
+    public double SeasonMedian;
+    // The residual's scale: a typical size of noise, never below a third of the tolerance.
+    public double Scale;
+    // Sums of neighbouring values of the base around its first, for the autocorrelation.
+    public double First;
+    public double Sum;
+    public double Squares;
+    public double Products;
+    public double Previous;
+    public double Pairs;
+    public double Values;
+    public Last3 Control;
+    public Last3 Candidate;
+    public Page Up;
+    public Page Down;
+    public double ResidualSum;
+    public double Residuals;
+    public double ControlSum;
+    public double ControlValues;
+    public BaseSlotsArray BaseValues;
+    public NoiseSlotsArray NoiseValues;
+    public SeasonSlotsArray SeasonValues;
+
+    [InlineArray(BaseSlots)]
+    internal struct BaseSlotsArray
+    {
+        private float _first;
+    }
+
+    [InlineArray(NoiseSlots)]
+    internal struct NoiseSlotsArray
+    {
+        private float _first;
+    }
+
+    [InlineArray(SeasonSlots)]
+    internal struct SeasonSlotsArray
+    {
+        private float _first;
+    }
+}
+
+/// <summary>A bounded sample of a stream: when it is full every other value goes, and from then on every other is taken. Deterministic, evenly spread.</summary>
+internal struct Sample
+{
+    public int Count;
+    public int Skip;
+    public int Stride;
+    // Keeps the size a multiple of eight, so that no byte of the state is padding.
+    private int _unused;
+
+    public void Add(Span<float> values, double value)
+    {
+        if (Stride == 0)
+        {
+            Stride = 1;
+        }
+        if (Skip > 0)
+        {
+            Skip--;
+            return;
+        }
+        if (Count == values.Length)
+        {
+            for (var at = 0; at < Count / 2; at++)
+            {
+                values[at] = values[2 * at];
+            }
+            values[(Count / 2)..].Clear();
+            Count /= 2;
+            Stride *= 2;
+        }
+        values[Count++] = (float)value;
+        Skip = Stride - 1;
+    }
+
+    public readonly Span<double> Copy(Span<float> values, Span<double> into)
+    {
+        for (var at = 0; at < Count; at++)
+        {
+            into[at] = values[at];
+        }
+        return into[..Count];
+    }
+}
+
+/// <summary>The last three values, and their median.</summary>
+internal struct Last3
+{
+    public double Newest;
+    public double Middle;
+    public double Oldest;
+    public double Count;
+
+    public void Add(double value)
+    {
+        (Oldest, Middle, Newest) = (Middle, Newest, value);
+        Count = Math.Min(3, Count + 1);
+    }
+
+    public readonly double Median => Count switch
+    {
+        0 => double.NaN,
+        1 => Newest,
+        2 => 0.5 * (Newest + Middle),
+        _ => Robust.Median(Newest, Middle, Oldest),
+    };
+}
+
+/// <summary>One side of Page's cumulative sum, and the mean residual since it last stood at zero.</summary>
+internal struct Page
+{
+    public double Sum;
+    public double Residual;
+    public double Ticks;
+
+    public void Add(double z, double drift, double residual)
+    {
+        Sum = Math.Max(0, Sum + z - drift);
+        if (Sum > 0)
+        {
+            Residual += residual;
+            Ticks++;
+        }
+        else
+        {
+            Residual = 0;
+            Ticks = 0;
+        }
+    }
+
+    public readonly double Mean => Ticks > 0 ? Residual / Ticks : 0;
+}

@@ -1,0 +1,30 @@
+using Commander.Judging.Policies;
+using Commander.Server.Hosting;
+
+namespace Commander.Server.Acting.Rollback;
+
+/// <summary>Rollback targets by what the policy says.</summary>
+internal sealed class TargetBook(Func<RollbackPolicy, IRollbackTarget?> make)
+{
+    /// <summary>The types that this version can act on.</summary>
+    public static readonly string[] Types = ["webhook"];
+
+    public IRollbackTarget? Find(RollbackPolicy? rollback) => rollback is null ? null : make(rollback);
+
+    /// <summary>The targets that speak HTTP through <paramref name="http"/>.</summary>
+    public static TargetBook Over(HttpClient http, TimeProvider clock, Func<string, string?> secret) =>
+        new(rollback => rollback.Type == "webhook" ? new WebhookTarget(rollback, http, clock, secret) : null);
+}
+
+/// <summary>Adds the rollback targets.</summary>
+internal static class TargetHosting
+{
+    public static void AddRollbackTargets(this IServiceCollection services, Secrets secrets)
+    {
+        services.AddHttpClient("rollback").ConfigurePrimaryHttpMessageHandler(() => new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false, UseProxy = false });
+        services.AddSingleton(s => TargetBook.Over(
+            s.GetRequiredService<IHttpClientFactory>().CreateClient("rollback"),
+            s.GetRequiredService<TimeProvider>(),
+            secrets.Resolve));
+    }
+}

@@ -1,0 +1,39 @@
+using Commander.Judging.Policies;
+using Commander.Server.Hosting;
+using Commander.Server.Loop;
+
+namespace Commander.Server.Api;
+
+internal sealed record PolicyCheckRequest(string Yaml, string? File = null);
+
+internal sealed record PolicyCheckAnswer(bool Valid, IReadOnlyList<string> Errors, IReadOnlyList<string> Services);
+
+internal sealed record PolicyDocument(string Name, string Version, Policy Policy);
+
+internal sealed record PolicyList(IReadOnlyList<PolicyDocument> Items);
+
+/// <summary>The policies in force, and a check of others.</summary>
+internal static class PoliciesApi
+{
+    public static void MapPoliciesApi(this IEndpointRouteBuilder routes)
+    {
+        var group = routes.MapGroup("/api/v1/policies").WithTags("policies");
+        group.MapGet("", List).Produces<PolicyList>().WithName("policies");
+        group.MapPost("/check", Check).Accepts<PolicyCheckRequest>("application/json").Produces<PolicyCheckAnswer>().ProducesProblem(400).WithName("check-policy");
+    }
+
+    private static IResult List(PinBook pins) => Results.Json(new PolicyList(
+    [
+        .. pins.Current.Services.Select(s => new PolicyDocument(s.Key, PolicyHash.Of(s.Value), s.Value)),
+        new PolicyDocument("defaults", PolicyHash.Of(pins.Current.Defaults), pins.Current.Defaults),
+    ]));
+
+    private static async Task<IResult> Check(HttpContext context, CancellationToken cancel)
+    {
+        var (request, _, problem) = await RequestBody.Read<PolicyCheckRequest>(context, RequestBody.Large, cancel);
+        if (request is null)
+            return problem!;
+        var (policies, errors) = PolicyFiles.Check(request.Yaml, request.File ?? "policy.yaml");
+        return Results.Json(new PolicyCheckAnswer(policies is not null, errors, policies is null ? [] : [.. policies.Services.Keys]));
+    }
+}

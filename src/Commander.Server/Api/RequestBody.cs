@@ -1,0 +1,83 @@
+using System.Security.Cryptography;
+using System.Text.Json;
+using Commander.Judging;
+
+namespace Commander.Server.Api;
+
+/// <summary>A request's JSON body, bounded and read strictly: an unknown field or a wrong type is an error that names its place.</summary>
+internal static class RequestBody
+{
+    /// <summary>Announcements, labels, actions.</summary>
+    public const int Small = 64 * 1024;
+
+    /// <summary>Whole cases and policies.</summary>
+    public const int Large = 4 << 20;
+
+    /// <summary>The value and the SHA-256 of the raw body, or the answer that says what is wrong. An absent body is read as <paramref name="ifEmpty"/> where that is given.</summary>
+    public static async Task<(T? Value, byte[] Hash, IResult? Problem)> Read<T>(HttpContext context, int limit, CancellationToken cancel, string? ifEmpty = null)
+        where T : class
+    {
+        var request = context.Request;
+        if (request.ContentLength > limit)
+            return (null, [], TooLarge(limit));
+        if (request.ContentType is { } type && !type.StartsWith("application/json", StringComparison.OrdinalIgnoreCase))
+            return (null, [], Problems.Of(StatusCodes.Status415UnsupportedMediaType, "The body is not JSON", $"Content-Type is '{type}'; send application/json."));
+        using var buffer = new MemoryStream((int)(request.ContentLength ?? 1024));
+        var chunk = new byte[16 * 1024];
+        int read;
+        while ((read = await request.Body.ReadAsync(chunk, cancel)) > 0)
+        {
+            if (buffer.Length + read > limit)
+                return (null, [], TooLarge(limit));
+            buffer.Write(chunk, 0, read);
+        }
+
+        var bytes = buffer.GetBuffer().AsMemory(0, (int)buffer.Length);
+        var hash = SHA256.HashData(bytes.Span);
+        if (bytes.IsEmpty)
+        {
+            if (ifEmpty is null)
+                return (null, hash, Problems.Invalid("the body is empty; send a JSON object"));
+            bytes = System.Text.Encoding.UTF8.GetBytes(ifEmpty);
+        }
+
+        try
+        {
+            return JsonSerializer.Deserialize<T>(bytes.Span, Json.Strict) is { } value
+                ? (value, hash, null)
+                : (null, hash, Problems.Invalid("the body is null; send a JSON object"));
+        }
+        catch (JsonException e)
+        {
+            return (null, hash, Problems.Invalid(Explain(e)));
+        }
+    }
+
+    /// <summary>What is wrong with a JSON text, where, without the names of our types.</summary>
+    public static string Explain(JsonException e)
+    {
+        var where = e.Path is { Length: > 0 } path ? path : "$";
+        var line = e.LineNumber is { } number ? $" (line {number + 1}, byte {e.BytePositionInLine + 1})" : "";
+        var message = e.Message;
+        if (message.Contains("could not be mapped to any .NET member", StringComparison.Ordinal))
+            return $"{Quoted(message) ?? where}: unknown field{line}";
+        if (message.Contains("missing required properties", StringComparison.Ordinal))
+            return $"{where}: required and missing: {message[(message.LastIndexOf(':') + 1)..].Trim().TrimEnd('.')}";
+        if (message.Contains("could not be converted", StringComparison.Ordinal))
+            return $"{where}: wrong type of value{line}";
+        if (message.Contains("doesn't allow null", StringComparison.Ordinal) || message.Contains("doesn't allow setting null", StringComparison.Ordinal))
+            return $"{where}: must not be null{line}";
+        var end = message.IndexOf(" Path:", StringComparison.Ordinal);
+        return $"{where}: {(end > 0 ? message[..end] : message)}{line}";
+    }
+
+    private static string? Quoted(string message)
+    {
+        var start = message.IndexOf('\'');
+        var end = start < 0 ? -1 : message.IndexOf('\'', start + 1);
+        return end < 0 ? null : message[(start + 1)..end];
+    }
+
+    private static IResult TooLarge(int limit) =>
+        Problems.Of(StatusCodes.Status413PayloadTooLarge, "The body is too large", $"At most {limit / 1024} KiB.");
+}

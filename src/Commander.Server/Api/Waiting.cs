@@ -1,0 +1,44 @@
+using Commander.Judging.Verdicts;
+using Commander.Server.Loop;
+
+namespace Commander.Server.Api;
+
+/// <summary>Waits for a verdict on behalf of a caller.</summary>
+internal static class Waiting
+{
+    private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(2);
+
+    public static bool Decided(Deployment deployment) =>
+        deployment.State == "closed" || deployment.Verdict?.Decision is "ROLLBACK" or "CONTINUE";
+
+    /// <summary>The deployment as soon as it is decided, or as it is when the patience ends.</summary>
+    public static async Task<Deployment> ForVerdict(IDeployments deployments, Deployment deployment, TimeSpan patience, TimeProvider clock, CancellationToken cancel)
+    {
+        using var deadline = new CancellationTokenSource(patience, clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancel);
+        try
+        {
+            await using var events = deployments.Watch(deployment.Id, either.Token).GetAsyncEnumerator(either.Token);
+            var next = events.MoveNextAsync().AsTask();
+            while (true)
+            {
+                deployment = await deployments.Get(deployment.Id, either.Token) ?? deployment;
+                if (Decided(deployment))
+                    return deployment;
+                // An event says that there is news; without one it is looked up every now and then all the same.
+                if (await Task.WhenAny(next, Task.Delay(LookAgain, clock, either.Token)) == next)
+                {
+                    if (!await next)
+                        return deployment;
+                    next = events.MoveNextAsync().AsTask();
+                }
+
+                either.Token.ThrowIfCancellationRequested();
+            }
+        }
+        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
+        {
+            return deployment;
+        }
+    }
+}

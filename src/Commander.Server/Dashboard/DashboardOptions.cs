@@ -1,0 +1,45 @@
+using System.Security.Claims;
+using Commander.Judging.Policies;
+using Commander.Judging.Verdicts;
+
+namespace Commander.Server.Dashboard;
+
+/// <summary>What the pages need to know about how this process was started. Bound by Hosting before the first request.</summary>
+internal sealed class DashboardOptions
+{
+    /// <summary>Whether the demo shop runs here: its six buttons are shown.</summary>
+    public bool Demo { get; set; }
+
+    /// <summary>Whether a policy was given; without one the first page tells what to do next.</summary>
+    public bool HasPolicy { get; set; }
+
+    /// <summary>What is missing before Commander can judge or act, one sentence each with its remedy.</summary>
+    public IReadOnlyList<string> Missing { get; set; } = [];
+
+    /// <summary>
+    /// Whether somebody may press buttons. Who may come in at all is decided in Hosting; this decides whether the forms
+    /// are drawn and obeyed. The default fits the embedded form: only loopback is served, and everyone there is admin.
+    /// </summary>
+    public Func<ClaimsPrincipal, bool> MayAct { get; set; } = static _ => true;
+}
+
+/// <summary>Deploys the demo shop well or badly; registered by Demo.</summary>
+/// <param name="kind">good, errors, slow, leak, crash or subtle.</param>
+/// <param name="cancel">Ends the wait, not the deployment.</param>
+internal delegate Task<Deployment> DemoDeploy(string kind, CancellationToken cancel);
+
+/// <summary>What the demo shop does at this moment; registered by Demo. Null while it starts.</summary>
+internal delegate ValueTask<ShopStatus?> DemoStatus(CancellationToken cancel);
+
+/// <summary>The demo shop at this moment.</summary>
+/// <param name="ShopUrl">Where it serves.</param>
+/// <param name="Serving">The version that serves.</param>
+/// <param name="Candidate">The version on trial; null for none.</param>
+/// <param name="Share">The candidate's share of the traffic, 0 to 1.</param>
+/// <param name="Requests">Requests of the last ten seconds.</param>
+/// <param name="ErrorRate">Failed requests of the last ten seconds, in %.</param>
+/// <param name="P95Ms">95th percentile of the duration over the last ten seconds, in ms.</param>
+internal sealed record ShopStatus(string ShopUrl, string Serving, string? Candidate, double Share, long Requests, double ErrorRate, double P95Ms);
+
+/// <summary>Finds the policy that a watch has pinned, for tolerances and what may be done; null when it is not kept. Optional: without it the pages leave those out.</summary>
+internal delegate ValueTask<Policy?> PinnedPolicy(PolicyReference reference, CancellationToken cancel);

@@ -1,0 +1,124 @@
+using System.Security.Cryptography;
+using System.Text.Json.Serialization;
+using Commander.Judging;
+using Commander.Judging.Models;
+using Commander.Judging.Policies;
+using Commander.Server.Acting.Rollback;
+using Commander.Server.Api;
+using Commander.Server.Dashboard;
+using Commander.Server.Demo;
+using Commander.Server.Intake;
+using Commander.Server.Loop;
+using Commander.Server.Sources;
+using Commander.Server.Storage;
+using Commander.Server.Storage.Sqlite;
+
+namespace Commander.Server.Hosting;
+
+/// <summary>Puts the server together: one Add and one Map per folder, in story order.</summary>
+internal static class Application
+{
+    private const int MaxBody = 8 << 20;
+
+    /// <summary>Runs until it is told to stop. Exit code 2 when the policy does not parse, 1 when the server cannot start.</summary>
+    public static async Task<int> Serve(CommanderOptions options, CancellationToken cancel)
+    {
+        var secrets = new Secrets(Environment.GetEnvironmentVariable);
+        try
+        {
+            await using var demo = options.Demo ? await OpenDemo(secrets, cancel) : null;
+            var (policies, errors) = demo is not null
+                ? PolicyFiles.Check(DemoPolicy.Text(demo.MetricsUrl, demo.RollbackUrl), "the demo's policy")
+                : options.Policy is { } path ? await PolicyFiles.Read(path, cancel) : (PolicySet.Empty, []);
+            foreach (var error in errors)
+                await Console.Error.WriteLineAsync(error);
+            if (policies is null)
+                return 2;
+            await using var app = await Build(options, policies, secrets, demo, cancel);
+            await app.StartAsync(cancel);
+            if (app.Services.GetRequiredService<IFactStore>() is SqliteStore store)
+                store.Serves(options.Url.ToString());
+            await Console.Out.WriteLineAsync($"Commander serves {options.Url.GetLeftPart(UriPartial.Authority)}  (data in {Path.GetFullPath(options.Data)}; stop with Ctrl+C)");
+            await app.WaitForShutdownAsync(cancel);
+            return 0;
+        }
+        catch (Exception e) when (e is StoreUnavailableException or DataFolderInUseException or IOException)
+        {
+            await Console.Error.WriteLineAsync(e.Message);
+            return 1;
+        }
+    }
+
+    /// <summary>The whole server, not started yet; its store is open and is closed with it.</summary>
+    /// <param name="options">From the command line.</param>
+    /// <param name="policies">What new deployments are watched by.</param>
+    /// <param name="secrets">Resolves what policies refer to.</param>
+    /// <param name="demo">The demo's router, open already; null without the demo.</param>
+    /// <param name="cancel">Ends the start.</param>
+    public static async Task<WebApplication> Build(CommanderOptions options, PolicySet policies, Secrets secrets, Router? demo, CancellationToken cancel)
+    {
+        var builder = WebApplication.CreateBuilder(new WebApplicationOptions { ApplicationName = typeof(Application).Assembly.GetName().Name });
+        builder.AddLog();
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Limits.MaxRequestBodySize = MaxBody);
+        builder.WebHost.UseUrls(options.Url.ToString());
+        builder.Services.ConfigureHttpJsonOptions(json => Json.Apply(json.SerializerOptions, JsonUnmappedMemberHandling.Disallow));
+        builder.Services.AddProblemDetails();
+        builder.Services.AddOpenApi();
+        builder.Services.AddSingleton(TimeProvider.System);
+        builder.Services.AddSingleton(options);
+        using var startLog = LoggerFactory.Create(log => log.AddConsole());
+        var store = SqliteStore.Open(options.Data, TimeProvider.System, startLog.CreateLogger("Commander.Storage"));
+        try
+        {
+            // An instance that is registered is not disposed with the container; one that a factory gives is.
+            builder.Services.AddSingleton<IFactStore>(_ => store);
+            builder.Services.AddLoop(await PinBook.Open(store, policies, Model.Shipped, TimeProvider.System, cancel), options);
+            builder.Services.AddSources(policies);
+            builder.Services.AddRollbackTargets(secrets);
+            builder.Services.AddDashboard();
+            builder.Services.AddPageFacts(options, policies);
+            if (demo is not null)
+                builder.Services.AddDemo(demo);
+            builder.AddEmbeddedSilo();
+
+            var app = builder.Build();
+            app.UseExceptionHandler(error => error.Run(Problems.Write));
+            app.UseLoopbackGuard();
+            app.MapGenericApi();
+            app.MapDeploymentsApi();
+            app.MapDecisionsApi();
+            app.MapPoliciesApi();
+            app.MapSamplesApi();
+            app.MapHealthApi();
+            app.MapOpenApi();
+            if (demo is not null)
+                app.MapDemo();
+            app.MapDashboard();
+            return app;
+        }
+        catch
+        {
+            await store.DisposeAsync();
+            throw;
+        }
+    }
+
+    private static Task<Router> OpenDemo(Secrets secrets, CancellationToken cancel)
+    {
+        var secret = RandomNumberGenerator.GetHexString(64, lowercase: true);
+        secrets.Add(DemoPolicy.SecretName, secret);
+        return Router.Open(0, secret, TimeProvider.System, cancel);
+    }
+
+    private static void AddLog(this WebApplicationBuilder builder)
+    {
+        builder.Logging.ClearProviders();
+        builder.Logging.AddSimpleConsole(console =>
+        {
+            console.SingleLine = true;
+            console.TimestampFormat = "yyyy-MM-dd'T'HH:mm:ss.fff'Z' ";
+            console.UseUtcTimestamp = true;
+        });
+        builder.Logging.AddFilter(null, LogLevel.Warning).AddFilter("Commander", LogLevel.Information);
+    }
+}

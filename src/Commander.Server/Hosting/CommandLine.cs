@@ -1,0 +1,55 @@
+using System.CommandLine;
+
+namespace Commander.Server.Hosting;
+
+/// <summary>The server's own command line.</summary>
+internal static class CommandLine
+{
+    /// <summary>Reads the arguments and runs <paramref name="serve"/>, or prints help or every error (exit code 2).</summary>
+    public static Task<int> Run(string[] args, Func<CommanderOptions, CancellationToken, Task<int>> serve)
+    {
+        var urls = new Option<Uri>("--urls") { Description = "Where to listen; loopback only, until access is configured", DefaultValueFactory = _ => new Uri("http://127.0.0.1:5080"), CustomParser = ParseUrl };
+        var data = new Option<string?>("--data") { Description = "The folder of the store (default: data, with --demo data/demo)" };
+        var policy = new Option<string?>("--policy") { Description = "A policy file, or a folder of *.yaml and *.yml files" };
+        var demo = new Option<bool>("--demo") { Description = "Run a small real shop that can be deployed well and badly" };
+        var max = new Option<int>("--max-watches") { Description = "Watches beyond this stand queued", DefaultValueFactory = _ => 2000 };
+        max.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int>() < 1)
+                result.AddError("--max-watches: at least 1");
+        });
+        var root = new RootCommand("Commander watches deployments, decides ROLLBACK or CONTINUE, acts and learns.") { urls, data, policy, demo, max };
+        root.SetAction((parsed, cancel) =>
+        {
+            var runsDemo = parsed.GetValue(demo);
+            return serve(
+                new CommanderOptions
+                {
+                    Url = parsed.GetValue(urls)!,
+                    Data = parsed.GetValue(data) ?? (runsDemo ? Path.Combine("data", "demo") : "data"),
+                    Policy = parsed.GetValue(policy),
+                    Demo = runsDemo,
+                    MaxWatches = parsed.GetValue(max),
+                },
+                cancel);
+        });
+        var parsed = root.Parse(args);
+        if (parsed.Errors.Count == 0)
+            return parsed.InvokeAsync();
+        foreach (var error in parsed.Errors)
+            Console.Error.WriteLine(error.Message);
+        return Task.FromResult(2);
+    }
+
+    private static Uri? ParseUrl(System.CommandLine.Parsing.ArgumentResult result)
+    {
+        var text = result.Tokens[^1].Value;
+        if (!Uri.TryCreate(text, UriKind.Absolute, out var url) || url.Scheme != "http")
+            result.AddError($"--urls: '{text}' is no address to listen on; write http://127.0.0.1:5080");
+        else if (!url.IsLoopback)
+            result.AddError($"--urls: '{text}' is not a loopback address. Without access configured everyone who reaches the server is admin, so it serves this machine only: write http://127.0.0.1:{url.Port} and put an authenticating proxy before it");
+        else
+            return url;
+        return null;
+    }
+}

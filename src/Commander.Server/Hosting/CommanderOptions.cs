@@ -1,0 +1,20 @@
+namespace Commander.Server.Hosting;
+
+/// <summary>What the command line and the environment say.</summary>
+internal sealed record CommanderOptions
+{
+    /// <summary>Where to listen. The default value is http://127.0.0.1:5080.</summary>
+    public Uri Url { get; init; } = new("http://127.0.0.1:5080");
+
+    /// <summary>The folder of the store. The default value is data, with --demo data/demo.</summary>
+    public string Data { get; init; } = "data";
+
+    /// <summary>A policy file or a folder of them; null for none.</summary>
+    public string? Policy { get; init; }
+
+    /// <summary>Whether the demo shop runs.</summary>
+    public bool Demo { get; init; }
+
+    /// <summary>Watches beyond this stand queued. The default value is 2,000.</summary>
+    public int MaxWatches { get; init; } = 2000;
+}

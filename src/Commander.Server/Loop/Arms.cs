@@ -1,0 +1,78 @@
+using Commander.Judging.Evidence;
+using Commander.Judging.Policies;
+using Commander.Server.Sources;
+
+namespace Commander.Server.Loop;
+
+/// <summary>Which questions a tick asks, and which it cannot ask because a variable of the query has no value.</summary>
+/// <param name="Asked">For the source.</param>
+/// <param name="Unasked">Readings that are known without asking: they say why they are missing.</param>
+internal sealed record TickQuestions(List<Question> Asked, List<(int Metric, Arm Arm, Reading Reading)> Unasked);
+
+/// <summary>Per metric and arm, the query with its variables put in (design 5.1, Arms).</summary>
+internal static class Arms
+{
+    /// <summary>The questions of the tick that ends at <paramref name="to"/>. A query that names the version runs once per arm; one that does not sees the whole service and runs once.</summary>
+    public static TickQuestions Of(Watch watch, DateTimeOffset to)
+    {
+        var questions = new TickQuestions([], []);
+        var metrics = watch.Policy!.Metrics;
+        for (var m = 0; m < metrics.Count; m++)
+        {
+            Ask(questions, watch, m, Arm.Candidate, watch.Received.Version, watch.ReadUntil(m, Arm.Candidate), to);
+            if (watch.PreviousVersion is { } previous && TellsVersions(metrics[m]))
+                Ask(questions, watch, m, Arm.Control, previous, watch.ReadUntil(m, Arm.Control), to);
+        }
+
+        return questions;
+    }
+
+    /// <summary>The questions for the past up to the start.</summary>
+    public static List<Question> OfPast(Watch watch)
+    {
+        var questions = new TickQuestions([], []);
+        var policy = watch.Policy!;
+        var start = watch.Received.StartedAt;
+        for (var m = 0; m < policy.Metrics.Count; m++)
+        {
+            var version = TellsVersions(policy.Metrics[m]) ? watch.PreviousVersion : watch.Received.Version;
+            if (version is not null)
+                Ask(questions, watch, m, Arm.Before, version, start - policy.Watch.Reference, start);
+        }
+
+        return questions.Asked;
+    }
+
+    /// <summary>Per metric the candidate's resolved query, for verdicts and pages; null where a variable has no value.</summary>
+    public static IReadOnlyList<string?> CandidateQueries(Watch watch)
+    {
+        var variables = Variables(watch, watch.Received.Version);
+        return
+        [
+            .. watch.Policy!.Metrics.Select(m =>
+                (m.Kind == MetricKind.Ratio ? m.Bad : m.Query) is { } template && Queries.TryResolve(template, variables, out var query, out _) ? query : null),
+        ];
+    }
+
+    private static bool TellsVersions(MetricPolicy metric) =>
+        (metric.Query ?? metric.Bad) is { } template && Queries.NamesVersion(template);
+
+    private static void Ask(TickQuestions questions, Watch watch, int metric, Arm arm, string version, DateTimeOffset from, DateTimeOffset to)
+    {
+        var policy = watch.Policy!.Metrics[metric];
+        var variables = Variables(watch, version);
+        string? total = null;
+        if (Queries.TryResolve(policy.Bad ?? policy.Query ?? "", variables, out var query, out var reason)
+            && (policy.Total is null || Queries.TryResolve(policy.Total, variables, out total, out reason)))
+            questions.Asked.Add(new Question(policy, metric, arm, query, total, from, to));
+        else
+            questions.Unasked.Add((metric, arm, Reading.Missing(Quality.Error, reason)));
+    }
+
+    private static Dictionary<string, string> Variables(Watch watch, string version) => new(StringComparer.Ordinal)
+    {
+        ["service"] = watch.Received.Service,
+        ["environment"] = watch.Received.Environment,
+        ["version"] = version,
+    };
+}

@@ -1,0 +1,237 @@
+using Commander.Judging.Evidence;
+using Commander.Judging.Policies;
+using Commander.Judging.Verdicts;
+using Commander.Server.Storage;
+
+namespace Commander.Server.Loop;
+
+/// <summary>Step 1 of the loop, and everything that others may ask. Reads come from the store or, while a watch is open, from its owner.</summary>
+internal sealed class DeploymentDesk(LoopParts parts, IOwners owners, WakeQueue wakes, DeploymentId ids) : IDeployments
+{
+    private static readonly TimeSpan OwnerDeadline = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan JoinWindow = TimeSpan.FromMinutes(10);
+    private const int MaxFacts = 100_000;
+    private const int MaxPage = 500;
+
+    // ---- (1) Receive: stored and durable before it is answered. ----
+
+    public async Task<(AnnounceResult Result, Deployment? Deployment)> Announce(Announcing announcing, CancellationToken cancel)
+    {
+        using var span = Tracing.Step(parts.Clock, "1 receive", announcing.Service);
+        var now = parts.Clock.GetUtcNow();
+        var started = announcing.StartedAt ?? now;
+        var id = ids.Next();
+        var policy = parts.Pins.Current.For(announcing.Service, announcing.Environment);
+        var body = new ReceivedBody(
+            id,
+            announcing.Service,
+            announcing.Environment,
+            announcing.Version,
+            announcing.PreviousVersion,
+            started,
+            announcing.Commit,
+            announcing.Repository,
+            announcing.ChangeUrl,
+            announcing.Labels,
+            announcing.Kind,
+            announcing.Metrics,
+            started + policy.Watch.Max,
+            announcing.Intake);
+        var fact = Fact.After("deployment/" + id, 1, Fact.NoHash, now, FactKind.Received, 1, FactBody.Write(body));
+        var watch = new Watch(parts.Pins);
+        watch.Apply(fact);
+        var document = watch.Document(parts.Url);
+        var row = new DeploymentRow(id, body.Service, body.Environment, body.Version, watch.State, null, null, started, watch.ReceivedAt, now, null, null, body.Metrics is not null, FactBody.Write(document));
+        var announced = await parts.Store.Announce(new Announcement(fact, row, announcing.IdempotencyKey, announcing.RequestHash, JoinWindow), cancel);
+        switch (announced.Result)
+        {
+            case AnnounceResult.Accepted:
+                parts.Live.Publish(new LiveEvent(id, 1, FactKind.Received));
+                foreach (var older in announced.Superseded)
+                    await Tell(older, new OwnerCommand("supersede", By: id, Version: body.Version), cancel);
+                wakes.Add(id);
+                return (announced.Result, document);
+            case AnnounceResult.Joined:
+                await Tell(announced.Id, new OwnerCommand("join", Joined: new JoinedBody(body.PreviousVersion, body.Commit, body.Repository, body.ChangeUrl, body.Labels, body.Intake)), cancel);
+                return (announced.Result, await Get(announced.Id, cancel));
+            case AnnounceResult.Repeated:
+                return (announced.Result, await Get(announced.Id, cancel));
+            default:
+                return (announced.Result, null);
+        }
+    }
+
+    // ---- What others ask ----
+
+    public async Task<Deployment?> Get(string id, CancellationToken cancel)
+    {
+        if (!DeploymentId.IsValid(id) || await parts.Store.Find(id, cancel) is not { } row)
+            return null;
+        var stored = row.Document;
+        if (row.Open)
+        {
+            try
+            {
+                stored = await owners.Of(id).Document(cancel).WaitAsync(OwnerDeadline, cancel) ?? stored;
+            }
+            catch (Exception e) when (e is not OperationCanceledException || !cancel.IsCancellationRequested)
+            {
+                // The owner is moving or busy: what was stored with its last fact is the answer.
+                parts.Log.Stumbled(id, 1, e);
+            }
+        }
+
+        return FactBody.Read<Deployment>(stored);
+    }
+
+    public async Task<DeploymentPage> List(DeploymentFilter filter, CancellationToken cancel)
+    {
+        var limit = Math.Clamp(filter.Limit, 1, MaxPage);
+        var rows = await parts.Store.List(filter with { Limit = limit + 1 }, cancel);
+        var items = rows.Take(limit).Select(r => FactBody.Read<Deployment>(r.Document)).ToList();
+        return new DeploymentPage(items, rows.Count > limit ? items[^1].Id : null);
+    }
+
+    public async Task<EvidenceDocument?> Evidence(string id, CancellationToken cancel)
+    {
+        var facts = await All(id, cancel);
+        if (facts.Count == 0)
+            return null;
+        var watch = new Watch(parts.Pins);
+        var ticks = new List<EvidenceTick>();
+        foreach (var fact in facts)
+        {
+            watch.Apply(fact);
+            if (fact is { Kind: FactKind.Tick, Body: not null } && watch is { Policy: { } policy, NewestTick: { } tick })
+                ticks.Add(Shown(watch.Received.StartedAt, policy, tick));
+        }
+
+        return new EvidenceDocument(watch.Policy?.Watch.Step.TotalSeconds ?? 0, ticks);
+    }
+
+    public async Task<IReadOnlyList<Fact>> Facts(string id, long afterSeq, int limit, CancellationToken cancel) =>
+        DeploymentId.IsValid(id) ? await parts.Store.Read("deployment/" + id, afterSeq, Math.Clamp(limit, 1, 2000), cancel) : [];
+
+    public Task<Answer> Act(string id, string kind, string by, string? reason, CancellationToken cancel) =>
+        Ask(id, new OwnerCommand(kind, By: by, Reason: reason), wake: true, cancel);
+
+    public Task<Answer> Label(string id, string label, string by, string? note, CancellationToken cancel) =>
+        Ask(id, new OwnerCommand("outcome", By: by, Reason: note, Label: label), wake: false, cancel);
+
+    public async Task<ReplayAnswer?> Replay(string id, string? policy, string? model, string? judge, CancellationToken cancel)
+    {
+        if (judge is not null and not "commander")
+            throw new ArgumentException($"'{judge}' is no judge that can replay ticks; leave it out or say commander", nameof(judge));
+        var facts = await All(id, cancel);
+        if (facts.Count == 0)
+            return null;
+        if (policy is null && model is null)
+            return Loop.Replay.Same(facts, parts.Pins);
+        var received = FactBody.Read<ReceivedBody>(facts[0].Body);
+        var watch = new Watch(parts.Pins);
+        foreach (var fact in facts.TakeWhile(f => f.Kind != FactKind.Tick))
+            watch.Apply(fact);
+        IPinned pins = parts.Pins;
+        var otherPolicy = policy switch
+        {
+            null => watch.Policy,
+            "current" => parts.Pins.Current.For(received.Service, received.Environment),
+            _ => pins.Policy(policy),
+        };
+        var otherModel = model switch
+        {
+            null => watch.Model,
+            "current" => parts.Pins.Model,
+            _ => pins.Model(model),
+        };
+        return Loop.Replay.With(
+            facts,
+            parts.Pins,
+            otherPolicy ?? throw new ArgumentException($"no policy with the hash '{policy}' is kept; name one that a deployment has pinned, or say current", nameof(policy)),
+            otherModel ?? throw new ArgumentException($"no model with the hash '{model}' is kept; name one that a deployment has pinned, or say current", nameof(model)));
+    }
+
+    public IAsyncEnumerable<LiveEvent> Watch(string? id, CancellationToken cancel) => parts.Live.Watch(id, cancel);
+
+    private async Task<Answer> Ask(string id, OwnerCommand command, bool wake, CancellationToken cancel)
+    {
+        if (!DeploymentId.IsValid(id))
+            return new Answer(404, "there is no such deployment", null);
+        var answer = FactBody.Read<Answer>(await owners.Of(id).Ask(FactBody.Write(command), cancel).WaitAsync(OwnerDeadline, cancel));
+        if (wake && answer.Status == 202)
+            wakes.Add(id);
+        return answer;
+    }
+
+    // The older watch is due in the store already, so that it hears of it even when this fails.
+    private async Task Tell(string id, OwnerCommand command, CancellationToken cancel)
+    {
+        try
+        {
+            await Ask(id, command, wake: true, cancel);
+        }
+        catch (Exception e) when (e is not OperationCanceledException || !cancel.IsCancellationRequested)
+        {
+            parts.Log.Stumbled(id, 1, e);
+        }
+    }
+
+    private async Task<IReadOnlyList<Fact>> All(string id, CancellationToken cancel)
+    {
+        var facts = new List<Fact>();
+        if (!DeploymentId.IsValid(id))
+            return facts;
+        while (facts.Count < MaxFacts)
+        {
+            var page = await parts.Store.Read("deployment/" + id, facts.Count == 0 ? 0 : facts[^1].Seq, 2000, cancel);
+            facts.AddRange(page);
+            if (page.Count < 2000)
+                break;
+        }
+
+        return facts;
+    }
+
+    private static EvidenceTick Shown(DateTimeOffset started, Policy policy, Tick tick)
+    {
+        var metrics = new Dictionary<string, IReadOnlyDictionary<string, EvidenceReading>>(StringComparer.Ordinal);
+        for (var m = 0; m < policy.Metrics.Count; m++)
+        {
+            var arms = new Dictionary<string, EvidenceReading>(StringComparer.Ordinal);
+            for (var arm = Arm.Candidate; arm <= Arm.Seasonal; arm++)
+            {
+                ref var reading = ref tick[m, arm];
+                if (reading is not { Quality: Quality.Empty, Detail: null })
+                    arms[arm.Word()] = Shown(policy.Metrics[m].Kind, reading);
+            }
+
+            metrics[policy.Metrics[m].Name] = arms;
+        }
+
+        var to = started + (tick.N * policy.Watch.Step);
+        return new EvidenceTick(tick.N, to - (tick.Span * policy.Watch.Step), to, metrics);
+    }
+
+    private static EvidenceReading Shown(MetricKind kind, in Reading reading)
+    {
+        DateTimeOffset? at = reading.At == 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(reading.At);
+        if (!reading.HasValue)
+            return new EvidenceReading(null, null, null, null, reading.Quality.Word(), at, reading.Detail);
+        return kind switch
+        {
+            MetricKind.Ratio => new EvidenceReading(null, reading.Value, reading.Total, null, reading.Quality.Word(), at, reading.Detail),
+            MetricKind.Histogram => new EvidenceReading(null, null, null, Shown(reading.Buckets), reading.Quality.Word(), at, reading.Detail),
+            _ => new EvidenceReading(reading.Value, null, null, null, reading.Quality.Word(), at, reading.Detail),
+        };
+    }
+
+    private static Dictionary<string, double>? Shown(Buckets? buckets)
+    {
+        if (buckets is null)
+            return null;
+        var shown = new Dictionary<string, double>(StringComparer.Ordinal);
+        for (var i = 0; i < buckets.Edges.Length; i++)
+            shown[double.IsPositiveInfinity(buckets.Edges[i]) ? "+Inf" : buckets.Edges[i].ToString("R")] = buckets.Counts[i];
+        return shown;
+    }
+}

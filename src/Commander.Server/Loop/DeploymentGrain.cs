@@ -1,0 +1,104 @@
+using Orleans.Concurrency;
+
+namespace Commander.Server.Loop;
+
+/// <summary>A deployment's owner as a grain. Documents are JSON bytes, so that two versions of the program can speak to each other.</summary>
+[Alias("commander.deployment")]
+internal interface IDeploymentGrain : IGrainWithStringKey
+{
+    [Alias("wake")]
+    Task Wake();
+
+    [Alias("document")]
+    Task<byte[]?> Document();
+
+    [Alias("ask")]
+    Task<byte[]> Ask(byte[] command);
+}
+
+/// <summary>
+/// The durable shell of <see cref="VerificationLoop"/>: it keeps the timer, nothing else. Reentrant, because a person who asks
+/// must not wait for a source that is slow; the loop's own gate keeps its facts in order.
+/// </summary>
+[Reentrant]
+internal sealed class DeploymentGrain(LoopParts parts) : Grain, IDeploymentGrain, IDisposable
+{
+    private static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(1);
+    private static readonly TimeSpan Longest = TimeSpan.FromHours(1);
+    private static readonly TimeSpan AfterTrouble = TimeSpan.FromSeconds(1);
+    private readonly CancellationTokenSource _stopping = new();
+    private OwnedLoop? _owned;
+    private IGrainTimer? _timer;
+
+    private OwnedLoop Owned => _owned ??= new OwnedLoop(parts, this.GetPrimaryKeyString());
+
+    public Task Wake()
+    {
+        Schedule(Shortest);
+        return Task.CompletedTask;
+    }
+
+    public Task<byte[]?> Document() => Owned.Document(_stopping.Token);
+
+    public Task<byte[]> Ask(byte[] command) => Owned.Ask(command, _stopping.Token);
+
+    public override async Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
+    {
+        await _stopping.CancelAsync();
+        if (_owned is { } owned)
+            await owned.DisposeAsync();
+    }
+
+    public void Dispose() => _stopping.Dispose();
+
+    private void Schedule(TimeSpan wait)
+    {
+        if (_stopping.IsCancellationRequested)
+            return;
+        if (_timer is { } timer)
+        {
+            timer.Change(wait, Timeout.InfiniteTimeSpan);
+            return;
+        }
+
+        _timer = this.RegisterGrainTimer(Tick, new GrainTimerCreationOptions(wait, Timeout.InfiniteTimeSpan) { Interleave = true, KeepAlive = true });
+    }
+
+    private async Task Tick(CancellationToken cancel)
+    {
+        DateTimeOffset? next;
+        try
+        {
+            next = await Owned.Wake(cancel);
+        }
+        catch (Exception e) when (!cancel.IsCancellationRequested)
+        {
+            parts.Log.Stumbled(this.GetPrimaryKeyString(), 1, e);
+            next = parts.Clock.GetUtcNow() + AfterTrouble;
+        }
+
+        if (next is not { } due)
+        {
+            DeactivateOnIdle();
+            return;
+        }
+
+        var wait = due - parts.Clock.GetUtcNow();
+        Schedule(wait < Shortest ? Shortest : wait > Longest ? Longest : wait);
+    }
+}
+
+/// <summary>Finds owners among the grains of the cluster.</summary>
+internal sealed class GrainOwners(IGrainFactory grains) : IOwners
+{
+    public IOwner Of(string deployment) => new Owner(grains.GetGrain<IDeploymentGrain>(deployment));
+
+    private sealed class Owner(IDeploymentGrain grain) : IOwner
+    {
+        public Task Wake(CancellationToken cancel) => grain.Wake();
+
+        public Task<byte[]?> Document(CancellationToken cancel) => grain.Document();
+
+        public Task<byte[]> Ask(byte[] command, CancellationToken cancel) => grain.Ask(command);
+    }
+}

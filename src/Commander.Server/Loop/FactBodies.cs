@@ -1,0 +1,109 @@
+using System.Text.Json;
+using Commander.Judging;
+using Commander.Judging.Evidence;
+using Commander.Judging.Verdicts;
+
+namespace Commander.Server.Loop;
+
+/// <summary>The kinds of facts in a deployment's stream. All bodies are version 1; a changed form gets a new version and a reader for every old one.</summary>
+internal static class FactKind
+{
+    /// <summary>Step 1: the announcement, always seq 1.</summary>
+    public const string Received = "received";
+
+    /// <summary>Another announcement of the same deployment added fields.</summary>
+    public const string Joined = "joined";
+
+    /// <summary>Step 2: the watch starts; policy, model and judge are pinned by content hash.</summary>
+    public const string Pinned = "pinned";
+
+    /// <summary>Step 3: everything measured for one interval; n &lt;= 0 is the past. Form: <see cref="TickCodec"/>.</summary>
+    public const string Tick = "tick";
+
+    /// <summary>Step 4: the reference, or what is judged, changed.</summary>
+    public const string Reference = "reference";
+
+    /// <summary>Step 5: the judgement changed.</summary>
+    public const string Verdict = "verdict";
+
+    /// <summary>Step 6: the watch's state changed, with the reason where there is one.</summary>
+    public const string State = "state";
+
+    /// <summary>Step 6: a person decided.</summary>
+    public const string Person = "person";
+
+    /// <summary>Step 7: the intent, stored before anything is done.</summary>
+    public const string Intent = "intent";
+
+    /// <summary>Step 7: what became of the intent; the last one counts.</summary>
+    public const string Result = "result";
+
+    /// <summary>Step 8: what the deployment really was.</summary>
+    public const string Outcome = "outcome";
+
+    /// <summary>Another version of the service was announced; the watch ends when no action of it is under way.</summary>
+    public const string Superseded = "superseded";
+
+    /// <summary>The end, with the final verdict.</summary>
+    public const string Closed = "closed";
+}
+
+internal sealed record ReceivedBody(
+    string Id,
+    string Service,
+    string Environment,
+    string Version,
+    string? PreviousVersion,
+    DateTimeOffset StartedAt,
+    string? Commit,
+    string? Repository,
+    string? ChangeUrl,
+    IReadOnlyDictionary<string, string> Labels,
+    string Kind,
+    IReadOnlyDictionary<string, double>? Metrics,
+    DateTimeOffset EndsAt,
+    string Intake);
+
+internal sealed record JoinedBody(
+    string? PreviousVersion,
+    string? Commit,
+    string? Repository,
+    string? ChangeUrl,
+    IReadOnlyDictionary<string, string> Labels,
+    string Intake);
+
+internal sealed record PinnedBody(
+    string Policy,
+    string PolicyHash,
+    string Model,
+    string ModelHash,
+    string Judge,
+    string? PreviousVersion,
+    bool Restarted,
+    DateTimeOffset EndsAt,
+    string? Missing);
+
+internal sealed record ReferenceBody(Subject Subject, Arm To, string? Metric, string Reason);
+
+internal sealed record StateBody(string State, DateTimeOffset EndsAt, string? Note);
+
+internal sealed record PersonBody(string Decision, string By, string? Reason);
+
+internal sealed record IntentBody(string Kind, string Key, string Target, string? TargetVersion, string By, string? Fence);
+
+internal sealed record ResultBody(string Key, string State, string? ServingVersion, bool? Recovered, string? Message);
+
+internal sealed record OutcomeBody(string Label, string Source, string? By, string? Note);
+
+internal sealed record SupersededBody(string By, string Version);
+
+internal sealed record ClosedBody(string Reason, Verdict? Verdict);
+
+/// <summary>Bodies to bytes and back.</summary>
+internal static class FactBody
+{
+    public static byte[] Write<T>(T body) => JsonSerializer.SerializeToUtf8Bytes(body, Json.Tolerant);
+
+    public static T Read<T>(ReadOnlySpan<byte> body) =>
+        JsonSerializer.Deserialize<T>(body, Json.Tolerant) ?? throw new JsonException("a fact's body is null");
+}

@@ -1,0 +1,17 @@
+namespace Commander.Server.Loop;
+
+/// <summary>What the loop writes to the log.</summary>
+internal static partial class Log
+{
+    [LoggerMessage(101, LogLevel.Warning, "{Deployment} stumbled for the {Times}. time; its state is read again and it goes on")]
+    public static partial void Stumbled(this ILogger log, string deployment, int times, Exception e);
+
+    [LoggerMessage(102, LogLevel.Warning, "{Deployment} has another owner since fact {Seq}; the state is read again")]
+    public static partial void MovedOn(this ILogger log, string deployment, long seq);
+
+    [LoggerMessage(103, LogLevel.Information, "{Deployment} {Service} {Version}: {What}")]
+    public static partial void Happened(this ILogger log, string deployment, string service, string version, string what);
+
+    [LoggerMessage(104, LogLevel.Warning, "the sweep stumbled and goes on")]
+    public static partial void SweepStumbled(this ILogger log, Exception e);
+}

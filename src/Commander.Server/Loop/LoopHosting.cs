@@ -1,0 +1,33 @@
+using Commander.Server.Acting.Rollback;
+using Commander.Server.Hosting;
+using Commander.Server.Sources;
+using Commander.Server.Storage;
+
+namespace Commander.Server.Loop;
+
+/// <summary>Adds the loop.</summary>
+internal static class LoopHosting
+{
+    public static void AddLoop(this IServiceCollection services, PinBook pins, CommanderOptions options)
+    {
+        services.AddSingleton(pins);
+        services.AddSingleton<IPinned>(pins);
+        services.AddSingleton(new LoopLimits { MaxWatches = options.MaxWatches });
+        services.AddSingleton<LiveEvents>();
+        services.AddSingleton<DeploymentId>();
+        services.AddSingleton<IOwners, GrainOwners>();
+        services.AddSingleton<WakeQueue>();
+        services.AddHostedService(s => s.GetRequiredService<WakeQueue>());
+        services.AddSingleton<IDeployments, DeploymentDesk>();
+        services.AddSingleton(s => new LoopParts(
+            s.GetRequiredService<IFactStore>(),
+            pins,
+            s.GetRequiredService<SourceBook>(),
+            s.GetRequiredService<TargetBook>(),
+            s.GetRequiredService<LiveEvents>(),
+            s.GetRequiredService<TimeProvider>(),
+            s.GetRequiredService<LoopLimits>(),
+            id => new Uri(options.Url, "d/" + id).ToString(),
+            s.GetRequiredService<ILoggerFactory>().CreateLogger("Commander.Loop")));
+    }
+}

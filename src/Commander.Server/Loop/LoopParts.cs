@@ -1,0 +1,52 @@
+using Commander.Server.Acting.Rollback;
+using Commander.Server.Sources;
+using Commander.Server.Storage;
+
+namespace Commander.Server.Loop;
+
+/// <summary>How much the loop takes on at once.</summary>
+internal sealed class LoopLimits
+{
+    private int _watching;
+
+    /// <summary>Watches beyond this stand queued. The default value is 2,000.</summary>
+    public int MaxWatches { get; init; } = 2000;
+
+    /// <summary>The evidence of one deployment; beyond it the watch closes on hold. The default value is 4 MiB.</summary>
+    public long MaxEvidence { get; init; } = 4 << 20;
+
+    /// <summary>Takes a place; false when all are taken.</summary>
+    public bool TryEnter()
+    {
+        if (Interlocked.Increment(ref _watching) <= MaxWatches)
+            return true;
+        Interlocked.Decrement(ref _watching);
+        return false;
+    }
+
+    /// <summary>A watch that was going on before a restart keeps its place.</summary>
+    public void Enter() => Interlocked.Increment(ref _watching);
+
+    public void Leave() => Interlocked.Decrement(ref _watching);
+}
+
+/// <summary>What the loop calls: the store and, to the right of it, sources and targets.</summary>
+/// <param name="Store">Facts.</param>
+/// <param name="Pins">Policies and models, current and pinned.</param>
+/// <param name="Sources">By the name in the policy.</param>
+/// <param name="Targets">By what the policy says.</param>
+/// <param name="Live">Who watches.</param>
+/// <param name="Clock">Time.</param>
+/// <param name="Limits">How much at once.</param>
+/// <param name="Url">A deployment's page.</param>
+/// <param name="Log">The log.</param>
+internal sealed record LoopParts(
+    IFactStore Store,
+    PinBook Pins,
+    SourceBook Sources,
+    TargetBook Targets,
+    LiveEvents Live,
+    TimeProvider Clock,
+    LoopLimits Limits,
+    Func<string, string> Url,
+    ILogger Log);

@@ -1,0 +1,91 @@
+using System.Collections.Concurrent;
+using System.Text.Json;
+using Commander.Judging;
+using Commander.Judging.Models;
+using Commander.Judging.Policies;
+using Commander.Server.Storage;
+
+namespace Commander.Server.Loop;
+
+/// <summary>
+/// The policies and the model that new watches get, and every body that an old watch has pinned. Bodies are facts
+/// (streams policy/NAME and model) and are found by content hash, so that a reload or a promotion never changes a running watch.
+/// </summary>
+internal sealed class PinBook : IPinned
+{
+    private const int PageSize = 500;
+    private readonly ConcurrentDictionary<string, Policy> _policies = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, Model> _models = new(StringComparer.Ordinal);
+
+    private PinBook(PolicySet current, Model model)
+    {
+        Current = current;
+        Model = model;
+        ModelHash = PolicyHash.Of(Body(model));
+    }
+
+    /// <summary>What new deployments are watched by.</summary>
+    public PolicySet Current { get; }
+
+    /// <summary>What new deployments are calibrated by.</summary>
+    public Model Model { get; }
+
+    public string ModelHash { get; }
+
+    public Policy? Policy(string hash) => _policies.GetValueOrDefault(hash);
+
+    Model? IPinned.Model(string hash) => _models.GetValueOrDefault(hash);
+
+    /// <summary>Reads every kept body and stores those of the current policies and model that are new.</summary>
+    public static async Task<PinBook> Open(IFactStore store, PolicySet current, Model model, TimeProvider clock, CancellationToken cancel)
+    {
+        var book = new PinBook(current, model);
+        foreach (var policies in current.Services.Values.Append(current.Defaults).GroupBy(p => p.Name, StringComparer.Ordinal))
+        {
+            await Keep(store, "policy/" + policies.Key, "policy", [.. policies.Select(PolicyHash.Body)], clock,
+                body => book._policies[PolicyHash.Of(body)] = PolicyHash.Read(body), cancel);
+        }
+
+        await Keep(store, "model", "model", [Body(model)], clock,
+            body => book._models[PolicyHash.Of(body)] = FactBody.Read<Model>(body), cancel);
+        return book;
+    }
+
+    private static async Task Keep(IFactStore store, string stream, string kind, IReadOnlyList<byte[]> bodies, TimeProvider clock, Action<byte[]> remember, CancellationToken cancel)
+    {
+        // Two servers that start at once may collide on the key: the loser reads again and finds the body there.
+        for (var attempt = 0; attempt < 5; attempt++)
+        {
+            var known = new HashSet<string>(StringComparer.Ordinal);
+            Fact? last = null;
+            for (IReadOnlyList<Fact> page = []; page.Count == PageSize || last is null;)
+            {
+                page = await store.Read(stream, last?.Seq ?? 0, PageSize, cancel);
+                foreach (var fact in page.Where(f => f.Body is not null))
+                {
+                    known.Add(PolicyHash.Of(fact.Body));
+                    remember(fact.Body!);
+                }
+
+                if (page.Count == 0)
+                    break;
+                last = page[^1];
+            }
+
+            var missing = new List<Fact>();
+            foreach (var body in bodies.Where(b => known.Add(PolicyHash.Of(b))))
+            {
+                last = Fact.After(stream, (last?.Seq ?? 0) + 1, last?.Hash ?? Fact.NoHash, clock.GetUtcNow(), kind, 1, body);
+                missing.Add(last);
+                remember(body);
+            }
+
+            if (missing.Count == 0 || await store.Append(new Append(missing, null), cancel))
+                return;
+        }
+
+        throw new StoreUnavailableException($"the stream {stream} changes faster than it can be read");
+    }
+
+    private static byte[] Body(Model model) => JsonSerializer.SerializeToUtf8Bytes(model, Json.Tolerant);
+}

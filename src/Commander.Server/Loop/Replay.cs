@@ -1,0 +1,131 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Commander.Judging;
+using Commander.Judging.Models;
+using Commander.Judging.Policies;
+using Commander.Judging.Verdicts;
+using Commander.Server.Storage;
+
+namespace Commander.Server.Loop;
+
+/// <summary>Folds stored facts again with the function that the live loop uses, and holds what was recorded against what comes out.</summary>
+internal static class Replay
+{
+    /// <summary>With the pinned policy and model: every recorded verdict is made anew at its place and compared field by field, bit by bit.</summary>
+    public static ReplayAnswer Same(IReadOnlyList<Fact> facts, IPinned pinned)
+    {
+        var watch = new Watch(pinned);
+        var differences = new List<string>();
+        Verdict? last = null;
+        foreach (var fact in facts)
+        {
+            if (fact is { Kind: FactKind.Verdict, Body: { } body })
+            {
+                var recorded = FactBody.Read<Verdict>(body);
+                last = Again(watch, recorded, fact.At);
+                if (last is null)
+                    differences.Add($"verdict at fact {fact.Seq}: its policy or model is no longer kept");
+                else
+                    Compare($"verdict at fact {fact.Seq}", recorded, last, differences);
+            }
+            else if (fact is { Kind: FactKind.Closed, Body: { } end } && FactBody.Read<ClosedBody>(end).Verdict is { } final)
+            {
+                if (watch.Decision is null or Decision.Hold && watch.Judgement(fact.At, true) is { } held)
+                    last = held;
+                if (last is not null)
+                    Compare("final verdict", final, last with { Final = true }, differences);
+            }
+            else if (fact is { Kind: FactKind.Tick, Body: null })
+            {
+                differences.Add($"the evidence of fact {fact.Seq} is past its retention: nothing can be replayed");
+                return new ReplayAnswer(null, false, differences);
+            }
+
+            watch.Apply(fact);
+        }
+
+        return new ReplayAnswer(last ?? watch.Judgement(watch.LastAt ?? watch.ReceivedAt, false), differences.Count == 0, differences);
+    }
+
+    /// <summary>With another policy or model: the stored ticks, matched by metric name, judged anew; the first ROLLBACK ends it.</summary>
+    public static ReplayAnswer With(IReadOnlyList<Fact> facts, IPinned pinned, Policy policy, Model model)
+    {
+        var watch = new Watch(pinned);
+        WatchState? state = null;
+        Verdict? recorded = null;
+        Step step = default;
+        var at = DateTimeOffset.MinValue;
+        foreach (var fact in facts)
+        {
+            watch.Apply(fact);
+            at = fact.At;
+            if (fact.Kind == FactKind.Pinned && watch.Policy is not null)
+                state = Judge.Start(policy, watch.Pinned!.Restarted);
+            if (fact.Kind == FactKind.Verdict)
+                recorded = watch.LastVerdict;
+            if (fact.Kind != FactKind.Tick || state is not { } now || watch.Policy is null || watch.NewestTick is not { } stored)
+                continue;
+            var tick = new Judging.Evidence.Tick(stored.N, stored.Span, policy.Metrics.Count);
+            for (var m = 0; m < policy.Metrics.Count; m++)
+            {
+                var from = -1;
+                for (var i = 0; i < watch.Policy.Metrics.Count; i++)
+                    from = watch.Policy.Metrics[i].Name == policy.Metrics[m].Name ? i : from;
+                if (from < 0)
+                    continue;
+                for (var arm = Judging.Evidence.Arm.Candidate; arm <= Judging.Evidence.Arm.Seasonal; arm++)
+                    tick[m, arm] = stored[from, arm];
+            }
+
+            step = Judge.Next(policy, model, ref now, Input.Of(tick));
+            state = now;
+            if (step.Decision == Decision.Rollback)
+                break;
+        }
+
+        if (state is not { } end)
+            return new ReplayAnswer(null, false, ["there is no evidence: the watch never began"]);
+        var verdict = Judge.Read(policy, model, end, new Reader(at, (at - watch.Received.StartedAt).TotalMilliseconds, [], false));
+        var differences = new List<string>();
+        if (recorded is not null)
+            Compare("verdict", recorded, verdict, differences);
+        return new ReplayAnswer(verdict, differences.Count == 0, differences);
+    }
+
+    private static Verdict? Again(Watch watch, Verdict recorded, DateTimeOffset at)
+    {
+        if (watch.Policy is { } policy && watch.Received.Metrics is { } snapshot && recorded.Findings.Count == 0 && watch.LastTick == 0)
+            return Snapshot.Judge(snapshot, policy, recorded.Judge, at, 0);
+        var judged = watch.Judgement(at, false);
+        // What a person decided is theirs; the fold stands behind the findings only.
+        return judged is null || watch.Person is null
+            ? judged
+            : judged with { Decision = recorded.Decision, Reasoning = recorded.Reasoning, Confidence = recorded.Confidence };
+    }
+
+    private static void Compare(string where, Verdict stored, Verdict replayed, List<string> differences)
+    {
+        var (a, b) = (Comparable(stored), Comparable(replayed));
+        foreach (var (name, value) in a)
+        {
+            var other = b[name];
+            if (!JsonNode.DeepEquals(value, other))
+                differences.Add($"{where}: {name} was {Short(value)}, is {Short(other)}");
+        }
+    }
+
+    private static JsonObject Comparable(Verdict verdict)
+    {
+        var json = JsonSerializer.SerializeToNode(verdict, Json.Tolerant)!.AsObject();
+        json.Remove("decided_at");
+        json.Remove("elapsed_ms");
+        json.Remove("final");
+        return json;
+    }
+
+    private static string Short(JsonNode? value)
+    {
+        var text = value?.ToJsonString() ?? "null";
+        return text.Length <= 120 ? text : text[..120] + "...";
+    }
+}

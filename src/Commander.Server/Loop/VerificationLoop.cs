@@ -1,0 +1,756 @@
+using Commander.Judging.Decisions;
+using Commander.Judging.Evidence;
+using Commander.Judging.Policies;
+using Commander.Judging.Verdicts;
+using Commander.Server.Acting.Rollback;
+using Commander.Server.Sources;
+using Commander.Server.Storage;
+
+namespace Commander.Server.Loop;
+
+/// <summary>
+/// The story of one deployment, from the announcement to what was learned from it:
+/// <code>
+///   (1) received -> (2) schedule -> (3) observe -> (4) compare -> (5) judge -> (6) decide -> (7) act -> (8) outcome -> (9) learn
+///                        ^                                            |
+///                        +---------------- next tick -----------------+
+/// </code>
+/// It knows nothing of grains: whoever owns the deployment calls <see cref="Wake"/> when it is due and again at the instant
+/// that it answers. Everything it knows is the fold of the stored facts (<see cref="Watch"/>); everything it decides becomes a
+/// fact before anything is done about it. A fact that cannot be stored is as if it had never been: the state is read again.
+/// Sources and platforms are asked outside the gate, so that a person who comes in between is answered at once.
+/// </summary>
+internal sealed class VerificationLoop : IDisposable
+{
+    private const int PageSize = 2000;
+    private const int MaxPast = 60;
+    private static readonly TimeSpan QueuePoll = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan RetryPause = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan ActingPoll = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan ActingDeadline = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan RecoveryDeadline = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan SourceDeadline = TimeSpan.FromSeconds(10);
+    private const int FailuresBeforeGivingUp = 10;
+
+    private readonly LoopParts _parts;
+    private readonly string _id;
+    private readonly SemaphoreSlim _gate = new(1, 1);
+    private readonly SemaphoreSlim _waking = new(1, 1);
+    private Watch _watch;
+    private bool _entered;
+    private bool _heard;
+    private bool _stale;
+    private int _failures;
+
+    private VerificationLoop(LoopParts parts, string id, Watch watch)
+    {
+        _parts = parts;
+        _id = id;
+        _watch = watch;
+        if (watch.Open && watch.Pinned is not null)
+        {
+            // It was going on before a restart: it keeps its place.
+            parts.Limits.Enter();
+            _entered = true;
+        }
+    }
+
+    /// <summary>Reads a deployment's facts; null when there is none with this id.</summary>
+    public static async Task<VerificationLoop?> Open(LoopParts parts, string id, CancellationToken cancel)
+    {
+        var watch = await Read(parts, id, cancel);
+        return watch is null ? null : new VerificationLoop(parts, id, watch);
+    }
+
+    /// <summary>Folds all stored facts of a deployment; null when there are none.</summary>
+    public static async Task<Watch?> Read(LoopParts parts, string id, CancellationToken cancel)
+    {
+        var watch = new Watch(parts.Pins);
+        for (IReadOnlyList<Fact> page = []; ;)
+        {
+            page = await parts.Store.Read("deployment/" + id, watch.Seq, PageSize, cancel);
+            foreach (var fact in page)
+                watch.Apply(fact);
+            if (page.Count < PageSize)
+                return watch.Seq == 0 ? null : watch;
+        }
+    }
+
+    /// <summary>Does what is due and answers when to be woken next; null when the watch is closed.</summary>
+    public async Task<DateTimeOffset?> Wake(CancellationToken cancel)
+    {
+        if (!await _waking.WaitAsync(TimeSpan.Zero, cancel))
+            return Now + RetryPause;
+        try
+        {
+            await Commit(_ => { }, cancel);
+            await HearOfNewer(cancel);
+            while (_watch.Open)
+            {
+                var again = _watch.State switch
+                {
+                    WatchStates.Queued => await Schedule(cancel),
+                    WatchStates.Acting => await Act(cancel),
+                    WatchStates.Verifying => await Verify(cancel) || await Tick(cancel),
+                    _ => await Tick(cancel) || await End(cancel),
+                };
+                _failures = 0;
+                if (!again)
+                    return NextDue();
+            }
+
+            return null;
+        }
+        catch (Exception e) when (e is not OperationCanceledException || !cancel.IsCancellationRequested)
+        {
+            return await Stumble(e, cancel);
+        }
+        finally
+        {
+            _waking.Release();
+        }
+    }
+
+    // ---- (2) Schedule: pin policy, model and judge; ask for the past; the first tick comes a step later. ----
+
+    private async Task<bool> Schedule(CancellationToken cancel)
+    {
+        using var span = Tracing.Step(_parts.Clock, "2 schedule", _id);
+        if (!_entered && !_parts.Limits.TryEnter())
+            return false;
+        _entered = true;
+        var received = _watch.Received;
+        var policy = _parts.Pins.Current.For(received.Service, received.Environment);
+        var source = _parts.Sources.Find(policy.Source);
+        var measurable = source is not null && policy.Metrics.Count > 0;
+        var history = await History(cancel);
+        await Commit(batch =>
+        {
+            batch.Add(FactKind.Pinned, new PinnedBody(
+                policy.Name,
+                PolicyHash.Of(policy),
+                _parts.Pins.Model.Version,
+                _parts.Pins.ModelHash,
+                Judge.Version,
+                received.PreviousVersion ?? history.FirstOrDefault(p => p.Continued && p.RolledBackAt is null && p.Version != received.Version)?.Version,
+                received.Kind is "release" or "infra",
+                received.StartedAt + policy.Watch.Max,
+                measurable || received.Metrics is not null ? null : "no source: the policy of this service names no metrics that can be measured, so nothing can be judged"));
+            if (!measurable && received.Metrics is { } snapshot)
+            {
+                // A snapshot without a source is judged at once, and that is the whole watch.
+                var verdict = Snapshot.Judge(snapshot, policy, "commander", Now, (Now - received.StartedAt).TotalMilliseconds);
+                batch.Add(FactKind.Verdict, verdict with { Final = false });
+                Close(batch, "decided", verdict);
+            }
+            else if (!measurable)
+            {
+                batch.AddVerdict();
+            }
+        }, cancel);
+
+        if (measurable && _watch.Open)
+            await AskPast(source!, policy, cancel);
+        return true;
+    }
+
+    private async Task AskPast(ISource source, Policy policy, CancellationToken cancel)
+    {
+        var questions = Arms.OfPast(_watch);
+        var steps = (int)(policy.Watch.Reference / policy.Watch.Step);
+        var points = Math.Min(steps, MaxPast);
+        if (questions.Count == 0 || points < 1)
+            return;
+        using var span = Tracing.Step(_parts.Clock, "3 observe", _id);
+        var past = await Ask(() => source.Past(questions, points, cancel), questions.Select(_ => new Reading[points]).ToArray(), cancel);
+        var width = Math.Max(1, steps / points);
+        await Commit(batch =>
+        {
+            for (var p = 0; p < points; p++)
+            {
+                var tick = new Tick((p - points + 1) * width, width, policy.Metrics.Count);
+                var any = false;
+                for (var q = 0; q < questions.Count; q++)
+                {
+                    tick[questions[q].Index, Arm.Before] = past[q][p];
+                    any |= past[q][p].HasValue;
+                }
+
+                if (any)
+                    batch.Add(_watch.NextTick(Now, tick, span.ElapsedMs));
+            }
+        }, cancel);
+    }
+
+    // ---- (3) Observe: everything measured for one interval; what is missing says why. ----
+
+    private async Task<bool> Tick(CancellationToken cancel)
+    {
+        if (NextTick() is not { } next || Now < next.Due)
+            return false;
+        var policy = _watch.Policy!;
+        var source = _parts.Sources.Find(policy.Source);
+        var tick = new Tick(next.N, next.Span, policy.Metrics.Count);
+        double observedMs;
+        using (var span = Tracing.Step(_parts.Clock, "3 observe", _id))
+        {
+            var (questions, unasked) = Arms.Of(_watch, next.To);
+            foreach (var (metric, arm, reading) in unasked)
+                tick[metric, arm] = reading;
+            if (source is null)
+            {
+                foreach (var question in questions)
+                    tick[question.Index, question.Arm] = Reading.Missing(Quality.Error, $"the source '{policy.Source}' is no longer in the policy");
+            }
+            else
+            {
+                var late = Enumerable.Repeat(Reading.Missing(Quality.Timeout, $"the source did not answer within {SourceDeadline.TotalSeconds:0} s"), questions.Count).ToArray();
+                var readings = await Ask(() => source.Observe(questions, cancel), late, cancel);
+                for (var q = 0; q < questions.Count; q++)
+                    tick[questions[q].Index, questions[q].Arm] = readings[q];
+            }
+
+            observedMs = span.ElapsedMs;
+        }
+
+        await Commit(async batch =>
+        {
+            if (!_watch.Open || tick.N <= _watch.LastTick)
+                return;
+            batch.Add(_watch.NextTick(Now, tick, observedMs));
+            Compare(batch);
+            await JudgeNow(batch, cancel);
+        }, cancel);
+        return true;
+    }
+
+    // ---- (4) Compare: the fold has made the findings; here a reference that is gone becomes a fact. ----
+
+    private void Compare(Batch batch)
+    {
+        using var span = Tracing.Step(_parts.Clock, "4 compare", _id);
+        foreach (var change in References.Due(_watch.Step, _watch.Decision ?? Decision.Hold, _watch.Subject, _watch.ReferenceChanged))
+        {
+            batch.Add(FactKind.Reference, new ReferenceBody(
+                change.Subject,
+                change.To,
+                change.Metric < 0 ? null : _watch.Policy!.Metrics[change.Metric].Name,
+                change.Subject == Subject.Promoted
+                    ? "the old version serves nothing any more after CONTINUE: fully promoted"
+                    : "the control was silent for 3 ticks while the candidate served"));
+        }
+    }
+
+    // ---- (5) Judge: a changed judgement is a fact. An executed or standing ROLLBACK never goes back. ----
+
+    private async Task JudgeNow(Batch batch, CancellationToken cancel)
+    {
+        using var span = Tracing.Step(_parts.Clock, "5 judge", _id);
+        if (_watch.LastRollback is { Done: false, ServingAt: not null } rollback)
+            Recovered(batch, rollback);
+        if (_watch.Person is not null || _watch.Decision == Decision.Rollback || _watch.Decision == _watch.Step.Decision)
+            return;
+        if (_watch.Decision == Decision.Continue && _watch.Step.Decision == Decision.Hold)
+            return;
+        var afterContinue = _watch.Decision == Decision.Continue;
+        batch.AddVerdict();
+        await Decide(batch, afterContinue, cancel);
+    }
+
+    // ---- (6) Decide: policy, autonomy and history say what may be done. ----
+
+    private async Task Decide(Batch batch, bool afterContinue, CancellationToken cancel)
+    {
+        using var span = Tracing.Step(_parts.Clock, "6 decide", _id);
+        var endsAt = Now + _watch.Policy!.Watch.After;
+        if (_watch.Decision == Decision.Continue)
+        {
+            batch.Add(FactKind.State, new StateBody(WatchStates.Observing, endsAt, null));
+        }
+        else if (_watch.Decision == Decision.Rollback)
+        {
+            var plan = Plan.For(_watch.Policy.Act, Situation(afterContinue, await History(cancel)));
+            var state = plan.Move switch
+            {
+                Move.Rollback => WatchStates.Acting,
+                Move.Ask => WatchStates.WaitingForPerson,
+                _ => WatchStates.Observing,
+            };
+            batch.Add(FactKind.State, new StateBody(state, endsAt, plan.Move == Move.Rollback ? null : plan.Reason));
+            if (plan.Move == Move.Refuse)
+                Refuse(batch, plan.Reason, plan.TargetVersion);
+        }
+    }
+
+    // ---- (7) Act: intent -> act -> verify -> result. After a crash the target's real state is read first. ----
+
+    private async Task<bool> Act(CancellationToken cancel)
+    {
+        using var span = Tracing.Step(_parts.Clock, "7 act", _id);
+        var target = _parts.Targets.Find(_watch.Policy!.Act.Rollback);
+        var pending = _watch.LastRollback is { Done: false } unfinished ? unfinished : null;
+        var history = await History(cancel);
+        var plan = Plan.For(_watch.Policy.Act, Situation(AfterContinue(), history));
+        if (target is null || (pending is null && plan.Move != Move.Rollback))
+        {
+            await Commit(batch =>
+            {
+                Refuse(batch, target is null ? $"this version cannot act on a target of type '{_watch.Policy.Act.Rollback?.Type}'" : plan.Reason, plan.TargetVersion);
+                batch.Add(FactKind.State, new StateBody(WatchStates.Observing, _watch.EndsAt, plan.Reason));
+            }, cancel);
+            return true;
+        }
+
+        var (service, environment) = (_watch.Received.Service, _watch.Received.Environment);
+        var before = await target.Look(service, environment, cancel);
+        if (pending is null)
+        {
+            var key = $"{_id}/rollback/{_watch.Actions.Count(a => a.Kind == "rollback") + 1}";
+            var by = _watch.Person is { Decision: "ROLLBACK" } person ? person.By : "policy";
+            var stored = await Commit(batch =>
+            {
+                if (_watch.State == WatchStates.Acting)
+                    batch.Add(FactKind.Intent, new IntentBody("rollback", key, target.Name, plan.TargetVersion, by, before.Fence));
+            }, cancel);
+            if (!stored || _watch.LastRollback is not { Done: false } intended)
+                return true;
+            pending = intended;
+        }
+
+        var intent = pending.Intent;
+        var already = before.Reached && before.Settled && before.ServingVersion == intent.TargetVersion;
+        var order = already
+            ? new OrderResult(true, false, before.Message)
+            : await target.Order(new RollbackOrder(intent.Key, _id, service, environment, _watch.Received.Version, intent.TargetVersion!, intent.Fence), cancel);
+        var expired = Now - pending.At > ActingDeadline;
+        if (!order.Accepted && !order.Refused && !expired)
+        {
+            await Commit(batch =>
+            {
+                if (_watch.LastRollback?.Result?.Message != order.Message)
+                    batch.Add(FactKind.Result, new ResultBody(intent.Key, "running", null, null, order.Message));
+            }, cancel);
+            return false;
+        }
+
+        await Commit(batch =>
+        {
+            if (order.Accepted)
+            {
+                batch.Add(FactKind.Result, new ResultBody(intent.Key, "running", null, null, order.Message));
+                batch.Add(FactKind.State, new StateBody(WatchStates.Verifying, _watch.EndsAt, null));
+            }
+            else
+            {
+                Finish(batch, new ResultBody(intent.Key, order.Refused ? "refused" : "failed", before.ServingVersion, null, order.Message));
+            }
+        }, cancel);
+        return true;
+    }
+
+    // First the platform must report the old version serving; then the metrics must come back (Recovered).
+    private async Task<bool> Verify(CancellationToken cancel)
+    {
+        if (_watch.LastRollback is not { Done: false, Result: not null } rollback || rollback.ServingAt is not null)
+            return false;
+        using var span = Tracing.Step(_parts.Clock, "7 verify", _id);
+        if (_parts.Targets.Find(_watch.Policy!.Act.Rollback) is not { } target)
+            return false;
+        var state = await target.Look(_watch.Received.Service, _watch.Received.Environment, cancel);
+        var intent = rollback.Intent;
+        var serves = state.Reached && state.Settled && state.ServingVersion == intent.TargetVersion;
+        if (!serves && Now - rollback.At <= ActingDeadline)
+            return false;
+        await Commit(batch =>
+        {
+            if (!serves)
+            {
+                Finish(batch, new ResultBody(intent.Key, "failed", state.ServingVersion, null, $"{intent.TargetVersion} does not serve after {ActingDeadline.TotalMinutes:0} min: {state.Message}"));
+                return;
+            }
+
+            batch.Add(FactKind.Result, new ResultBody(intent.Key, "running", state.ServingVersion, null, $"{state.Message}; waiting for the metrics to come back"));
+            batch.Add(FactKind.Reference, new ReferenceBody(Subject.Restored, Arm.Before, null, $"{state.ServingVersion} serves again"));
+        }, cancel);
+        return true;
+    }
+
+    private void Recovered(Batch batch, Watch.Rollback rollback)
+    {
+        var waited = Now - rollback.ServingAt!.Value;
+        var recovered = _watch.Step.Recovered;
+        if (recovered != true && waited < RecoveryDeadline)
+            return;
+        var serving = rollback.Result!.ServingVersion;
+        Finish(batch, recovered switch
+        {
+            true => new ResultBody(rollback.Intent.Key, "done", serving, true, $"{serving} serves; metrics back after {waited.TotalSeconds:0.#} s"),
+            false => new ResultBody(rollback.Intent.Key, "failed", serving, false, $"{serving} serves, but the metrics have not come back after {waited.TotalMinutes:0} min: the cause may lie elsewhere"),
+            null => new ResultBody(rollback.Intent.Key, "done", serving, null, $"{serving} serves; there was too little traffic to tell whether the metrics came back"),
+        });
+    }
+
+    private void Finish(Batch batch, ResultBody result)
+    {
+        batch.Add(FactKind.Result, result);
+        batch.Add(FactKind.State, new StateBody(WatchStates.Observing, Now + _watch.Policy!.Watch.After, result.State == "done" ? null : result.Message));
+        if (result is { State: "done", Recovered: true } && _watch.Outcome is null)
+            Label(batch, "BAD", "recovered-after-rollback", null, null);
+        if (_watch.SupersededBy is not null)
+            Close(batch, "superseded");
+    }
+
+    private void Refuse(Batch batch, string reason, string? targetVersion)
+    {
+        var key = $"{_id}/rollback/{_watch.Actions.Count(a => a.Kind == "rollback") + 1}";
+        batch.Add(FactKind.Intent, new IntentBody("rollback", key, "none", targetVersion, "policy", null));
+        batch.Add(FactKind.Result, new ResultBody(key, "refused", null, null, reason));
+    }
+
+    // ---- (8) Outcome: the watch went on after the verdict; at its end the truth is labelled as far as it is known. ----
+
+    private async Task<bool> End(CancellationToken cancel)
+    {
+        if (_watch.State == WatchStates.WaitingForPerson && Now - _watch.StateSince >= _watch.Policy?.Act.AskFor)
+        {
+            return await Commit(batch => batch.Add(FactKind.State, new StateBody(WatchStates.Observing, _watch.EndsAt, $"nobody answered within {_watch.Policy!.Act.AskFor.TotalMinutes:0} min")), cancel);
+        }
+
+        var full = _watch.EvidenceBytes >= _parts.Limits.MaxEvidence;
+        if (Now < _watch.EndsAt && !full)
+            return false;
+        return await Commit(batch =>
+        {
+            if (!_watch.Open)
+                return;
+            if (full)
+                batch.Add(FactKind.State, new StateBody(_watch.State, _watch.EndsAt, $"the evidence reached its limit of {_parts.Limits.MaxEvidence >> 20} MiB"));
+            var undecided = _watch.Decision is null or Decision.Hold;
+            if (undecided && !full && _watch.Policy?.Watch.OnHold is "rollback" or "continue" && _watch.Person is null)
+            {
+                Person(batch, _watch.Policy!.Watch.OnHold == "rollback" ? Decision.Rollback : Decision.Continue, "policy", "not decided by the end of the watch; the policy's on_hold says so");
+                return;
+            }
+
+            var unanswered = _watch.Decision == Decision.Rollback && _watch.LastRollback is null && _watch.Policy?.Act.Autonomy == Autonomy.Recommend;
+            Close(batch, undecided || unanswered || full ? "on_hold" : "decided");
+        }, cancel);
+    }
+
+    private void Label(Batch batch, string label, string source, string? by, string? note)
+    {
+        using var span = Tracing.Step(_parts.Clock, "8 outcome", _id);
+        batch.Add(FactKind.Outcome, new OutcomeBody(label, source, by, note));
+    }
+
+    private void Close(Batch batch, string reason, Verdict? verdict = null)
+    {
+        if (_watch.Outcome is null && _watch.Decision == Decision.Continue && reason == "decided")
+            Label(batch, "GOOD", _watch.Person is null ? "quiet-period" : "person", _watch.Person?.By, null);
+        else if (_watch.Outcome is null)
+            Label(batch, "UNKNOWN", reason == "superseded" ? "superseded" : "unverified", null, null);
+        verdict ??= _watch.Decision is null or Decision.Hold ? _watch.Judgement(Now, true) : _watch.LastVerdict;
+        batch.Add(FactKind.Closed, new ClosedBody(reason, verdict is null ? null : verdict with { Final = true }));
+    }
+
+    // ---- What others ask of the owner. Answered at once: nothing here waits for a source or a platform. ----
+
+    /// <summary>The deployment as it stands.</summary>
+    public async Task<Deployment> Document(CancellationToken cancel)
+    {
+        await _gate.WaitAsync(cancel);
+        try
+        {
+            await Refresh(cancel);
+            return _watch.Document(_parts.Url);
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    /// <summary>Another announcement of the same deployment.</summary>
+    public Task Join(JoinedBody joined, CancellationToken cancel) => Commit(batch =>
+    {
+        if (_watch.Open)
+            batch.Add(FactKind.Joined, joined);
+    }, cancel);
+
+    /// <summary>Another version was announced: an action that has started is finished, none starts.</summary>
+    public Task Supersede(string by, string version, CancellationToken cancel) => Commit(batch =>
+    {
+        if (!_watch.Open || _watch.SupersededBy is not null)
+            return;
+        batch.Add(FactKind.Superseded, new SupersededBody(by, version));
+        if (_watch.LastRollback is not { Done: false })
+            Close(batch, "superseded");
+    }, cancel);
+
+    /// <summary>A person asks for a rollback, or keeps the deployment.</summary>
+    public async Task<Answer> Act(string kind, string by, string? reason, CancellationToken cancel)
+    {
+        Answer? refused = null;
+        await Commit(batch =>
+        {
+            refused = Why409(kind);
+            if (refused is null)
+                Person(batch, kind == "rollback" ? Decision.Rollback : Decision.Continue, by, reason);
+        }, cancel);
+        return refused ?? new Answer(202, null, await Document(cancel));
+    }
+
+    /// <summary>A person says what the deployment really was.</summary>
+    public async Task<Answer> Label(string label, string by, string? note, CancellationToken cancel)
+    {
+        await Commit(batch => Label(batch, label, "person", by, note), cancel);
+        return new Answer(202, null, await Document(cancel));
+    }
+
+    // The newer announcement told this owner; but the owner may have been away, or its machine may have died in between.
+    private async Task HearOfNewer(CancellationToken cancel)
+    {
+        if (_heard)
+            return;
+        var rows = await _parts.Store.History(_watch.Received.Service, _watch.Received.Environment, 100, cancel);
+        if (rows.FirstOrDefault(r => string.CompareOrdinal(r.Id, _id) > 0 && r.Version != _watch.Received.Version) is { } newer)
+            await Supersede(newer.Id, newer.Version, cancel);
+        _heard = true;
+    }
+
+    private Answer? Why409(string kind) => _watch switch
+    {
+        { Open: false } => new Answer(409, $"the watch is closed ({_watch.ClosedReason}); announce the old version as a new deployment to go back now", null),
+        { LastRollback: { Done: false } } => new Answer(409, "a rollback is under way and is finished first", null),
+        { LastRollback.Result.State: "done" } => new Answer(409, "it has been rolled back already", null),
+        { Pinned: null } => new Answer(409, "the watch has not begun yet; try again in a second", null),
+        _ when kind == "rollback" && _watch.Policy?.Act.Rollback is null => new Answer(409, "the policy of this service names no rollback target (act.rollback)", null),
+        _ => null,
+    };
+
+    private void Person(Batch batch, Decision decision, string by, string? reason)
+    {
+        batch.Add(FactKind.Person, new PersonBody(decision.Word(), by, reason));
+        batch.AddVerdict(decision, decision == Decision.Rollback
+            ? $"rollback asked for by {by}{(reason is null ? "" : ": " + reason)}"
+            : $"kept by {by}{(reason is null ? "" : ": " + reason)}");
+        if (decision == Decision.Continue)
+            Close(batch, "decided");
+        else
+            batch.Add(FactKind.State, new StateBody(WatchStates.Acting, Now + _watch.Policy!.Watch.After, null));
+    }
+
+    // ---- Time ----
+
+    private DateTimeOffset Now => _parts.Clock.GetUtcNow();
+
+    /// <summary>When this watch must be awake next.</summary>
+    private DateTimeOffset? NextDue()
+    {
+        if (!_watch.Open)
+            return null;
+        var poll = _watch.State switch
+        {
+            WatchStates.Queued => Now + QueuePoll,
+            WatchStates.Acting or WatchStates.Verifying => Now + ActingPoll,
+            WatchStates.WaitingForPerson => _watch.StateSince + _watch.Policy!.Act.AskFor,
+            _ => null,
+        };
+        DateTimeOffset?[] instants = [poll, NextTick()?.Due, _watch.State is WatchStates.Acting or WatchStates.Verifying ? null : _watch.EndsAt];
+        return instants.Min() ?? Now + RetryPause;
+    }
+
+    /// <summary>
+    /// Where the next tick ends, how many steps it covers and when it is due. Five minutes after the verdict ticks become
+    /// coarse. A source that does not remember the past is asked for all that was missed in one tick.
+    /// </summary>
+    private (int N, int Span, DateTimeOffset To, DateTimeOffset Due)? NextTick()
+    {
+        if (_watch.Policy is not { } policy || policy.Metrics.Count == 0 || _watch.State is WatchStates.Queued or WatchStates.Acting)
+            return null;
+        var timing = policy.Watch;
+        var span = 1;
+        if (_watch.DecidedTick is { } decided && (_watch.LastTick - decided) * timing.Step >= WatchPolicy.CoarseAfter && _watch.State == WatchStates.Observing)
+            span = Math.Max(1, (int)(WatchPolicy.CoarseStep / timing.Step));
+        var n = _watch.LastTick + span;
+        if (_parts.Sources.Find(policy.Source) is not { RemembersPast: true })
+        {
+            var passed = (long)((Now - timing.Lag - _watch.Received.StartedAt) / timing.Step);
+            if (passed > n)
+                n = (int)Math.Min(passed, int.MaxValue);
+            span = n - _watch.LastTick;
+        }
+
+        var to = _watch.Received.StartedAt + (n * timing.Step);
+        return (n, span, to, to + timing.Lag);
+    }
+
+    // ---- Storing ----
+
+    private Situation Situation(bool afterContinue, IReadOnlyList<PastDeployment> history) => new(
+        Now,
+        _watch.Received.Version,
+        _watch.Received.Kind,
+        _watch.Received.Labels,
+        _watch.PreviousVersion,
+        afterContinue,
+        _watch.Person is { Decision: "ROLLBACK" },
+        history);
+
+    private bool AfterContinue() => _watch.History.Any(v => v.Decision == "CONTINUE");
+
+    private async Task<IReadOnlyList<PastDeployment>> History(CancellationToken cancel)
+    {
+        var rows = await _parts.Store.History(_watch.Received.Service, _watch.Received.Environment, 100, cancel);
+        return [.. rows.Where(r => r.Id != _id).Select(r => new PastDeployment(r.Version, r.StartedAt, r is { Open: false, Decision: "CONTINUE" }, r.RolledBackAt))];
+    }
+
+    private static async Task<T> Ask<T>(Func<Task<T>> ask, T otherwise, CancellationToken cancel)
+    {
+        try
+        {
+            return await ask().WaitAsync(SourceDeadline, cancel);
+        }
+        catch (TimeoutException)
+        {
+            return otherwise;
+        }
+    }
+
+    private Task<bool> Commit(Action<Batch> build, CancellationToken cancel) =>
+        Commit(
+            batch =>
+            {
+                build(batch);
+                return Task.CompletedTask;
+            },
+            cancel);
+
+    private async Task<bool> Commit(Func<Batch, Task> build, CancellationToken cancel)
+    {
+        await _gate.WaitAsync(cancel);
+        try
+        {
+            await Refresh(cancel);
+            // Until all of it is stored, what is folded in is a draft that the next reader throws away.
+            _stale = true;
+            var batch = new Batch(this);
+            await build(batch);
+            var stored = await batch.Commit(cancel);
+            _stale = !stored;
+            await Refresh(cancel);
+            return stored;
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    private async Task<DateTimeOffset?> Stumble(Exception e, CancellationToken cancel)
+    {
+        _parts.Log.Stumbled(_id, ++_failures, e);
+        if (_failures >= FailuresBeforeGivingUp && e is not StoreUnavailableException && _watch is { Open: true, Pinned: not null })
+        {
+            await Commit(batch =>
+            {
+                batch.Add(FactKind.State, new StateBody(_watch.State, _watch.EndsAt, $"the watch failed {_failures} times: {e.GetType().Name}"));
+                Close(batch, "failed");
+            }, cancel);
+            return null;
+        }
+
+        return Now + (RetryPause * Math.Min(_failures, 10));
+    }
+
+    public void Dispose()
+    {
+        if (_entered)
+            _parts.Limits.Leave();
+        _entered = false;
+        _gate.Dispose();
+        _waking.Dispose();
+    }
+
+    /// <summary>Facts that belong together: folded in as they are added, stored in one transaction. When that fails, the state is read again.</summary>
+    private sealed class Batch(VerificationLoop loop)
+    {
+        private readonly List<Fact> _facts = [];
+
+        public void Add<T>(string kind, T body) => Add(loop._watch.Next(loop.Now, kind, body));
+
+        public void Add(Fact fact)
+        {
+            loop._watch.Apply(fact);
+            _facts.Add(fact);
+        }
+
+        public void AddVerdict(Decision? decision = null, string? reason = null)
+        {
+            var judged = loop._watch.Judgement(loop.Now, false);
+            if (judged is null)
+                return;
+            if (decision is { } said)
+                judged = judged with { Decision = said.Word(), Reasoning = reason ?? judged.Reasoning, Confidence = said == Decision.Rollback ? judged.PBad : 1 - judged.PBad };
+            Add(FactKind.Verdict, judged);
+        }
+
+        /// <summary>True when everything is stored; false when the stream had moved on.</summary>
+        public async Task<bool> Commit(CancellationToken cancel)
+        {
+            if (_facts.Count == 0)
+                return true;
+            var watch = loop._watch;
+            var onlyTicks = _facts.TrueForAll(f => f.Kind == FactKind.Tick);
+            var append = onlyTicks
+                ? new Append(_facts, null, loop.NextDue())
+                : new Append(_facts, Row(watch));
+            if (!await loop._parts.Store.Append(append, cancel))
+            {
+                loop._parts.Log.MovedOn(loop._id, _facts[0].Seq);
+                return false;
+            }
+
+            foreach (var fact in _facts)
+                loop._parts.Live.Publish(new LiveEvent(loop._id, fact.Seq, fact.Kind));
+            if (!watch.Open && loop._entered)
+            {
+                loop._entered = false;
+                loop._parts.Limits.Leave();
+            }
+
+            return true;
+        }
+
+        private DeploymentRow Row(Watch watch)
+        {
+            var document = watch.Document(loop._parts.Url);
+            var undone = watch.Actions.LastOrDefault(a => a is { Kind: "rollback", ServingVersion: not null });
+            return new DeploymentRow(
+                loop._id,
+                watch.Received.Service,
+                watch.Received.Environment,
+                watch.Received.Version,
+                watch.State,
+                watch.ClosedReason,
+                document.Verdict?.Decision,
+                watch.Received.StartedAt,
+                watch.ReceivedAt,
+                loop.NextDue(),
+                undone is null ? null : undone.FinishedAt ?? watch.LastAt,
+                undone?.ServingVersion,
+                watch.Received.Metrics is not null,
+                FactBody.Write(document));
+        }
+    }
+
+    // Called inside the gate.
+    private async Task Refresh(CancellationToken cancel)
+    {
+        if (!_stale)
+            return;
+        if (await Read(_parts, _id, cancel) is { } watch)
+            _watch = watch;
+        _stale = false;
+    }
+}

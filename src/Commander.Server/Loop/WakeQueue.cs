@@ -1,0 +1,61 @@
+using System.Threading.Channels;
+using Commander.Server.Storage;
+
+namespace Commander.Server.Loop;
+
+/// <summary>
+/// Wakes owners: at once those that were just announced or told something, and, by a sweep over the store, every one that is
+/// overdue: after a restart, after a crash, and when the queue was full.
+/// </summary>
+internal sealed class WakeQueue(IFactStore store, IOwners owners, TimeProvider clock, ILogger<WakeQueue> log) : BackgroundService
+{
+    private const int Wakers = 8;
+    private const int SweepAtOnce = 500;
+    private static readonly TimeSpan SweepEvery = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Overdue = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan WakeDeadline = TimeSpan.FromSeconds(30);
+
+    private readonly Channel<string> _queue = Channel.CreateBounded<string>(new BoundedChannelOptions(10_000) { FullMode = BoundedChannelFullMode.DropWrite });
+
+    /// <summary>Wakes a deployment's owner soon. When the queue is full the sweep finds it.</summary>
+    public void Add(string id) => _queue.Writer.TryWrite(id);
+
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
+        Task.WhenAll(Enumerable.Range(0, Wakers).Select(_ => Wake(stoppingToken)).Append(Sweep(stoppingToken)));
+
+    private async Task Wake(CancellationToken cancel)
+    {
+        await foreach (var id in _queue.Reader.ReadAllAsync(cancel))
+        {
+            try
+            {
+                await owners.Of(id).Wake(cancel).WaitAsync(WakeDeadline, cancel);
+            }
+            catch (Exception e) when (!cancel.IsCancellationRequested)
+            {
+                log.Stumbled(id, 1, e);
+            }
+        }
+    }
+
+    private async Task Sweep(CancellationToken cancel)
+    {
+        // At the start everything that is due is overdue: a restart takes its watches up at once.
+        var overdue = TimeSpan.Zero;
+        using var timer = new PeriodicTimer(SweepEvery, clock);
+        do
+        {
+            try
+            {
+                foreach (var id in await store.Due(clock.GetUtcNow() - overdue, SweepAtOnce, cancel))
+                    Add(id);
+                overdue = Overdue;
+            }
+            catch (Exception e) when (!cancel.IsCancellationRequested)
+            {
+                log.SweepStumbled(e);
+            }
+        }
+        while (await timer.WaitForNextTickAsync(cancel));
+    }
+}

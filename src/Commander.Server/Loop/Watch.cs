@@ -1,0 +1,388 @@
+using Commander.Judging.Evidence;
+using Commander.Judging.Models;
+using Commander.Judging.Policies;
+using Commander.Judging.Verdicts;
+using Commander.Server.Storage;
+
+namespace Commander.Server.Loop;
+
+/// <summary>The states of a watch, in the order in which they come.</summary>
+internal static class WatchStates
+{
+    public const string Queued = "queued";
+    public const string Watching = "watching";
+    public const string WaitingForPerson = "waiting_for_person";
+    public const string Acting = "acting";
+    public const string Verifying = "verifying";
+    public const string Observing = "observing";
+    public const string Closed = "closed";
+}
+
+/// <summary>Finds the pinned policy and model of a watch by content hash.</summary>
+internal interface IPinned
+{
+    /// <summary>The policy with this content hash; null when its body is not kept any more.</summary>
+    Policy? Policy(string hash);
+
+    /// <summary>The model with this content hash; null when its body is not kept any more.</summary>
+    Model? Model(string hash);
+}
+
+/// <summary>
+/// One deployment's watch as the fold of its facts in the order of their seq: nothing here comes from anywhere else, so the
+/// live loop, a restart, a replay and a rebuilt read table see the same. <see cref="Apply"/> is the only way to change it.
+/// </summary>
+internal sealed class Watch(IPinned pinned)
+{
+    private readonly List<VerdictEntry> _verdicts = [];
+    private readonly List<ActionEntry> _actions = [];
+    private readonly List<string> _notes = [];
+    private WatchState _judge;
+    private TickCodec? _codec;
+    private long[] _lastAt = [];
+    private byte[] _lastHash = Fact.NoHash;
+
+    /// <summary>The seq of the last fact; 0 before the first.</summary>
+    public long Seq { get; private set; }
+
+    /// <summary>The announcement, with what later ones added.</summary>
+    public ReceivedBody Received { get; private set; } = null!;
+
+    public DateTimeOffset ReceivedAt { get; private set; }
+
+    public string State { get; private set; } = WatchStates.Queued;
+
+    public string? ClosedReason { get; private set; }
+
+    public DateTimeOffset EndsAt { get; private set; }
+
+    public PinnedBody? Pinned { get; private set; }
+
+    public Policy? Policy { get; private set; }
+
+    public Model? Model { get; private set; }
+
+    /// <summary>The newest tick; 0 before the first.</summary>
+    public int LastTick { get; private set; }
+
+    /// <summary>Whether any of the past was asked for already.</summary>
+    public bool HasPast { get; private set; }
+
+    /// <summary>The tick that was folded in last; null before the first.</summary>
+    public Tick? NewestTick { get; private set; }
+
+    /// <summary>What the fold said at the newest input.</summary>
+    public Step Step { get; private set; }
+
+    /// <summary>The judgement that was last recorded; null before the first.</summary>
+    public Decision? Decision { get; private set; }
+
+    /// <summary>When the standing ROLLBACK or CONTINUE was recorded; null on HOLD.</summary>
+    public DateTimeOffset? DecidedAt { get; private set; }
+
+    /// <summary>The first tick after the standing verdict; from it on the coarse ticks are counted.</summary>
+    public int? DecidedTick { get; private set; }
+
+    public Subject Subject { get; private set; }
+
+    /// <summary>Bit i is set when metric i's reference was changed to before already.</summary>
+    public uint ReferenceChanged { get; private set; }
+
+    public SupersededBody? SupersededBy { get; private set; }
+
+    /// <summary>The rollback that is under way or was the last; null when there was none.</summary>
+    public Rollback? LastRollback { get; private set; }
+
+    public PersonBody? Person { get; private set; }
+
+    public Verdict? FinalVerdict { get; private set; }
+
+    public Outcome? Outcome { get; private set; }
+
+    public IReadOnlyList<ActionEntry> Actions => _actions;
+
+    /// <summary>Every change of the judgement, oldest first.</summary>
+    public IReadOnlyList<VerdictEntry> History => _verdicts;
+
+    /// <summary>How much the ticks take in the store, in bytes.</summary>
+    public long EvidenceBytes { get; private set; }
+
+    public DateTimeOffset? LastAt { get; private set; }
+
+    public DateTimeOffset? StateSince { get; private set; }
+
+    public bool Open => State != WatchStates.Closed;
+
+    /// <summary>A rollback's intent and what became of it.</summary>
+    internal sealed record Rollback(IntentBody Intent, DateTimeOffset At, ResultBody? Result, DateTimeOffset? ResultAt, DateTimeOffset? ServingAt)
+    {
+        public bool Done => Result is { State: "done" or "failed" or "refused" };
+    }
+
+    public string? PreviousVersion => Pinned?.PreviousVersion ?? Received.PreviousVersion;
+
+    public string Stream => "deployment/" + Received.Id;
+
+    /// <summary>A fact that follows the last one.</summary>
+    public Fact Next<T>(DateTimeOffset at, string kind, T body, Fact? after = null) => Next(at, kind, FactBody.Write(body), after);
+
+    /// <summary>A tick's fact that follows the last one.</summary>
+    public Fact NextTick(DateTimeOffset at, Tick tick, double observedMs, Fact? after = null) =>
+        Next(at, FactKind.Tick, _codec!.Write(tick, observedMs), after);
+
+    private Fact Next(DateTimeOffset at, string kind, byte[] body, Fact? after) =>
+        Fact.After(Stream, (after?.Seq ?? Seq) + 1, after?.Hash ?? _lastHash, at, kind, 1, body);
+
+    /// <summary>When the last reading of a metric in an arm ended; the start of the deployment before the first.</summary>
+    public DateTimeOffset ReadUntil(int metric, Arm arm)
+    {
+        var at = _lastAt[(metric * Words.ArmCount) + (int)arm];
+        return at == 0 ? Received.StartedAt : DateTimeOffset.FromUnixTimeMilliseconds(at);
+    }
+
+    /// <summary>Folds one fact in.</summary>
+    public void Apply(Fact fact)
+    {
+        if (fact.Seq != Seq + 1)
+            throw new InvalidOperationException($"fact {fact.Seq} of {fact.Stream} follows {Seq}");
+        Seq = fact.Seq;
+        _lastHash = fact.Hash;
+        LastAt = fact.At;
+        if (fact.Body is not { } body)
+            return;
+        switch (fact.Kind)
+        {
+            case FactKind.Received:
+                Received = FactBody.Read<ReceivedBody>(body);
+                ReceivedAt = fact.At;
+                StateSince = fact.At;
+                EndsAt = Received.EndsAt;
+                break;
+            case FactKind.Joined:
+                Join(FactBody.Read<JoinedBody>(body));
+                break;
+            case FactKind.Pinned:
+                Pin(FactBody.Read<PinnedBody>(body), fact.At);
+                break;
+            case FactKind.Tick:
+                EvidenceBytes += body.Length;
+                Fold(_codec!.Read(body));
+                break;
+            case FactKind.Reference:
+                Change(FactBody.Read<ReferenceBody>(body));
+                break;
+            case FactKind.Verdict:
+                Record(FactBody.Read<Verdict>(body), fact.At);
+                break;
+            case FactKind.State:
+                var state = FactBody.Read<StateBody>(body);
+                if (state.State != State)
+                    StateSince = fact.At;
+                (State, EndsAt) = (state.State, state.EndsAt);
+                Note(state.Note);
+                break;
+            case FactKind.Person:
+                Decide(FactBody.Read<PersonBody>(body), fact.At);
+                break;
+            case FactKind.Intent:
+                Intend(FactBody.Read<IntentBody>(body), fact.At);
+                break;
+            case FactKind.Result:
+                Finish(FactBody.Read<ResultBody>(body), fact.At);
+                break;
+            case FactKind.Outcome:
+                var outcome = FactBody.Read<OutcomeBody>(body);
+                Outcome = new Outcome(outcome.Label, outcome.Source, fact.At);
+                break;
+            case FactKind.Superseded:
+                SupersededBy = FactBody.Read<SupersededBody>(body);
+                Note($"superseded by {SupersededBy.Version} ({SupersededBy.By})");
+                break;
+            case FactKind.Closed:
+                var closed = FactBody.Read<ClosedBody>(body);
+                (State, ClosedReason, FinalVerdict, StateSince) = (WatchStates.Closed, closed.Reason, closed.Verdict, fact.At);
+                EndsAt = fact.At;
+                break;
+            default:
+                // A later version's fact: kept, chained, not understood.
+                break;
+        }
+    }
+
+    private void Join(JoinedBody joined) =>
+        Received = Received with
+        {
+            PreviousVersion = Received.PreviousVersion ?? joined.PreviousVersion,
+            Commit = Received.Commit ?? joined.Commit,
+            Repository = Received.Repository ?? joined.Repository,
+            ChangeUrl = Received.ChangeUrl ?? joined.ChangeUrl,
+            Labels = joined.Labels.Concat(Received.Labels)
+                .GroupBy(l => l.Key, StringComparer.Ordinal)
+                .ToDictionary(l => l.Key, l => l.Last().Value, StringComparer.Ordinal),
+        };
+
+    private void Pin(PinnedBody body, DateTimeOffset at)
+    {
+        Pinned = body;
+        Policy = pinned.Policy(body.PolicyHash);
+        Model = pinned.Model(body.ModelHash);
+        (State, EndsAt, StateSince) = (WatchStates.Watching, body.EndsAt, at);
+        Note(body.Missing);
+        if (Policy is null)
+            return;
+        _codec = new TickCodec(Policy.Metrics);
+        _lastAt = new long[Policy.Metrics.Count * Words.ArmCount];
+        _judge = Judge.Start(Policy, body.Restarted);
+    }
+
+    private void Fold(Tick tick)
+    {
+        if (Policy is null || Model is null)
+            return;
+        NewestTick = tick;
+        if (tick.N > 0)
+            LastTick = tick.N;
+        else
+            HasPast = true;
+        for (var m = 0; m < tick.Metrics; m++)
+        {
+            for (var arm = Arm.Candidate; arm <= Arm.Control; arm++)
+            {
+                if (tick[m, arm] is { HasValue: true } reading)
+                    _lastAt[(m * Words.ArmCount) + (int)arm] = reading.At;
+            }
+        }
+
+        Step = Judge.Next(Policy, Model, ref _judge, Input.Of(tick));
+    }
+
+    private void Change(ReferenceBody body)
+    {
+        if (Policy is null || Model is null)
+            return;
+        var metric = -1;
+        for (var m = 0; m < Policy.Metrics.Count && body.Metric is not null; m++)
+        {
+            if (Policy.Metrics[m].Name == body.Metric)
+                metric = m;
+        }
+
+        Subject = body.Subject;
+        ReferenceChanged |= metric < 0 ? uint.MaxValue : 1u << metric;
+        Step = Judge.Next(Policy, Model, ref _judge, Input.Of(new ReferenceChange(body.Subject, body.To, metric)));
+    }
+
+    private void Record(Verdict verdict, DateTimeOffset at)
+    {
+        _ = DecisionWords.TryDecision(verdict.Decision, out var decision);
+        Decision = decision;
+        (DecidedAt, DecidedTick) = decision == Judging.Verdicts.Decision.Hold ? ((DateTimeOffset?)null, (int?)null) : (at, LastTick);
+        LastVerdict = verdict;
+        _verdicts.Add(new VerdictEntry(verdict.Decision, false, at, verdict.Reasoning));
+    }
+
+    /// <summary>The judgement as it was last recorded.</summary>
+    public Verdict? LastVerdict { get; private set; }
+
+    private void Decide(PersonBody person, DateTimeOffset at)
+    {
+        Person = person;
+        _ = DecisionWords.TryDecision(person.Decision, out var decision);
+        if (person.Decision == "CONTINUE")
+            _actions.Add(new ActionEntry("keep", "done", $"{Received.Id}/keep/{Seq}", "watch", person.By, at, at, null, null, person.Reason));
+        if (Policy is not null && Model is not null)
+            Step = Judge.Next(Policy, Model, ref _judge, Input.Person(decision));
+    }
+
+    private void Intend(IntentBody intent, DateTimeOffset at)
+    {
+        LastRollback = new Rollback(intent, at, null, null, null);
+        _actions.Add(new ActionEntry(intent.Kind, "intended", intent.Key, intent.Target, intent.By, at, null, null, null, null));
+    }
+
+    private void Finish(ResultBody result, DateTimeOffset at)
+    {
+        if (LastRollback is { } rollback && rollback.Intent.Key == result.Key)
+        {
+            var serving = rollback.ServingAt ?? (result.ServingVersion is null ? null : at);
+            LastRollback = rollback with { Result = result, ResultAt = at, ServingAt = serving };
+        }
+
+        var index = _actions.FindIndex(a => a.Key == result.Key);
+        if (index < 0)
+            return;
+        var terminal = result.State is "done" or "failed" or "refused";
+        _actions[index] = _actions[index] with
+        {
+            State = result.State,
+            FinishedAt = terminal ? at : null,
+            ServingVersion = result.ServingVersion,
+            Recovered = result.Recovered,
+            Message = result.Message,
+        };
+    }
+
+    private void Note(string? note)
+    {
+        if (note is not null && !_notes.Contains(note))
+            _notes.Add(note);
+    }
+
+    /// <summary>The judgement in words and numbers as the state is now; null while nothing can be judged.</summary>
+    public Verdict? Judgement(DateTimeOffset at, bool final)
+    {
+        if (Policy is null || Model is null)
+            return LastVerdict;
+        return Judge.Read(Policy, Model, _judge, new Reader(at, (at - Received.StartedAt).TotalMilliseconds, Arms.CandidateQueries(this), final));
+    }
+
+    /// <summary>The unrounded health score; null without a value.</summary>
+    public double? HealthScore => Policy is null ? null : Judge.HealthScore(Policy, _judge);
+
+    /// <summary>The deployment resource as of now: the standing verdict with the newest findings.</summary>
+    public Deployment Document(Func<string, string> url)
+    {
+        var verdict = FinalVerdict ?? Standing();
+        return new Deployment(
+            Received.Id,
+            Received.Service,
+            Received.Environment,
+            Received.Version,
+            PreviousVersion,
+            State,
+            ClosedReason,
+            Received.StartedAt,
+            ReceivedAt,
+            EndsAt,
+            new PolicyReference(Pinned?.Policy ?? Received.Service, Pinned?.PolicyHash ?? ""),
+            ReferenceArm(verdict),
+            verdict,
+            [.. _verdicts],
+            [.. _actions],
+            Outcome,
+            url(Received.Id))
+        {
+            ChangeUrl = Received.ChangeUrl,
+            Commit = Received.Commit,
+            Kind = Received.Kind,
+            Labels = Received.Labels,
+            Notes = [.. _notes],
+        };
+    }
+
+    // Findings move with every tick; the decision, its reason and its instant are those of the recorded verdict.
+    private Verdict? Standing()
+    {
+        if (LastVerdict is not { } recorded)
+            return null;
+        if (recorded.Decision != "HOLD" || Judgement(recorded.DecidedAt, false) is not { } now)
+            return recorded;
+        return now with { Decision = recorded.Decision, DecidedAt = recorded.DecidedAt, ElapsedMs = recorded.ElapsedMs };
+    }
+
+    private static string? ReferenceArm(Verdict? verdict) =>
+        verdict?.Findings.Where(f => f.ReferenceArm is not null)
+            .GroupBy(f => f.ReferenceArm!, StringComparer.Ordinal)
+            .OrderByDescending(g => g.Count()).ThenBy(g => g.Key, StringComparer.Ordinal)
+            .FirstOrDefault()?.Key;
+}

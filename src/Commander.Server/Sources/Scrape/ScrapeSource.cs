@@ -1,0 +1,450 @@
+using System.Globalization;
+using Commander.Judging.Evidence;
+using Commander.Judging.Policies;
+
+namespace Commander.Server.Sources.Scrape;
+
+/// <summary>
+/// Reads metrics straight from where they are exposed. A target is asked when a tick ends, and every few seconds in between, so that
+/// the arm before has a past; the recent points of what policies want are remembered, nothing else.
+/// </summary>
+internal sealed class ScrapeSource : ISource
+{
+    /// <summary>How often a target is scraped when nobody asks.</summary>
+    public static readonly TimeSpan Every = TimeSpan.FromSeconds(2);
+
+    private const int MaxBuckets = 256;
+    private const int MaxSelectors = 512;
+
+    private readonly ScrapeTarget _candidate;
+    private readonly ScrapeTarget? _control;
+    private readonly TimeProvider _clock;
+    private readonly Lock _lock = new();
+    private readonly Dictionary<string, (Selector? Selector, string? Error)> _selectors = new(StringComparer.Ordinal);
+
+    /// <summary>A source as the policy names it: targets.candidate and, where old and new have addresses of their own or share one, targets.control.</summary>
+    /// <param name="settings">The policy's settings.</param>
+    /// <param name="known">The metrics of every policy that uses the source: their series are remembered from the start.</param>
+    /// <param name="http">Made by <see cref="ScrapeClient"/>.</param>
+    /// <param name="clock">The clock.</param>
+    /// <exception cref="ArgumentException">A target is missing or no http(s) address; the message names the key.</exception>
+    public ScrapeSource(SourceSettings settings, IEnumerable<MetricPolicy> known, HttpClient http, TimeProvider clock)
+    {
+        _clock = clock;
+        var candidate = Target(settings, "targets.candidate")
+            ?? throw new ArgumentException($"sources.{settings.Name}: targets.candidate is missing; write the address of the candidate's metrics, such as http://localhost:9100/metrics", nameof(settings));
+        var control = Target(settings, "targets.control");
+        _candidate = new ScrapeTarget(candidate, http, clock);
+        _control = control is null ? null : control == candidate ? _candidate : new ScrapeTarget(control, http, clock);
+        foreach (var template in known.SelectMany(metric => new[] { metric.Query, metric.Bad, metric.Total }))
+        {
+            // A template whose variables do not stand in conditions cannot be remembered ahead; it is from its first question on.
+            if (template is not null && Selector.TryParse(template, widen: true, out var selector, out _))
+            {
+                _candidate.Want(selector);
+                _control?.Want(selector);
+            }
+        }
+    }
+
+    public bool RemembersPast => false;
+
+    /// <summary>Scrapes the targets every few seconds until cancelled. One that hangs holds no other up.</summary>
+    public async Task Run(CancellationToken cancel)
+    {
+        var targets = _control is null || _control == _candidate ? new[] { _candidate } : [_candidate, _control];
+        await Task.WhenAll(targets.Select(target => Keep(target, cancel)));
+    }
+
+    public async Task<Reading[]> Observe(IReadOnlyList<Question> questions, CancellationToken cancel)
+    {
+        var readings = new Reading[questions.Count];
+        var byTarget = new Dictionary<ScrapeTarget, List<Asked>>();
+        for (var i = 0; i < questions.Count; i++)
+        {
+            if (Prepare(questions[i], i, out var target, out var asked) is { } missing)
+            {
+                readings[i] = missing;
+                continue;
+            }
+            target!.Want(asked!.Selector);
+            if (asked.Total is { } total)
+            {
+                target.Want(total);
+            }
+            (byTarget.TryGetValue(target, out var list) ? list : byTarget[target] = []).Add(asked);
+        }
+        await Task.WhenAll(byTarget.Select(pair => Answer(pair.Key, pair.Value, readings, cancel)));
+        return readings;
+    }
+
+    public Task<Reading[][]> Past(IReadOnlyList<Question> questions, int points, CancellationToken cancel)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(points, 1);
+        var past = new Reading[questions.Count][];
+        for (var i = 0; i < questions.Count; i++)
+        {
+            var readings = past[i] = new Reading[points];
+            if (Prepare(questions[i], i, out var target, out var asked) is { } missing)
+            {
+                Array.Fill(readings, missing);
+                continue;
+            }
+            var from = questions[i].From.ToUnixTimeMilliseconds();
+            var span = questions[i].To.ToUnixTimeMilliseconds() - from;
+            target!.Read(memory =>
+            {
+                for (var k = 0; k < points; k++)
+                {
+                    readings[k] = Read(memory, target, asked!, from + (span * k / points), from + (span * (k + 1) / points), now: false);
+                }
+                return 0;
+            });
+        }
+        return Task.FromResult(past);
+    }
+
+    /// <summary>A question with its selectors read.</summary>
+    private sealed record Asked(Question Question, int Index, Selector Selector, Selector? Total);
+
+    private async Task Keep(ScrapeTarget target, CancellationToken cancel)
+    {
+        using var timer = new PeriodicTimer(Every, _clock);
+        try
+        {
+            do
+            {
+                await target.Refresh(Every / 2, cancel);
+            }
+            while (await timer.WaitForNextTickAsync(cancel));
+        }
+        catch (OperationCanceledException) when (cancel.IsCancellationRequested)
+        {
+            // Nobody needs the past any more.
+        }
+    }
+
+    private static async Task Answer(ScrapeTarget target, List<Asked> asked, Reading[] readings, CancellationToken cancel)
+    {
+        var after = asked.Max(one => one.Question.From).ToUnixTimeMilliseconds();
+        var end = asked.Max(one => one.Question.To).ToUnixTimeMilliseconds();
+        Scraped scraped;
+        try
+        {
+            scraped = await target.Fresh(after, end, cancel);
+        }
+        catch (OperationCanceledException)
+        {
+            // The tick's deadline; the scrape itself goes on for the next one.
+            scraped = new Scraped(0, 0, Quality.Timeout, $"{target.Name} did not answer in time");
+        }
+        if (!scraped.Good)
+        {
+            foreach (var one in asked)
+            {
+                readings[one.Index] = Reading.Missing(scraped.Quality, scraped.Detail);
+            }
+            return;
+        }
+        target.Read(memory =>
+        {
+            foreach (var one in asked)
+            {
+                var reading = Read(memory, target, one, one.Question.From.ToUnixTimeMilliseconds(), scraped.Started, now: true);
+                readings[one.Index] = reading.Quality == Quality.Value && scraped.Quality == Quality.Partial
+                    ? reading with { Quality = Quality.Partial, Detail = scraped.Detail }
+                    : reading;
+            }
+            return 0;
+        });
+    }
+
+    /// <summary>Which target is asked and for what; or why none is.</summary>
+    private Reading? Prepare(Question question, int index, out ScrapeTarget? target, out Asked? asked)
+    {
+        asked = null;
+        target = question.Arm switch
+        {
+            Arm.Candidate => _candidate,
+            Arm.Control => _control,
+            // What was there before stands at the control's address where it has one, else it stood where the candidate is now.
+            Arm.Before => _control ?? _candidate,
+            _ => null,
+        };
+        if (target is null)
+        {
+            return Reading.Missing(Quality.Empty, question.Arm == Arm.Control
+                ? "the source has no targets.control"
+                : "a scrape remembers minutes, not days");
+        }
+        var (selector, error) = Parse(question.Query);
+        Selector? total = null;
+        if (question.Total is { } text && error is null)
+        {
+            (total, error) = Parse(text);
+        }
+        else if (question.Metric.Kind == MetricKind.Ratio)
+        {
+            error ??= "the question has no query of all events";
+        }
+        if (error is not null)
+        {
+            return Reading.Missing(Quality.Error, $"metrics.{question.Metric.Name}: {error}");
+        }
+        asked = new Asked(question, index, selector!, total);
+        return null;
+    }
+
+    private (Selector? Selector, string? Error) Parse(string text)
+    {
+        lock (_lock)
+        {
+            if (_selectors.TryGetValue(text, out var known))
+            {
+                return known;
+            }
+            if (_selectors.Count >= MaxSelectors)
+            {
+                _selectors.Clear();
+            }
+            return _selectors[text] = Selector.TryParse(text, widen: false, out var selector, out var error) ? (selector, null) : (null, error);
+        }
+    }
+
+    private static Reading Read(SeriesMemory memory, ScrapeTarget target, Asked asked, long from, long to, bool now)
+    {
+        var metric = asked.Question.Metric;
+        var found = memory.Find(asked.Question.Query, asked.Selector);
+        if (metric.Kind == MetricKind.Ratio)
+        {
+            return Ratio(memory, target, asked, found, from, to, now);
+        }
+        if (Nothing(found, target, asked.Question.Query, asked, from, to, now) is { } nothing)
+        {
+            return nothing;
+        }
+        return metric.Kind switch
+        {
+            MetricKind.Gauge => Gauge(found, target, metric, from, to),
+            MetricKind.Histogram => Histogram(found, target, metric, from, to),
+            _ => Count(found, target, metric, from, to),
+        };
+    }
+
+    private static Reading Ratio(SeriesMemory memory, ScrapeTarget target, Asked asked, Series[] bad, long from, long to, bool now)
+    {
+        var total = memory.Find(asked.Question.Total!, asked.Total!);
+        if (Nothing(total, target, asked.Question.Total!, asked, from, to, now) is { } nothing)
+        {
+            return nothing;
+        }
+        var all = Grown(total, from, to);
+        if (Unknown(all, total, target) is { } unknown)
+        {
+            return unknown;
+        }
+        // Many exporters show a counter of failures only from the first failure on: where the total is there, its absence is zero.
+        var wrong = Grown(bad, from, to);
+        if (!wrong.Any && Array.Exists(bad, series => Newest(series, from, to) is not null))
+        {
+            return Reading.Missing(Quality.Nan, $"{target.Name} answers NaN or an infinity for {bad[0].Name}");
+        }
+        // The two may be read a moment apart inside the exporter: more failures than requests is that moment.
+        return new Reading(
+            all.Whole && (wrong.Whole || !wrong.Any) ? Quality.Value : Quality.Partial,
+            Math.Min(wrong.Amount, all.Amount),
+            all.Amount,
+            At: all.At,
+            Detail: all.Whole ? null : $"{target.Name} was first scraped inside the interval");
+    }
+
+    private static Reading Count(Series[] found, ScrapeTarget target, MetricPolicy metric, long from, long to)
+    {
+        var grown = Grown(found, from, to);
+        return Unknown(grown, found, target) ?? new Reading(
+            grown.Whole ? Quality.Value : Quality.Partial,
+            grown.Amount * metric.Scale,
+            At: grown.At,
+            Detail: grown.Whole ? null : $"{target.Name} was first scraped inside the interval");
+    }
+
+    private static Reading Gauge(Series[] found, ScrapeTarget target, MetricPolicy metric, long from, long to)
+    {
+        double sum = 0;
+        var count = 0;
+        var nan = 0;
+        long newest = 0;
+        foreach (var series in found)
+        {
+            if (Newest(series, from, to) is not { } point || point.At < newest)
+            {
+                continue;
+            }
+            if (point.At > newest)
+            {
+                // Instances that are gone in the newest scrape have no level any more.
+                (sum, count, nan, newest) = (0, 0, 0, point.At);
+            }
+            if (double.IsFinite(point.Value))
+            {
+                sum += point.Value;
+                count++;
+            }
+            else
+            {
+                nan++;
+            }
+        }
+        if (count == 0)
+        {
+            return Reading.Missing(Quality.Nan, $"{target.Name} answers NaN or an infinity");
+        }
+        return new Reading(
+            nan == 0 ? Quality.Value : Quality.Partial,
+            sum / count * metric.Scale,
+            At: newest,
+            Detail: nan == 0 ? null : $"{target.Name} answers NaN for {nan} of {nan + count} series");
+    }
+
+    private static Reading Histogram(Series[] found, ScrapeTarget target, MetricPolicy metric, long from, long to)
+    {
+        var instances = new Dictionary<string, int>(StringComparer.Ordinal);
+        var edges = new SortedDictionary<double, (Increment Grown, int Instances)>();
+        var all = Increment.None;
+        foreach (var series in found)
+        {
+            var grown = Increments.Of(series.Recent, from, to, series.BornAfter);
+            if (!grown.Any)
+            {
+                continue;
+            }
+            var le = Label.Find(series.Labels, "le");
+            if (!Edge(le, out var edge))
+            {
+                return Reading.Missing(Quality.Error, $"metrics.{metric.Name}: {series.Name} has a series without a bucket's bound (label le); ask for ..._bucket");
+            }
+            var instance = string.Join('\u0001', series.Labels.Where(label => label.Name != "le").Select(label => label.Name + "\u0002" + label.Value));
+            instances[instance] = 0;
+            var before = edges.GetValueOrDefault(edge, (Grown: Increment.None, Instances: 0));
+            edges[edge] = (before.Grown + grown, before.Instances + 1);
+            all += grown;
+        }
+        if (Unknown(all, found, target) is { } unknown)
+        {
+            return unknown;
+        }
+        // Instances with other bounds than the rest can only be added up where all have one.
+        var kept = edges.Where(pair => pair.Value.Instances == instances.Count).ToArray();
+        if (kept.Length == 0 || !double.IsPositiveInfinity(kept[^1].Key))
+        {
+            return Reading.Missing(Quality.Error, $"{target.Name}: the buckets of {found[0].Name} have no common bound +Inf");
+        }
+        if (kept.Length > MaxBuckets)
+        {
+            return Reading.Missing(Quality.Error, $"{target.Name}: {found[0].Name} has {kept.Length} buckets, at most {MaxBuckets} are read");
+        }
+        var bounds = new double[kept.Length];
+        var counts = new double[kept.Length];
+        double least = 0;
+        for (var i = 0; i < kept.Length; i++)
+        {
+            bounds[i] = kept[i].Key * metric.Scale;
+            // Buckets that an exporter writes one after the other may disagree by an observation.
+            counts[i] = least = Math.Max(least, kept[i].Value.Grown.Amount);
+        }
+        return new Reading(
+            all.Whole ? Quality.Value : Quality.Partial,
+            Buckets: new Buckets(bounds, counts),
+            At: all.At,
+            Detail: all.Whole ? null : $"{target.Name} was first scraped inside the interval");
+    }
+
+    private static bool Edge(string le, out double edge)
+    {
+        edge = double.PositiveInfinity;
+        return le is "+Inf" or "inf" or "Inf" || (double.TryParse(le, NumberStyles.Float, CultureInfo.InvariantCulture, out edge) && !double.IsNaN(edge));
+    }
+
+    private static Increment Grown(Series[] found, long from, long to)
+    {
+        var grown = Increment.None;
+        foreach (var series in found)
+        {
+            var one = Increments.Of(series.Recent, from, to, series.BornAfter);
+            if (one.Any)
+            {
+                grown += one;
+            }
+        }
+        return grown;
+    }
+
+    /// <summary>Why there is no growth although there are points; null when there is.</summary>
+    private static Reading? Unknown(Increment grown, Series[] found, ScrapeTarget target)
+    {
+        if (!grown.Any)
+        {
+            return Reading.Missing(Quality.Nan, $"{target.Name} answers NaN or an infinity for {found[0].Name}");
+        }
+        return grown.Known
+            ? null
+            : new Reading(Quality.Empty, At: grown.At, Detail: $"the first scrape of {target.Name}: a counter's growth needs two");
+    }
+
+    /// <summary>Why a selector has no points in the interval; null when it has.</summary>
+    private static Reading? Nothing(Series[] found, ScrapeTarget target, string query, Asked asked, long from, long to, bool now)
+    {
+        var newest = 0L;
+        var own = 0L;
+        foreach (var series in found)
+        {
+            var at = now ? (series.Last.At <= to ? series.Last.At : Newest(series, from, to)?.At ?? 0) : Newest(series, from, to)?.At ?? 0;
+            if (at > newest)
+            {
+                newest = at;
+                own = series.OwnTime ?? 0;
+            }
+        }
+        if (newest == 0 || newest <= from || (now && newest < to))
+        {
+            return Reading.Missing(Quality.Empty, now
+                ? $"{target.Name} has no series {Short(query)}"
+                : "nothing is remembered of that time");
+        }
+        if (now && own != 0)
+        {
+            var step = Math.Max((asked.Question.To - asked.Question.From).TotalMilliseconds, 30_000);
+            if (Math.Abs(newest - own) > step)
+            {
+                return Reading.Missing(Quality.Stale, $"{target.Name} dates {Short(query)} {Math.Abs(newest - own) / 1000} s {(own < newest ? "back" : "ahead")}");
+            }
+        }
+        return null;
+    }
+
+    private static CounterPoint? Newest(Series series, long from, long to)
+    {
+        var points = series.Recent;
+        for (var i = points.Length - 1; i >= 0 && points[i].At > from; i--)
+        {
+            if (points[i].At <= to)
+            {
+                return points[i];
+            }
+        }
+        return null;
+    }
+
+    private static string Short(string query) => query.Length > 200 ? query[..200] + "..." : query;
+
+    private static Uri? Target(SourceSettings settings, string key)
+    {
+        if (!settings.Settings.TryGetValue(key, out var text))
+        {
+            return null;
+        }
+        return Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https"
+            ? uri
+            : throw new ArgumentException($"sources.{settings.Name}: {key} is no http(s) address; write one such as http://localhost:9100/metrics", nameof(settings));
+    }
+}

@@ -1,0 +1,93 @@
+using Commander.Charts;
+using Commander.Judging.Verdicts;
+using Commander.Samples;
+
+namespace Commander.Judging.Tests.Charts;
+
+public class WordsTests
+{
+    [Theory]
+    [InlineData(25.3, "%", "25.3 %")]
+    [InlineData(0.5, "%", "0.5 %")]
+    [InlineData(1850, "ms", "1850 ms")]
+    [InlineData(0.00001, "%", "0 %")]
+    [InlineData(-0.0001, "%", "0 %")]
+    [InlineData(1250000, "count", "1.25 M")]
+    [InlineData(double.NaN, "%", "–")]
+    public void A_level_has_three_digits_and_its_unit(double level, string unit, string text) => Figures.Level(level, unit).ShouldBe(text);
+
+    [Theory]
+    [InlineData(24.8, "%", "+24.8 pp")]
+    [InlineData(-14, "ms", "−14 ms")]
+    [InlineData(0, "ms", "0 ms")]
+    public void A_difference_has_its_sign(double difference, string unit, string text) => Figures.Difference(difference, unit).ShouldBe(text);
+
+    [Theory]
+    [InlineData(0, "0 ms")]
+    [InlineData(0.012, "12 ms")]
+    [InlineData(2.25, "2.25 s")]
+    [InlineData(11.64, "11.6 s")]
+    [InlineData(59.99, "1 min")]
+    [InlineData(250, "4 min 10 s")]
+    [InlineData(7500, "2 h 5 min")]
+    [InlineData(-2, "−2 s")]
+    public void A_duration_has_its_two_largest_units(double seconds, string text) => Figures.Duration(TimeSpan.FromSeconds(seconds)).ShouldBe(text);
+
+    [Fact]
+    public void A_probability_never_claims_certainty()
+    {
+        Figures.Probability(1).ShouldBe("> 99 %");
+        Figures.Probability(0.98).ShouldBe("98 %");
+        Figures.Probability(0).ShouldBe("< 1 %");
+    }
+
+    [Fact]
+    public void Every_state_has_its_sentence()
+    {
+        Headline.Of(Sample.Rollback().Deployment).Sentence.ShouldBe("Rolled back: checkout 1.42.0 in prod: errors 0.5 % → 25.3 %, decided 2.25 s after the start. 1.41.3 serves again, 11.6 s after the order; the metrics have recovered.");
+        Headline.Of(Sample.Continue().Deployment).Word.ShouldBe("Continue");
+        Headline.Of(Sample.Watching().Deployment).Word.ShouldBe("Watching");
+        Headline.Of(Sample.OnHold().Deployment).Word.ShouldBe("No verdict");
+        var rollback = Sample.Rollback().Deployment;
+        Word(rollback with { Actions = [rollback.Actions[0] with { State = "running", FinishedAt = null }] }).ShouldBe("Rolling back");
+        Word(rollback with { Actions = [rollback.Actions[0] with { State = "failed" }] }).ShouldBe("Rollback failed");
+        Word(rollback with { Actions = [rollback.Actions[0] with { State = "refused" }] }).ShouldBe("Rollback refused");
+        Word(rollback with { Actions = [], State = "waiting_for_person", ClosedReason = null }).ShouldBe("Roll back?");
+        Word(rollback with { Actions = [], State = "observing", ClosedReason = null }).ShouldBe("Should roll back");
+        Word(rollback with { Actions = [] }).ShouldBe("Should have rolled back");
+        Word(Sample.Deployment("dep-1", "a", "1", null, "queued", null)).ShouldBe("Queued");
+        Word(Sample.Deployment("dep-1", "a", "1", null, "closed", "superseded")).ShouldBe("Superseded");
+        Word(Sample.Deployment("dep-1", "a", "1", null, "closed", "failed")).ShouldBe("Watch failed");
+
+        static string Word(Deployment deployment) => Headline.Of(deployment).Word;
+    }
+
+    [Fact]
+    public void Carrying_on_needs_the_interval_inside_the_tolerance_and_no_evidence_of_harm()
+    {
+        var bad = Requirement.Of(Sample.Rollback().Deployment.Verdict!.Findings[0], Sample.Policy.Metrics[0]);
+        bad.ShouldBe(
+        [
+            new Requirement(false, "surely less than 1 pp worse (could be +33.2 pp)"),
+            new Requirement(false, "evidence of harm at most 0.3 (6.2; 1 is an alarm)"),
+            new Requirement(false, "objective at most 1 %"),
+        ]);
+        Requirement.Of(Sample.Continue().Deployment.Verdict!.Findings[0], Sample.Policy.Metrics[0]).ShouldAllBe(r => r.Holds == true);
+        Requirement.Of(Sample.NoData().Deployment.Verdict!.Findings[0], Sample.Policy.Metrics[0]).ShouldAllBe(r => r.Holds == null);
+    }
+
+    [Fact]
+    public void A_report_is_one_file_with_everything_inside()
+    {
+        var (deployment, evidence) = Sample.Rollback();
+
+        var html = Report.Html(deployment, evidence, Sample.Policy);
+
+        html.ShouldStartWith("<!doctype html>");
+        html.ShouldNotContain("src=");
+        html.ShouldNotContain("href=");
+        html.ShouldContain("<h1>Rolled back</h1>");
+        html.ShouldContain("✗ surely less than 1 pp worse");
+        Report.Html(deployment, null).ShouldContain("no longer kept");
+    }
+}

@@ -1,0 +1,62 @@
+using Commander.Judging.Statistics;
+using Commander.Judging.Tests.Simulated;
+
+namespace Commander.Judging.Tests.Statistics;
+
+public class DispersionTests
+{
+    [Theory]
+    [InlineData(1)]
+    [InlineData(5)]
+    public void Errors_in_bursts_scatter_by_the_size_of_a_burst(int burst)
+    {
+        var noise = new Noise(1);
+        var (steady, neighbours) = (new Dispersion(), new Burstiness());
+        for (var tick = 0; tick < 4000; tick++)
+        {
+            var bad = burst * noise.Poisson(4.0 / burst);
+            steady.Add(bad, 1000);
+            neighbours.Add(bad, 1000);
+        }
+        (steady.ChiSquare / steady.Freedom).ShouldBe(burst, 0.1 * burst);
+        neighbours.Value.ShouldBe(burst, 0.15 * burst);
+    }
+
+    [Fact]
+    public void Fewer_than_ten_ticks_are_taken_to_scatter_twice()
+    {
+        var few = new Dispersion();
+        for (var tick = 0; tick < 9; tick++)
+        {
+            few.Add(1, 100);
+        }
+        Dispersion.Upper(few, default).ShouldBe(2);
+        few.Add(1, 100);
+        Dispersion.Upper(few, default).ShouldBeInRange(1, 2.5);
+    }
+
+    [Fact]
+    public void A_step_that_stays_is_no_burst_but_one_that_goes_is()
+    {
+        var (step, burst) = (new Burstiness(), new Burstiness());
+        for (var tick = 0; tick < 40; tick++)
+        {
+            step.Add(tick < 10 ? 0 : 20, 100);
+            burst.Add(tick is 10 or 20 or 30 ? 20 : 0, 100);
+        }
+        step.Value.ShouldBeLessThan(2);
+        burst.Value.ShouldBeGreaterThan(10);
+    }
+
+    [Fact]
+    public void Nothing_bad_and_nothing_good_are_both_steady()
+    {
+        var (none, all) = (new Dispersion(), new Dispersion());
+        for (var tick = 0; tick < 20; tick++)
+        {
+            none.Add(0, 50);
+            all.Add(50, 50);
+        }
+        Dispersion.Mean(none, all).ShouldBe(1);
+    }
+}

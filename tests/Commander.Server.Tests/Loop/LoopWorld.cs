@@ -1,0 +1,232 @@
+using System.Collections.Concurrent;
+using Commander.Judging.Evidence;
+using Commander.Judging.Models;
+using Commander.Judging.Policies;
+using Commander.Judging.Verdicts;
+using Commander.Server.Acting.Rollback;
+using Commander.Server.Loop;
+using Commander.Server.Sources;
+using Commander.Server.Storage;
+using Commander.Server.Storage.Sqlite;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
+using Reading = Commander.Judging.Evidence.Reading;
+
+namespace Commander.Server.Tests.Loop;
+
+/// <summary>The loop without Orleans: a real store in a folder of its own, a clock that the test turns, a source and a platform whose truth the test sets.</summary>
+internal sealed class LoopWorld : IAsyncDisposable
+{
+    public const string PolicyText = """
+        sources:
+          truth: { type: scrape, targets: { candidate: 'http://127.0.0.1:1/metrics', control: 'http://127.0.0.1:1/metrics' } }
+        services:
+          checkout:
+            source: truth
+            metrics:
+              errors: { kind: ratio, bad: 'requests_total{version="{{version}}",code=~"5.."}', total: 'requests_total{version="{{version}}"}', tolerance: 1pp, objective: 1%, critical: true }
+            watch: { step: 1s, lag: 0s, min: 10s, max: 2m, reference: 30s, after: 3m, warmup: { latency: 2s } }
+            act: { autonomy: enforce, rollback: { type: webhook, url: 'http://127.0.0.1:1/rollback' }, late: enforce, ask_for: 1m, cooldown: 0s, irreversible: [migration] }
+        """;
+
+    private readonly string _folder = Directory.CreateTempSubdirectory("commander-loop-").FullName;
+    private SqliteStore? _store;
+    private DeploymentDesk? _desk;
+    private Owners? _owners;
+
+    public FakeTimeProvider Clock { get; } = new(new DateTimeOffset(2026, 11, 23, 10, 30, 0, TimeSpan.Zero));
+
+    public TruthSource Source { get; }
+
+    public Platform Platform { get; } = new();
+
+    public PolicySet Policies { get; private set; }
+
+    public DeploymentDesk Desk => _desk!;
+
+    public IFactStore Store => _store!;
+
+    public LoopParts Parts { get; private set; } = null!;
+
+    private LoopWorld(string policy)
+    {
+        var read = PolicyReader.Read(policy, "policy.yaml");
+        Policies = read.Policies ?? throw new InvalidOperationException(string.Join('\n', read.Errors));
+        Source = new TruthSource(Clock, Platform);
+    }
+
+    public static async Task<LoopWorld> Begin(string? policy = null)
+    {
+        var world = new LoopWorld(policy ?? PolicyText);
+        await world.Open();
+        return world;
+    }
+
+    /// <summary>As after a restart or kill: everything in memory is gone, the folder stays.</summary>
+    public async Task Restart()
+    {
+        await Close();
+        await Open();
+    }
+
+    private async Task Open()
+    {
+        _store = SqliteStore.Open(_folder, Clock, NullLogger.Instance);
+        var pins = await PinBook.Open(_store, Policies, Model.Shipped, Clock, CancellationToken.None);
+        Parts = new LoopParts(
+            _store,
+            pins,
+            new SourceBook(new Dictionary<string, ISource>(StringComparer.Ordinal) { ["truth"] = Source }),
+            new TargetBook(_ => Platform),
+            new LiveEvents(),
+            Clock,
+            new LoopLimits(),
+            id => "http://127.0.0.1:5080/d/" + id,
+            NullLogger.Instance);
+        _owners = new Owners(Parts);
+        _desk = new DeploymentDesk(Parts, _owners, new WakeQueue(_store, _owners, Clock, NullLogger<WakeQueue>.Instance), new DeploymentId(Clock));
+    }
+
+    private async Task Close()
+    {
+        await _owners!.DisposeAsync();
+        await _store!.DisposeAsync();
+    }
+
+    public async Task<Deployment> Announce(string version, string? previous = "1.0.0", string service = "checkout", IReadOnlyDictionary<string, double>? metrics = null, IReadOnlyDictionary<string, string>? labels = null)
+    {
+        var announcing = new Announcing(service, "prod", version, previous, null, null, null, null, labels ?? new Dictionary<string, string>(StringComparer.Ordinal), "release", metrics, "test", null, new byte[32]);
+        var (_, deployment) = await Desk.Announce(announcing, CancellationToken.None);
+        return deployment!;
+    }
+
+    /// <summary>Wakes the owners of these deployments when they are due and turns the clock on to the next, until the condition holds or a bound on simulated time is reached.</summary>
+    public async Task<Deployment> Run(string id, Func<Deployment, bool> until, TimeSpan? longest = null)
+    {
+        var end = Clock.GetUtcNow() + (longest ?? TimeSpan.FromMinutes(10));
+        while (true)
+        {
+            var next = await _owners!.Loop(id).Wake(CancellationToken.None);
+            var deployment = await Get(id);
+            if (until(deployment))
+                return deployment;
+            Clock.GetUtcNow().ShouldBeLessThan(end, $"{id} is still {deployment.State}, {deployment.Verdict?.Decision}: {deployment.Verdict?.Reasoning}");
+            var wait = (next ?? throw new InvalidOperationException($"{id} is closed ({deployment.ClosedReason})")) - Clock.GetUtcNow();
+            Clock.Advance(wait > TimeSpan.Zero ? wait : TimeSpan.FromMilliseconds(1));
+        }
+    }
+
+    public async Task<Deployment> Get(string id) => (await Desk.Get(id, CancellationToken.None))!;
+
+    public async Task<IReadOnlyList<Fact>> Facts(string id) => await Desk.Facts(id, 0, 2000, CancellationToken.None);
+
+    public async ValueTask DisposeAsync()
+    {
+        await Close();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    private sealed class Owners(LoopParts parts) : IOwners, IAsyncDisposable
+    {
+        private readonly ConcurrentDictionary<string, OwnedLoop> _loops = new(StringComparer.Ordinal);
+
+        public OwnedLoop Loop(string id) => _loops.GetOrAdd(id, key => new OwnedLoop(parts, key));
+
+        public IOwner Of(string deployment) => new Owner(Loop(deployment));
+
+        public async ValueTask DisposeAsync()
+        {
+            foreach (var loop in _loops.Values)
+                await loop.DisposeAsync();
+        }
+
+        private sealed class Owner(OwnedLoop loop) : IOwner
+        {
+            public Task Wake(CancellationToken cancel) => loop.Wake(cancel);
+
+            public Task<byte[]?> Document(CancellationToken cancel) => loop.Document(cancel);
+
+            public Task<byte[]> Ask(byte[] command, CancellationToken cancel) => loop.Ask(command, cancel);
+        }
+    }
+}
+
+/// <summary>A service under steady traffic: per version an error share, counted exactly by the questions' own instants.</summary>
+internal sealed class TruthSource(FakeTimeProvider clock, Platform platform) : ISource
+{
+    /// <summary>Requests a second of each serving version.</summary>
+    public double Rate { get; set; } = 100;
+
+    public ConcurrentDictionary<string, double> ErrorShare { get; } = new(StringComparer.Ordinal);
+
+    public HashSet<string> Silent { get; } = new(StringComparer.Ordinal);
+
+    public Quality? Broken { get; set; }
+
+    public Task<Reading[]> Observe(IReadOnlyList<Question> questions, CancellationToken cancel) =>
+        Task.FromResult(questions.Select(q => Answer(q, q.From, q.To)).ToArray());
+
+    public Task<Reading[][]> Past(IReadOnlyList<Question> questions, int points, CancellationToken cancel) =>
+        Task.FromResult(questions.Select(q =>
+        {
+            var width = (q.To - q.From) / points;
+            return Enumerable.Range(0, points).Select(p => Answer(q, q.From + (p * width), q.From + ((p + 1) * width))).ToArray();
+        }).ToArray());
+
+    public bool RemembersPast => true;
+
+    private Reading Answer(Question question, DateTimeOffset from, DateTimeOffset to)
+    {
+        if (Broken is { } quality)
+            return Reading.Missing(quality, "the test broke it");
+        (to <= clock.GetUtcNow()).ShouldBeTrue("a tick is asked for after its end");
+        var version = question.Query.Split("version=\"")[1].Split('"')[0];
+        if (Silent.Contains(version) || (platform.RolledBackFrom.Contains(version) && question.Arm == Arm.Candidate))
+            return new Reading(Quality.Value, 0, 0, null, to.ToUnixTimeMilliseconds());
+        var share = ErrorShare.GetValueOrDefault(version, 0.001);
+        double Count(DateTimeOffset at) => Math.Floor((at - DateTimeOffset.UnixEpoch).TotalSeconds * Rate);
+        double Bad(DateTimeOffset at) => Math.Floor(Count(at) * share);
+        return new Reading(Quality.Value, Bad(to) - Bad(from), Count(to) - Count(from), null, to.ToUnixTimeMilliseconds());
+    }
+}
+
+/// <summary>A platform that counts what took effect.</summary>
+internal sealed class Platform : IRollbackTarget
+{
+    private readonly HashSet<string> _keys = new(StringComparer.Ordinal);
+
+    public string Serving { get; set; } = "candidate";
+
+    public HashSet<string> RolledBackFrom { get; } = new(StringComparer.Ordinal);
+
+    public List<RollbackOrder> Orders { get; } = [];
+
+    public int Effects => _keys.Count;
+
+    public Func<RollbackOrder, OrderResult?>? Intercept { get; set; }
+
+    public bool Unreachable { get; set; }
+
+    public bool Settled { get; set; } = true;
+
+    public string Name => "platform:checkout";
+
+    public Task<PlatformState> Look(string service, string environment, CancellationToken cancel) =>
+        Task.FromResult(Unreachable ? new PlatformState(false, null, false, null, "the platform cannot be reached") : new PlatformState(true, Serving, Settled, null, $"{Serving} serves"));
+
+    public Task<OrderResult> Order(RollbackOrder order, CancellationToken cancel)
+    {
+        Orders.Add(order);
+        if (Unreachable)
+            return Task.FromResult(new OrderResult(false, false, "the platform cannot be reached"));
+        if (Intercept?.Invoke(order) is { } instead)
+            return Task.FromResult(instead);
+        if (_keys.Add(order.Key))
+        {
+            Serving = order.TargetVersion;
+            RolledBackFrom.Add(order.Version);
+        }
+
+        return Task.FromResult(new OrderResult(true, false, $"back to {order.TargetVersion}"));
+    }
+}
