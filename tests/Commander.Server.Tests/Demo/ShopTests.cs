@@ -125,7 +125,12 @@ public sealed class ShopTests : IAsyncLifetime
     private Task<(HttpStatusCode Status, string Message)> Order(string key, string version, string target) =>
         Post(key, JsonSerializer.SerializeToUtf8Bytes(new Dictionary<string, string>(StringComparer.Ordinal)
         {
-            ["key"] = key, ["deployment"] = "dep-1", ["service"] = "shop", ["environment"] = "demo", ["version"] = version, ["target_version"] = target,
+            ["key"] = key,
+            ["deployment"] = "dep-1",
+            ["service"] = "shop",
+            ["environment"] = "demo",
+            ["version"] = version,
+            ["target_version"] = target,
         }));
 
     private async Task<(HttpStatusCode Status, string Message)> Post(string key, byte[] body, string secret = Secret, int minutesAgo = 0)
