@@ -16,7 +16,7 @@ public static class Report
         h1{font-size:2rem;line-height:1.15;margin:0 0 .25rem}h2{font-size:1.05rem;margin:2.25rem 0 .5rem}.lead{font-size:1.15rem;margin:.25rem 0}.soft{color:var(--soft)}
         .Bad h1{color:var(--bad)}.Good h1{color:var(--good)}.Ask h1{color:var(--ask)}.Calm h1{color:var(--calm)}
         .all{width:100%;border-collapse:collapse}.all th,.all td{text-align:left;vertical-align:top;padding:.4rem .8rem .4rem 0;border-top:1px solid var(--rule)}.all th{font-weight:600}
-        .scroll{overflow-x:auto}.m{border-top:1px solid var(--rule);padding:1rem 0}code{font:12.5px/1.5 ui-monospace,monospace;overflow-wrap:anywhere}
+        .f td:nth-child(-n+5){white-space:nowrap}.scroll{overflow-x:auto}.m{border-top:1px solid var(--rule);padding:1rem 0}code{font:12.5px/1.5 ui-monospace,monospace;overflow-wrap:anywhere}
         """;
 
     /// <summary>The source expression under which a Content-Security-Policy lets the report's own style sheet pass.</summary>
@@ -143,7 +143,7 @@ public static class Report
 
     private static void Findings(Markup html, Verdict verdict, Policy? policy)
     {
-        html.Raw("<div class=\"scroll\"><table class=\"all\"><tr><th>metric<th>old<th>new<th>difference<th>interval<th>verdict<th>what carrying on needs");
+        html.Raw("<div class=\"scroll\"><table class=\"all f\"><tr><th>metric<th>old<th>new<th>difference<th>interval<th>verdict<th>what carrying on needs");
         foreach (var f in verdict.Findings)
         {
             html.Raw("<tr>").Element("th", f.Metric).Element("td", Figures.Level(f.Reference, f.Unit)).Element("td", Figures.Level(f.Candidate, f.Unit))
