@@ -14,7 +14,7 @@ public static class MetricFigure
     private const int MaxRows = 60;
 
     /// <summary>The chart's title stands to the left of this.</summary>
-    private const double TitleEnds = 140;
+    private const double TitleEnds = 116;
 
     /// <summary>Draws the figure as HTML with inline SVG. Everything that comes from outside is escaped; no style attributes, no scripts.</summary>
     /// <param name="deployment">Whose metric it is: start, marks and names of the versions.</param>

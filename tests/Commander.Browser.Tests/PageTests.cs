@@ -1,4 +1,3 @@
-using System.IO.Compression;
 using System.Net;
 using System.Text;
 using System.Text.RegularExpressions;
@@ -6,8 +5,11 @@ using Commander.Judging.Evidence;
 using Commander.Judging.Verdicts;
 using Commander.Samples;
 using Commander.Server.Dashboard;
+using Commander.Server.Dashboard.Live;
 using Commander.Server.Storage;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Time.Testing;
 
 namespace Commander.Browser.Tests;
 
@@ -148,7 +150,7 @@ public partial class PageTests
             var html = await client.GetStringAsync(from);
             foreach (Match match in Links().Matches(html))
             {
-                var target = new Uri(from, WebUtility.HtmlDecode(match.Groups[1].Value));
+                var target = new Uri(from, WebUtility.HtmlDecode(match.Groups["v"].Value));
                 // The API is mapped by Api/, the shop and the change live elsewhere.
                 if (target.Authority != from.Authority || target.AbsolutePath.Contains("/api/", StringComparison.Ordinal) || !looked.Add(target.GetLeftPart(UriPartial.Query)))
                 {
@@ -186,7 +188,7 @@ public partial class PageTests
     {
         await using var server = await SampleServer.Start();
         using var client = Client(server);
-        var token = Token().Match(await client.GetStringAsync("d/" + RolledBack)).Groups[1].Value;
+        var token = Token().Match(await client.GetStringAsync("d/" + RolledBack)).Groups["v"].Value;
 
         using var answer = await client.PostAsync($"d/{RolledBack}/rollback", new FormUrlEncodedContent([new("__RequestVerificationToken", token)]));
 
@@ -199,7 +201,7 @@ public partial class PageTests
     {
         await using var server = await SampleServer.Start();
         using var client = Client(server);
-        var token = Token().Match(await client.GetStringAsync("d/" + Watching)).Groups[1].Value;
+        var token = Token().Match(await client.GetStringAsync("d/" + Watching)).Groups["v"].Value;
 
         using var answer = await client.PostAsync($"d/{Watching}/rollback", new FormUrlEncodedContent([new("__RequestVerificationToken", token), new("reason", new string('x', 100_000))]));
 
@@ -255,8 +257,8 @@ public partial class PageTests
         while (next is not null)
         {
             var html = await client.GetStringAsync(next);
-            seen.AddRange(Rows().Matches(html).Select(m => m.Groups[1].Value));
-            next = Next().Match(html) is { Success: true } more ? WebUtility.HtmlDecode(more.Groups[1].Value) : null;
+            seen.AddRange(Rows().Matches(html).Select(m => m.Groups["v"].Value));
+            next = Next().Match(html) is { Success: true } more ? WebUtility.HtmlDecode(more.Groups["v"].Value) : null;
         }
 
         seen.ShouldBe(many.Select(m => m.Item1.Id).OrderDescending(StringComparer.Ordinal));
@@ -279,7 +281,7 @@ public partial class PageTests
         Ids(await client.GetStringAsync("?q=verdict:continue")).ShouldBeEmpty();
         (await client.GetStringAsync("?q=verdict:maybe")).ShouldContain("verdict:maybe is not known; write verdict:rollback");
 
-        static List<string> Ids(string html) => [.. Rows().Matches(html).Select(m => m.Groups[1].Value)];
+        static List<string> Ids(string html) => [.. Rows().Matches(html).Select(m => m.Groups["v"].Value)];
     }
 
     [Fact]
@@ -312,9 +314,44 @@ public partial class PageTests
         }
 
         server.Deployments.Listeners.ShouldBe(0);
-        server.Services.GetRequiredService<Server.Dashboard.Live.LiveStream>().Listeners.ShouldBe(0);
+        server.Services.GetRequiredService<LiveStream>().Listeners.ShouldBe(0);
         using var bad = await client.GetAsync("live?deployment=%3Cscript%3E");
         bad.StatusCode.ShouldBe(HttpStatusCode.BadRequest);
+    }
+
+    [Fact]
+    public async Task A_quiet_stream_shows_every_fifteen_seconds_that_it_is_alive()
+    {
+        await using var server = await SampleServer.Start();
+        var clock = new FakeTimeProvider();
+        var stream = new LiveStream(server.Deployments, clock, server.Services.GetRequiredService<IHostApplicationLifetime>());
+        await using var events = stream.Events(Watching, TestContext.Current.CancellationToken).GetAsyncEnumerator();
+
+        (await events.MoveNextAsync()).ShouldBeTrue();
+        var next = events.MoveNextAsync().AsTask();
+        clock.Advance(TimeSpan.FromSeconds(14));
+        next.IsCompleted.ShouldBeFalse();
+        clock.Advance(TimeSpan.FromSeconds(1));
+
+        (await next.WaitAsync(TimeSpan.FromSeconds(5), TestContext.Current.CancellationToken)).ShouldBeTrue();
+        events.Current.EventType.ShouldBe("alive");
+    }
+
+    [Fact]
+    public async Task The_stream_of_all_deployments_leaves_ticks_out()
+    {
+        await using var server = await SampleServer.Start();
+        var stream = server.Services.GetRequiredService<LiveStream>();
+        await using var events = stream.Events(null, TestContext.Current.CancellationToken).GetAsyncEnumerator();
+        (await events.MoveNextAsync()).ShouldBeTrue();
+        var (watching, evidence) = Sample.Watching();
+
+        server.Deployments.Put(watching, evidence, "tick");
+        server.Deployments.Put(watching, evidence, "verdict");
+
+        (await events.MoveNextAsync()).ShouldBeTrue();
+        events.Current.EventType.ShouldBe("verdict");
+        events.Current.Data.ShouldBe(Watching);
     }
 
     [Fact]
@@ -342,7 +379,7 @@ public partial class PageTests
         var moments = Timeline.Of(deployment, facts);
 
         moments.Select(m => m.Step).ShouldBe([1, 5, 5, 7, 7, 8]);
-        moments[4].Took.ShouldBe(TimeSpan.FromSeconds(11.64));
+        moments[4].Took!.Value.TotalMilliseconds.ShouldBe(11_640, 1);
         Timeline.Progress(deployment, moments).Count(p => p is not null).ShouldBe(8);
     }
 
@@ -366,15 +403,15 @@ public partial class PageTests
         return client;
     }
 
-    [GeneratedRegex("(?:href|src|data-stream|data-fragment|data-poll)=\"([^\"#]+)", RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex("(?:href|src|data-stream|data-fragment|data-poll)=\"(?<v>[^\"#]+)", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Links();
 
-    [GeneratedRegex("name=\"__RequestVerificationToken\" value=\"([^\"]+)", RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex("name=\"__RequestVerificationToken\" value=\"(?<v>[^\"]+)", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Token();
 
-    [GeneratedRegex("<li id=\"r-([^\"]+)", RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex("<li id=\"r-(?<v>[^\"]+)", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Rows();
 
-    [GeneratedRegex("rel=\"next\" href=\"([^\"]+)", RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex("rel=\"next\" href=\"(?<v>[^\"]+)", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Next();
 }

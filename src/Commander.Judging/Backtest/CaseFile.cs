@@ -211,6 +211,7 @@ public static class CaseFile
         var seen = 0u;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
+            place.Field = own;
             var field = Field(ref reader, ref seen, ref place, "unit", "kind", "family", "baseline", "candidate", "control", "seasonal", "seasonal_week", "direction");
             place.Field = own + "." + field;
             reader.Read();

@@ -114,7 +114,7 @@ internal static class Findings
             case MetricKind.Histogram:
                 return Display.Round(Quantile(metric, state, state.Count.Histogram.Before));
             default:
-                return state.Level.Base.Count > 0 ? Display.Round(Levels.Value(metric, state.Level.Median)) : null;
+                return state.Level.Sealed != 0 && state.Level.Base.Count > 0 ? Display.Round(Levels.Value(metric, state.Level.Median)) : null;
         }
     }
 

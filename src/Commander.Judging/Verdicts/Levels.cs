@@ -247,7 +247,8 @@ internal static class Levels
         }
     }
 
-    private static void Seal(MetricPolicy metric, ref LevelState level)
+    /// <summary>Makes the medians of the past, once until more of it comes.</summary>
+    public static void Seal(MetricPolicy metric, ref LevelState level)
     {
         if (level.Sealed != 0)
         {

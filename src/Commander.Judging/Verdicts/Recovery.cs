@@ -93,6 +93,10 @@ internal static class Recovery
         {
             return;
         }
+        if (metric.Kind == MetricKind.Gauge)
+        {
+            Levels.Seal(metric, ref state.Level);
+        }
         head.Recovered = metric.Kind == MetricKind.Gauge ? Level(metric, state) : Share(metric, state);
         (head.RecoveryBad, head.RecoveryTotal, head.RecoveryTicks) = (0, 0, 0);
     }

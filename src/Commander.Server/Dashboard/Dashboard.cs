@@ -1,6 +1,7 @@
 using System.IO.Compression;
 using Commander.Server.Dashboard.Live;
 using Microsoft.AspNetCore.ResponseCompression;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace Commander.Server.Dashboard;
 
@@ -16,6 +17,7 @@ internal static class DashboardRoutes
             o.Cookie.SameSite = SameSiteMode.Strict;
             o.Cookie.HttpOnly = true;
         });
+        services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<Assets>();
         services.AddSingleton<LiveStream>();
         services.AddScoped<Views>();

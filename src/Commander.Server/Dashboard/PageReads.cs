@@ -110,7 +110,7 @@ internal static class PageReads
         var page = await Loop(http).List(new(BeforeId: id, Limit: 1), http.RequestAborted);
         return page.Items.Count > 0
             ? Results.Redirect("../" + page.Items[0].Id)
-            : Say(http, StatusCodes.Status404NotFound, "This is the oldest deployment", "d/" + id);
+            : Say(http, "This is the oldest deployment", "d/" + id);
     }
 
     public static async Task<IResult> Newer(HttpContext http)
@@ -129,7 +129,7 @@ internal static class PageReads
             {
                 if (string.CompareOrdinal(deployment.Id, id) <= 0)
                 {
-                    return newer is null ? Say(http, StatusCodes.Status404NotFound, "This is the newest deployment", "d/" + id) : Results.Redirect("../" + newer);
+                    return newer is null ? Say(http, "This is the newest deployment", "d/" + id) : Results.Redirect("../" + newer);
                 }
 
                 newer = deployment.Id;
@@ -143,7 +143,7 @@ internal static class PageReads
             }
         }
 
-        return Say(http, StatusCodes.Status404NotFound, "The next deployment is too far away; find it in the list", "d/" + id);
+        return Say(http, "The next deployment is too far away; find it in the list", "d/" + id);
     }
 
     public static async Task<IResult> Replay(HttpContext http)
@@ -184,10 +184,11 @@ internal static class PageReads
 
     internal static Views Views(HttpContext http) => http.RequestServices.GetRequiredService<Views>();
 
-    private static IResult Say(HttpContext http, int status, string heading, string back)
+    /// <summary>There is nothing further in that direction: an answer, not a mistake of whoever asked.</summary>
+    private static IResult Say(HttpContext http, string heading, string back)
     {
         Views(http).Message.Back = back;
-        return PageAnswer.Message(http, status, heading);
+        return PageAnswer.Message(http, StatusCodes.Status200OK, heading);
     }
 
     private static string Title(Headline head) => $"{head.Word}: {head.What}";

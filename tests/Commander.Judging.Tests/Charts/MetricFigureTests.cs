@@ -22,6 +22,7 @@ public class MetricFigureTests
         html.ShouldContain("role=\"img\"");
         html.ShouldContain(">tolerance</text>");
         html.ShouldContain(">start</text>");
+        html.ShouldContain(">ROLLBACK</text>");
     }
 
     [Fact]

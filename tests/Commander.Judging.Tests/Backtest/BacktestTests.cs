@@ -1,0 +1,128 @@
+using System.Text;
+using Commander.Judging.Backtest;
+using Case = Commander.Judging.Backtest.Case;
+
+namespace Commander.Judging.Tests.Backtest;
+
+public class BacktestTests(ITestOutputHelper output)
+{
+    // The contract's two cases, word by word.
+    private const string Cases =
+        """
+        {"id": "bad-1", "source": "example", "change_time": 1700000000, "step_seconds": 60, "restarted": true, "metrics": {"requests": {"unit": "count", "baseline": [1200, 1180, 1210, 1195], "candidate": [600, 610, 590], "control": [605, 600, 598]}, "errors": {"unit": "count", "baseline": [5, 6, 4, 5], "candidate": [31, 30, 28], "control": [2, 3, 2]}, "latency_p95": {"unit": "ms", "baseline": [120, 118, 125, 121], "candidate": [131, 128, 130], "control": [119, 122, 120]}}, "label": "BAD", "fault": "errors", "group": "example"}
+        {"id": "good-1", "source": "example", "change_time": 1700000600, "step_seconds": 60, "restarted": false, "metrics": {"requests": {"unit": "count", "baseline": [1200, 1180, 1210, 1195], "candidate": [1190, null, 1205]}, "errors": {"unit": "count", "baseline": [5, 6, 4, 5], "candidate": [5, null, 6]}}, "label": "GOOD", "group": "example"}
+        """;
+
+    private static List<Case> Read() => CaseFile.Read(new MemoryStream(Encoding.UTF8.GetBytes(Cases))).ToList();
+
+    [Fact]
+    public void The_contract_s_bad_case_is_rolled_back_after_one_tick_and_the_good_one_is_not()
+    {
+        var lines = Read().ConvertAll(static found => Backtests.Run(found, "commander"));
+        (lines[0].Id, lines[0].Decision, lines[0].Tick, lines[0].DelaySeconds).ShouldBe(("bad-1", "ROLLBACK", 1, 60d));
+        var finding = lines[0].Findings[0];
+        (finding.Metric, finding.Candidate, finding.Reference, finding.Difference, finding.ReferenceArm, finding.Verdict, finding.Reason)
+            .ShouldBe(("errors", 5.2, 0.3, 4.8, "control", "worse", "4.8 pp worse than control, tolerance 1 pp"));
+        (lines[1].Decision == "ROLLBACK", lines[1].Tick, lines[1].DelaySeconds).ShouldBe((false, 3, null));
+    }
+
+    [Fact]
+    public void A_judge_is_given_nothing_of_what_is_known_about_a_case()
+    {
+        foreach (var found in Read())
+        {
+            var blind = found with { Label = null, Fault = null, Group = null, Source = "", BelowTolerance = true };
+            foreach (var judge in Backtests.Judges)
+            {
+                var (one, other) = (Backtests.Run(found, judge), Backtests.Run(blind, judge));
+                (other with { Findings = one.Findings }).ShouldBe(one);
+                other.Findings.ShouldBe(one.Findings);
+            }
+        }
+    }
+
+    [Fact]
+    public void The_horizon_ends_a_case_early_and_must_be_a_tick()
+    {
+        Backtests.Run(Read()[1], "commander", horizon: 2).Tick.ShouldBe(2);
+        Should.Throw<RefusedException>(() => Backtests.Run(Read()[1], "commander", horizon: 0)).Place.ShouldBe("horizon");
+        Should.Throw<RefusedException>(() => Backtests.Run(Read()[1], "oracle")).Place.ShouldBe("judge");
+    }
+
+    [Fact]
+    public void The_health_score_rolls_back_below_fifty_at_the_first_such_tick()
+    {
+        var found = CaseFile.Parse(Encoding.UTF8.GetBytes(
+            """{"id":"h","source":"s","change_time":0,"step_seconds":60,"restarted":false,"metrics":{"error_rate":{"unit":"%","baseline":[0],"candidate":[1,30,1]}}}"""), 1);
+        var line = Backtests.Run(found, "health-score");
+        (line.Decision, line.Tick, line.DelaySeconds, line.PBad).ShouldBe(("ROLLBACK", 2, 120d, 0.6));
+        line.Findings.ShouldBeEmpty();
+        Backtests.Run(found, "health-score", horizon: 1).Decision.ShouldBe("CONTINUE");
+    }
+
+    [Fact]
+    public void A_summary_counts_only_rollbacks_as_called_bad_and_keeps_hold_and_small_effects_apart()
+    {
+        var summary = new Summary();
+        foreach (var (label, decision, below) in new[]
+        {
+            ("BAD", "ROLLBACK", false), ("BAD", "HOLD", false), ("GOOD", "ROLLBACK", false), ("GOOD", "CONTINUE", false), ("GOOD", "HOLD", false), ("BAD", "ROLLBACK", true), (null, "ROLLBACK", false),
+        })
+        {
+            var recording = new Recording(0, 60, false, []);
+            summary.Add(new Case("c", "s", recording, label, null, null, below), new BacktestLine("c", decision, 2, decision == "ROLLBACK" ? 120 : null, 0.9, 0.9, []));
+        }
+        var row = summary.Rows[0];
+        (row.TruePositives, row.FalsePositives, row.FalseNegatives, row.TrueNegatives, row.Hold).ShouldBe((1, 1, 1, 2, 2));
+        (row.BelowTolerance, row.BelowToleranceRolledBack, row.Unlabelled, row.MedianDelaySeconds).ShouldBe((1, 1, 1, 120d));
+        (row.Precision.Value, row.Recall.Value, row.F1).ShouldBe((0.5, 0.5, 0.5));
+        row.FalseAlarmRate.Value!.Value.ShouldBe(1 / 3.0, 1e-12);
+        summary.Rows[^1].Source.ShouldBe("all");
+        summary.ToString().ShouldContain("all");
+    }
+
+    [Fact]
+    public void Wilson_s_interval_is_the_textbook_s()
+    {
+        var share = Share.Of(3, 10);
+        share.Low.ShouldBe(0.1078, 1e-4);
+        share.High.ShouldBe(0.6032, 1e-4);
+        Share.Of(0, 0).Value.ShouldBeNull();
+    }
+
+    [Theory]
+    [InlineData("canary-rollouts", 20, 0.88, 0.06)]
+    [InlineData("petshop-issues", 3, 0.60, 0.03)]
+    [InlineData("microservice-faults", 6, 0.70, 0.03)]
+    [InlineData("diurnal-injected", 60, 0.80, 0.04)]
+    public void The_data_sets_beside_the_repository_are_judged_no_worse_than_known(string file, int horizon, double f1, double falseAlarms)
+    {
+        var path = Beside(Path.Combine("shared", "data", file + ".jsonl"));
+        Assert.SkipWhen(path is null, "the data sets do not lie beside the repository");
+        var (summary, score) = (new Summary(), new Summary());
+        using var stream = File.OpenRead(path!);
+        foreach (var found in CaseFile.Read(stream))
+        {
+            summary.Add(found, Backtests.Run(found, "commander", horizon: horizon));
+            score.Add(found, Backtests.Run(found, "health-score", horizon: horizon));
+        }
+        output.WriteLine(summary.ToString());
+        var row = summary.Rows[^1];
+        row.F1!.Value.ShouldBeGreaterThanOrEqualTo(f1);
+        row.FalseAlarmRate.Value!.Value.ShouldBeLessThanOrEqualTo(falseAlarms);
+        row.F1.Value.ShouldBeGreaterThan(score.Rows[^1].F1 ?? 0);
+    }
+
+    private static string? Beside(string path)
+    {
+        for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
+        {
+            if (File.Exists(Path.Combine(folder.FullName, "Commander.slnx")))
+            {
+                var found = Path.Combine(folder.Parent!.FullName, path);
+                return File.Exists(found) ? found : null;
+            }
+        }
+        return null;
+    }
+}
