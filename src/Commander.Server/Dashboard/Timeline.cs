@@ -1,6 +1,8 @@
 using System.Text.Json;
 using Commander.Charts;
+using Commander.Judging.Evidence;
 using Commander.Judging.Verdicts;
+using Commander.Server.Loop;
 using Commander.Server.Storage;
 
 namespace Commander.Server.Dashboard;
@@ -86,73 +88,89 @@ internal static class Timeline
 
     private static (int Step, string Name) Name(string kind)
     {
-        var word = kind.Split('_', '.', '/', '-')[0];
-        var step = word switch
+        var step = kind switch
         {
-            "received" or "announced" or "joined" or "updated" => 1,
-            "scheduled" or "started" or "queued" or "watching" => 2,
-            "tick" or "ticks" or "observed" => 3,
-            "finding" or "findings" or "compared" or "reference" => 4,
-            "verdict" or "judged" or "opinion" or "no" => 5,
-            "decided" or "decision" or "asked" or "person" => 6,
-            "action" or "intent" or "intended" or "acting" or "acted" or "verified" or "verifying" or "result" or "effect" or "recovered" => 7,
-            "outcome" or "labelled" => 8,
-            "sample" or "learned" or "reward" => 9,
+            FactKind.Received or FactKind.Joined or FactKind.Superseded => 1,
+            FactKind.Pinned => 2,
+            FactKind.Tick => 3,
+            FactKind.Reference => 4,
+            FactKind.Verdict => 5,
+            FactKind.State or FactKind.Person => 6,
+            FactKind.Intent or FactKind.Result => 7,
+            FactKind.Outcome or FactKind.Closed => 8,
             _ => 0,
         };
-        return (step, step == 0 ? char.ToUpperInvariant(kind.Length > 0 ? kind[0] : '?') + kind[Math.Min(1, kind.Length)..].Replace('_', ' ') : Steps[step - 1]);
+        return (step, step == 0 ? char.ToUpperInvariant(kind[0]) + kind[1..].Replace('_', ' ') : Steps[step - 1]);
     }
 
     /// <summary>The measured duration, where the body has one.</summary>
     private static TimeSpan? Took(Fact fact)
     {
         using var body = Body(fact);
-        foreach (var name in (ReadOnlySpan<string>)["took_ms", "duration_ms", "ms"])
-        {
-            if (body?.RootElement is { ValueKind: JsonValueKind.Object } root && root.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out var ms) && ms is >= 0 and < 1e12)
-            {
-                return TimeSpan.FromMilliseconds(ms);
-            }
-        }
-
-        return null;
+        return body?.RootElement is { ValueKind: JsonValueKind.Object } root && root.TryGetProperty("ms", out var value) && value.TryGetDouble(out var ms) && ms is >= 0 and < 1e12
+            ? TimeSpan.FromMilliseconds(ms)
+            : null;
     }
 
-    /// <summary>The body's own words: what it decided, and why; for bodies without such words their plain values.</summary>
+    /// <summary>What the fact says, for a person.</summary>
     private static string Words(Fact fact)
     {
-        using var body = Body(fact);
-        if (body?.RootElement is not { ValueKind: JsonValueKind.Object } root)
+        if (fact.Body is not { } body)
+            return "its body is no longer kept";
+        try
         {
-            return fact.Body is null ? "its body is no longer kept" : "";
+            return Cut(Words(fact.Kind, body));
         }
-
-        // Facts that carry a whole resource say what matters one level down.
-        foreach (var name in (ReadOnlySpan<string>)["verdict", "action", "outcome", "announcement", "announcing"])
+        catch (JsonException)
         {
-            if (root.TryGetProperty(name, out var inner) && inner.ValueKind == JsonValueKind.Object)
-            {
-                root = inner;
-                break;
-            }
+            // A later version's form: the line still says that something happened, and when.
+            return fact.Kind;
         }
-
-        var parts = new List<string>(4);
-        foreach (var name in (ReadOnlySpan<string>)["service", "version", "decision", "kind", "state", "label", "to", "by", "source", "target"])
-        {
-            if (Text(root, name) is { } text)
-            {
-                parts.Add(text);
-            }
-        }
-
-        var why = Text(root, "reason") ?? Text(root, "reasoning") ?? Text(root, "message") ?? Text(root, "note");
-        var what = string.Join(" ", parts.Take(5));
-        return Cut(why is null ? what : what.Length == 0 ? why : $"{what}: {why}");
     }
 
-    private static string? Text(JsonElement root, string name) =>
-        root.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String && value.GetString() is { Length: > 0 } text ? text : null;
+    private static string Words(string kind, byte[] body)
+    {
+        switch (kind)
+        {
+            case FactKind.Received:
+                var received = FactBody.Read<ReceivedBody>(body);
+                return $"{received.Service} {received.Version} in {received.Environment}, announced through {received.Intake}";
+            case FactKind.Joined:
+                return $"announced again through {FactBody.Read<JoinedBody>(body).Intake}: joined";
+            case FactKind.Superseded:
+                var superseded = FactBody.Read<SupersededBody>(body);
+                return $"superseded by {superseded.Version}";
+            case FactKind.Pinned:
+                var pinned = FactBody.Read<PinnedBody>(body);
+                return $"policy {pinned.Policy}, model {pinned.Model}, judge {pinned.Judge}; compared with {pinned.PreviousVersion ?? "the past only"}";
+            case FactKind.Reference:
+                var change = FactBody.Read<ReferenceBody>(body);
+                return $"{change.Reason}: {change.Metric ?? "everything"} is now compared with {change.To.Word()}";
+            case FactKind.Verdict:
+                var verdict = FactBody.Read<Verdict>(body);
+                return $"{verdict.Decision}: {verdict.Reasoning}";
+            case FactKind.State:
+                var state = FactBody.Read<StateBody>(body);
+                var name = state.State.Replace('_', ' ');
+                return state.Note is null ? name : $"{name}: {state.Note}";
+            case FactKind.Person:
+                var person = FactBody.Read<PersonBody>(body);
+                return $"{person.By} says {person.Decision}{(person.Reason is null ? "" : ": " + person.Reason)}";
+            case FactKind.Intent:
+                var intent = FactBody.Read<IntentBody>(body);
+                return $"{intent.Kind} to {intent.TargetVersion ?? "nothing"} intended on {intent.Target}, by {intent.By}";
+            case FactKind.Result:
+                var result = FactBody.Read<ResultBody>(body);
+                return $"{result.State}{(result.Message is null ? "" : ": " + result.Message)}";
+            case FactKind.Outcome:
+                var outcome = FactBody.Read<OutcomeBody>(body);
+                return $"was {outcome.Label}, known from {outcome.Source.Replace('-', ' ')}{(outcome.By is null ? "" : " (" + outcome.By + ")")}";
+            case FactKind.Closed:
+                return $"the watch is closed: {FactBody.Read<ClosedBody>(body).Reason.Replace('_', ' ')}";
+            default:
+                return kind;
+        }
+    }
 
     private static string Cut(string text) => text.Length <= 300 ? text : text[..299] + "…";
 

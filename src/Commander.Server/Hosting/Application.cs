@@ -12,6 +12,7 @@ using Commander.Server.Loop;
 using Commander.Server.Sources;
 using Commander.Server.Storage;
 using Commander.Server.Storage.Sqlite;
+using Microsoft.AspNetCore.DataProtection;
 
 namespace Commander.Server.Hosting;
 
@@ -76,6 +77,8 @@ internal static class Application
             builder.Services.AddSources(policies);
             builder.Services.AddRollbackTargets(secrets);
             builder.Services.AddDashboard();
+            // Forms that are open in a browser stay good across a restart.
+            builder.Services.AddDataProtection().SetApplicationName("Commander").PersistKeysToFileSystem(Directory.CreateDirectory(Path.Combine(options.Data, "keys")));
             builder.Services.AddPageFacts(options, policies);
             if (demo is not null)
                 builder.Services.AddDemo(demo);
