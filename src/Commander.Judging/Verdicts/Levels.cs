@@ -11,7 +11,7 @@ namespace Commander.Judging.Verdicts;
 internal static class Levels
 {
     // A family's say, in the order of Family: what is only indirectly the service's own weighs less.
-    private static ReadOnlySpan<double> Weights => [1, 1, 0.8, 0.8, 0.5, 0.6, 0.3, 0.5];
+    private static readonly double[] Weights = [1, 1, 0.8, 0.8, 0.5, 0.6, 0.3, 0.5];
 
     // So many points of the past, or else of the control, before anything is compared.
     private const int EnoughBase = 2;

@@ -306,7 +306,10 @@ public class StoryTests
         await using var world = await LoopWorld.Begin();
         var id = (await world.Announce("2.0.0", service: "payments", metrics: new Dictionary<string, double>(StringComparer.Ordinal)
         {
-            ["error_rate"] = 25.3, ["memory_usage"] = 88.7, ["response_time"] = 1850, ["cpu_usage"] = 72.4,
+            ["error_rate"] = 25.3,
+            ["memory_usage"] = 88.7,
+            ["response_time"] = 1850,
+            ["cpu_usage"] = 72.4,
         })).Id;
         var closed = await world.Run(id, d => d.State == "closed");
         closed.ClosedReason.ShouldBe("decided");
