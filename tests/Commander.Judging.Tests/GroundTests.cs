@@ -1,7 +1,0 @@
-namespace Commander.Judging.Tests;
-
-public class GroundTests
-{
-    [Fact]
-    public void The_ground_holds() => true.ShouldBeTrue();
-}

@@ -1,7 +1,0 @@
-namespace Commander.Server.Tests;
-
-public class GroundTests
-{
-    [Fact]
-    public void The_ground_holds() => true.ShouldBeTrue();
-}
