@@ -62,7 +62,12 @@ public struct RateRatio
         double sum = 0;
         for (var at = 0; at < Points; at++)
         {
-            sum += Math.Exp((_sums[at] - largest) / dispersion);
+            var behind = (_sums[at] - largest) / dispersion;
+            // Less than a rounding of the sum; and exp is slow where it underflows.
+            if (behind > -40)
+            {
+                sum += Math.Exp(behind);
+            }
         }
         return (largest / dispersion) + Math.Log(sum / Points);
     }

@@ -58,7 +58,6 @@ internal static class Levels
     {
         ref var head = ref state.Head;
         ref var level = ref state.Level;
-        // Of a count the arms have shares that nobody promised: both together are compared with the past.
         var counted = metric.Kind == MetricKind.Count;
         var hasControl = TryLevel(metric, tick[index, Arm.Control], seconds, out var control);
         if (hasControl && !counted)
@@ -79,8 +78,7 @@ internal static class Levels
         head.Seen++;
         head.Last = candidate.Value;
         head.Warming = warming ? 1 : 0;
-        var sum = counted && hasControl ? candidate.Value + tick[index, Arm.Control].Value : candidate.Value;
-        if (warming || !TryLevel(metric, sum, seconds, out var value))
+        if (warming || !TryLevel(metric, candidate.Value, seconds, out var value))
         {
             return;
         }
@@ -107,13 +105,19 @@ internal static class Levels
                 if (TryLevel(metric, tick[index, Arm.Seasonal], seconds, out var season))
                 {
                     var shaped = up - (season - level.SeasonMedian);
-                    up = up * shaped <= 0 ? 0 : Math.Abs(up) < Math.Abs(shaped) ? up : shaped;
+                    up = Nearer(up, shaped);
                 }
                 down = -up;
                 break;
             default:
                 // No reference, or not enough of it: nothing is said.
                 return;
+        }
+        if (counted && hasControl && TryLevel(metric, candidate.Value + tick[index, Arm.Control].Value, seconds, out var both))
+        {
+            // Whether a count is that of an instance or of an arm with a share that nobody promised, it does not say: harm is what is harm either way.
+            up = Nearer(up, up + both - value);
+            down = -up;
         }
         Scale(metric, ref level);
         head.Judged++;
@@ -204,6 +208,9 @@ internal static class Levels
         var log = Math.Log(1 + tolerance.Amount);
         return (log, log);
     }
+
+    // The residual nearer to nothing; nothing when they disagree about the side.
+    private static double Nearer(double one, double other) => one * other <= 0 ? 0 : Math.Abs(one) < Math.Abs(other) ? one : other;
 
     private static void Judge(MetricPolicy metric, ref MetricState state, double up, double down, in Budget budget)
     {
