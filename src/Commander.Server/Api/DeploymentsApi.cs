@@ -135,8 +135,7 @@ internal static class DeploymentsApi
         context.Response.ContentType = "text/event-stream";
         context.Response.Headers.CacheControl = "no-store";
         context.Response.Headers["X-Accel-Buffering"] = "no";
-        await using var news = deployments.Watch(id, cancel).GetAsyncEnumerator(cancel);
-        var next = news.MoveNextAsync().AsTask();
+        await using var news = new News(deployments, id, clock, cancel);
         while (true)
         {
             var facts = await deployments.Facts(id, seq, 500, cancel);
@@ -152,19 +151,10 @@ internal static class DeploymentsApi
             await context.Response.Body.FlushAsync(cancel);
             if (facts.Count > 0)
                 continue;
-            using var pause = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-            if (await Task.WhenAny(next, Task.Delay(Heartbeat, clock, pause.Token)) == next)
-            {
-                await pause.CancelAsync();
-                if (!await next)
-                    return;
-                next = news.MoveNextAsync().AsTask();
-            }
-            else
-            {
-                await context.Response.WriteAsync(": still here\n\n", cancel);
-                await context.Response.Body.FlushAsync(cancel);
-            }
+            if (await news.Within(Heartbeat))
+                continue;
+            await context.Response.WriteAsync(": still here\n\n", cancel);
+            await context.Response.Body.FlushAsync(cancel);
         }
     }
 

@@ -18,22 +18,14 @@ internal static class Waiting
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancel);
         try
         {
-            await using var events = deployments.Watch(deployment.Id, either.Token).GetAsyncEnumerator(either.Token);
-            var next = events.MoveNextAsync().AsTask();
+            await using var news = new News(deployments, deployment.Id, clock, either.Token);
             while (true)
             {
                 deployment = await deployments.Get(deployment.Id, either.Token) ?? deployment;
                 if (Decided(deployment))
                     return deployment;
                 // An event says that there is news; without one it is looked up every now and then all the same.
-                if (await Task.WhenAny(next, Task.Delay(LookAgain, clock, either.Token)) == next)
-                {
-                    if (!await next)
-                        return deployment;
-                    next = events.MoveNextAsync().AsTask();
-                }
-
-                either.Token.ThrowIfCancellationRequested();
+                await news.Within(LookAgain);
             }
         }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
