@@ -122,6 +122,9 @@ internal static class Application
             console.TimestampFormat = "yyyy-MM-dd'T'HH:mm:ss.fff'Z' ";
             console.UseUtcTimestamp = true;
         });
-        builder.Logging.AddFilter(null, LogLevel.Warning).AddFilter("Commander", LogLevel.Information);
+        // What these warn of is meant: one small process, a clock that machines may stop, keys in a folder of our own.
+        builder.Logging.AddFilter(null, LogLevel.Warning).AddFilter("Commander", LogLevel.Information)
+            .AddFilter("Orleans.Runtime.Silo", LogLevel.Error).AddFilter("Orleans.Runtime.Watchdog", LogLevel.Error)
+            .AddFilter("Microsoft.AspNetCore.DataProtection.KeyManagement", LogLevel.Error);
     }
 }
