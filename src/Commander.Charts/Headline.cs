@@ -43,7 +43,7 @@ public sealed record Headline(string Word, Tone Tone, string What, string? Becau
 
         return (deployment.State, deployment.ClosedReason, deployment.Verdict?.Decision) switch
         {
-            ("closed", "superseded", _) => new("Superseded", Tone.Calm, what, "a newer version was announced while this one was watched", null, null),
+            ("closed", "superseded", not "CONTINUE") => new("Superseded", Tone.Calm, what, "a newer version was announced while this one was watched", null, null),
             ("closed", "cancelled", _) => new("Cancelled", Tone.Calm, what, because, null, null),
             ("closed", "failed", _) => new("Watch failed", Tone.Ask, what, deployment.Notes.Count > 0 ? deployment.Notes[^1] : because, null, "Nobody judged this deployment to the end: look at it yourself."),
             ("waiting_for_person", _, "ROLLBACK") => new("Roll back?", Tone.Bad, what, because, null, "Commander may not act here by itself: choose below."),
@@ -83,11 +83,12 @@ public sealed record Headline(string Word, Tone Tone, string What, string? Becau
                 {
                     true => "; the metrics have recovered",
                     false => "; the metrics have NOT recovered",
-                    _ => "; recovery is being verified",
+                    _ => "; there was too little traffic to tell whether the metrics recovered",
                 }),
                 rollback.Recovered == false ? "The old version does not look healthy either: look at the service now." : null),
             "failed" => new("Rollback failed", Tone.Ask, what, because, rollback.Message, $"Roll back by hand now: {rollback.Target}."),
             "refused" => new("Rollback refused", Tone.Ask, what, because, rollback.Message, "Decide by hand."),
+            _ when rollback.ServingVersion is not null => new("Rolled back", Tone.Bad, what, because, $"{target} serves again; recovery is being verified", null),
             _ => new("Rolling back", Tone.Bad, what, because, null, $"The order is out to {rollback.Target}; done when it serves and the metrics have recovered."),
         };
     }
