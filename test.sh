@@ -7,6 +7,8 @@
 set -uo pipefail
 cd "$(dirname "$0")" || exit 1
 
+color=()
+if [ ! -t 1 ]; then color=(-noColor); fi
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
 filter=(-trait- Category=Long)
 minutes=15
@@ -85,7 +87,7 @@ for project in tests/*/; do
   name=$(basename "$project")
   step "$name"
   report="$results/$name.xml"
-  timeout --kill-after=30 "${minutes}m" "$project/bin/Debug/net10.0/$name" -noLogo "${filter[@]}" -result-xml "$report"
+  timeout --kill-after=30 "${minutes}m" "$project/bin/Debug/net10.0/$name" -noLogo "${color[@]}" "${filter[@]}" -result-xml "$report"
   code=$?
   # The counts of this assembly, from the attributes of its one element in the report.
   assembly=$(grep -o '<assembly [^>]*>' "$report" 2>/dev/null | head -n 1)
@@ -95,6 +97,9 @@ for project in tests/*/; do
   skipped=$((skipped + $(count skipped)))
   if [ "$bad" -eq 0 ] && [ "$code" -ne 0 ]; then
     echo "$name ended with exit code $code (124: it took more than $minutes minutes)." >&2
+    bad=1
+  elif [ "$(count total)" -eq 0 ]; then
+    echo "$name ran no test at all." >&2
     bad=1
   fi
   failed=$((failed + bad))

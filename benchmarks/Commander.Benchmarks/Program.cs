@@ -1,17 +1,27 @@
+using BenchmarkDotNet.Running;
 using Commander.Benchmarks;
 
 return args switch
 {
+    ["decision", .. var rest] => Decision(rest),
     ["intake", .. var rest] => await IntakeBenchmark.Run(rest),
     ["demo", .. var rest] => await DemoBenchmark.Run(rest),
     _ => Usage(),
 };
+
+static int Decision(string[] rest)
+{
+    BenchmarkRunner.Run<DecisionBenchmark>(args: rest);
+    return 0;
+}
 
 static int Usage()
 {
     Console.Error.WriteLine(
         """
         usage: Commander.Benchmarks VERB
+          decision [OPTIONS OF BENCHMARKDOTNET]
+                    the decision step alone: time and memory of one tick of 5 metrics
           demo [KIND,KIND] [--each 10] [--good 10] [--servers 1]
                     the demo's bars: request to verdict and to the old version serving
           intake [SECONDS]
