@@ -12,16 +12,17 @@ internal sealed record TickQuestions(List<Question> Asked, List<(int Metric, Arm
 /// <summary>Per metric and arm, the query with its variables put in (design 5.1, Arms).</summary>
 internal static class Arms
 {
-    /// <summary>The questions of the tick that ends at <paramref name="to"/>. A query that names the version runs once per arm; one that does not sees the whole service and runs once.</summary>
-    public static TickQuestions Of(Watch watch, DateTimeOffset to)
+    /// <summary>The questions of the tick that ends at <paramref name="to"/>. A query that names the version, or a source with an address per arm, runs once per arm; any other sees the whole service and runs once.</summary>
+    public static TickQuestions Of(Watch watch, DateTimeOffset to, bool separateArms)
     {
         var questions = new TickQuestions([], []);
         var metrics = watch.Policy!.Metrics;
         for (var m = 0; m < metrics.Count; m++)
         {
             Ask(questions, watch, m, Arm.Candidate, watch.Received.Version, watch.ReadUntil(m, Arm.Candidate), to);
-            if (watch.PreviousVersion is { } previous && TellsVersions(metrics[m]))
-                Ask(questions, watch, m, Arm.Control, previous, watch.ReadUntil(m, Arm.Control), to);
+            var tellsVersions = TellsVersions(metrics[m]);
+            if (tellsVersions ? watch.PreviousVersion is not null : separateArms)
+                Ask(questions, watch, m, Arm.Control, watch.PreviousVersion ?? "", watch.ReadUntil(m, Arm.Control), to);
         }
 
         return questions;

@@ -194,7 +194,7 @@ internal sealed class VerificationLoop : IDisposable
         double observedMs;
         using (var span = Tracing.Step(_parts.Clock, "3 observe", _id))
         {
-            var (questions, unasked) = Arms.Of(_watch, next.To);
+            var (questions, unasked) = Arms.Of(_watch, next.To, source?.SeparatesArms ?? false);
             foreach (var (metric, arm, reading) in unasked)
                 tick[metric, arm] = reading;
             if (source is null)

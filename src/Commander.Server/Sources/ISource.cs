@@ -31,4 +31,7 @@ internal interface ISource
 
     /// <summary>Whether intervals that ended some time ago can still be asked for. Where not, a gap is recorded as one empty tick.</summary>
     bool RemembersPast { get; }
+
+    /// <summary>Whether candidate and control are asked at addresses of their own, so that a query tells them apart without naming the version.</summary>
+    bool SeparatesArms { get; }
 }

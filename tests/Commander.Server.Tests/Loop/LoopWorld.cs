@@ -175,6 +175,8 @@ internal sealed class TruthSource(FakeTimeProvider clock, Platform platform) : I
 
     public bool RemembersPast => true;
 
+    public bool SeparatesArms => false;
+
     private Reading Answer(Question question, DateTimeOffset from, DateTimeOffset to)
     {
         if (Broken is { } quality)

@@ -49,6 +49,8 @@ internal sealed class ScrapeSource : ISource
 
     public bool RemembersPast => false;
 
+    public bool SeparatesArms => _control is not null && _control != _candidate;
+
     /// <summary>Scrapes the targets every few seconds until cancelled. One that hangs holds no other up.</summary>
     public async Task Run(CancellationToken cancel)
     {
