@@ -19,21 +19,15 @@ internal static class PolicyFiles
         if (files.Count == 0)
             return (null, [$"{path}: no *.yaml or *.yml file in this folder"]);
         var errors = new List<string>();
-        var sets = new List<(string File, PolicySet Set)>();
+        var texts = new List<PolicyFile>();
         foreach (var file in files)
         {
             try
             {
                 if (new FileInfo(file).Length > MaxFile)
-                {
                     errors.Add($"{file}: larger than {MaxFile >> 20} MiB");
-                    continue;
-                }
-
-                var (set, wrong) = Check(await File.ReadAllTextAsync(file, cancel), file);
-                errors.AddRange(wrong);
-                if (set is not null)
-                    sets.Add((file, set));
+                else
+                    texts.Add(new PolicyFile(file, await File.ReadAllTextAsync(file, cancel)));
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
@@ -41,36 +35,23 @@ internal static class PolicyFiles
             }
         }
 
-        return errors.Count > 0 ? (null, errors) : (Join(sets, errors), errors);
+        return errors.Count > 0 ? (null, errors) : Check(texts, path);
     }
 
-    /// <summary>One text: what the policy reader says, and whether this version can ask its sources and act on its targets.</summary>
-    public static (PolicySet? Policies, IReadOnlyList<string> Errors) Check(string yaml, string file)
+    /// <summary>One text, read as <see cref="Read"/> reads files.</summary>
+    public static (PolicySet? Policies, IReadOnlyList<string> Errors) Check(string yaml, string file) => Check([new PolicyFile(file, yaml)], file);
+
+    // What the policy reader says, and whether this version can ask the sources and act on the targets.
+    private static (PolicySet? Policies, IReadOnlyList<string> Errors) Check(IReadOnlyList<PolicyFile> files, string name)
     {
-        var read = PolicyReader.Read(yaml, file);
+        var read = PolicyReader.Read(files);
         if (read.Policies is not { } set)
             return (null, [.. read.Errors.Select(e => e.ToString())]);
         var errors = set.Sources.Values.Where(s => !SourceBook.Types.Contains(s.Type))
-            .Select(s => $"{file}: sources.{s.Name}.type: '{s.Type}' cannot be asked by this version; it can ask {string.Join(", ", SourceBook.Types)}")
+            .Select(s => $"{name}: sources.{s.Name}.type: '{s.Type}' cannot be asked by this version; it can ask {string.Join(", ", SourceBook.Types)}")
             .Concat(set.Services.Where(s => s.Value.Act.Rollback is { } rollback && !TargetBook.Types.Contains(rollback.Type))
-                .Select(s => $"{file}: services.{s.Key}.act.rollback.type: '{s.Value.Act.Rollback!.Type}' cannot be acted on by this version; it can act on {string.Join(", ", TargetBook.Types)}"))
+                .Select(s => $"{name}: services.{s.Key}.act.rollback.type: '{s.Value.Act.Rollback!.Type}' cannot be acted on by this version; it can act on {string.Join(", ", TargetBook.Types)}"))
             .ToList();
         return (errors.Count == 0 ? set : null, errors);
-    }
-
-    // Files of a folder each name other services; sources and defaults may stand in one of them.
-    private static PolicySet? Join(List<(string File, PolicySet Set)> sets, List<string> errors)
-    {
-        var sources = new Dictionary<string, SourceSettings>(StringComparer.Ordinal);
-        var services = new Dictionary<string, Policy>(StringComparer.Ordinal);
-        foreach (var (file, set) in sets)
-        {
-            foreach (var (name, source) in set.Sources.Where(s => !sources.TryAdd(s.Key, s.Value)))
-                errors.Add($"{file}: sources.{name}: another file of the folder has a source of this name ({source.Type})");
-            foreach (var (name, _) in set.Services.Where(s => !services.TryAdd(s.Key, s.Value)))
-                errors.Add($"{file}: services.{name}: another file of the folder has a service of this name");
-        }
-
-        return errors.Count > 0 ? null : sets[0].Set with { Sources = sources, Services = services };
     }
 }

@@ -26,7 +26,8 @@ internal sealed class WebhookTarget(RollbackPolicy policy, HttpClient http, Time
             Query = $"service={Uri.EscapeDataString(service)}&environment={Uri.EscapeDataString(environment)}",
         };
         using var request = new HttpRequestMessage(HttpMethod.Get, query.Uri);
-        Sign(request, []);
+        if (!Sign(request, []))
+            return new PlatformState(false, null, false, null, NoSecret);
         var (status, body, fault) = await Send(request, cancel);
         if (fault is not null)
             return new PlatformState(false, null, false, null, fault);
@@ -52,7 +53,8 @@ internal sealed class WebhookTarget(RollbackPolicy policy, HttpClient http, Time
         request.Content = new ByteArrayContent(body);
         request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
         request.Headers.Add("Idempotency-Key", order.Key);
-        Sign(request, body);
+        if (!Sign(request, body))
+            return new OrderResult(false, true, NoSecret);
         var (status, answer, fault) = await Send(request, cancel);
         if (fault is not null)
             return new OrderResult(false, false, fault);
@@ -67,15 +69,21 @@ internal sealed class WebhookTarget(RollbackPolicy policy, HttpClient http, Time
         };
     }
 
-    private void Sign(HttpRequestMessage request, byte[] body)
+    private string NoSecret => $"{Name} is not asked: the secret that the policy refers to ({policy.Settings["secret"]}) is not there";
+
+    // False when it must be signed and cannot be; nothing is ever sent unsigned by accident.
+    private bool Sign(HttpRequestMessage request, byte[] body)
     {
-        if (!policy.Settings.TryGetValue("secret", out var reference) || secret(reference) is not { } key)
-            return;
+        if (!policy.Settings.TryGetValue("secret", out var reference))
+            return true;
+        if (secret(reference) is not { } key)
+            return false;
         var timestamp = clock.GetUtcNow().ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
         byte[] text = [.. Encoding.ASCII.GetBytes(timestamp + "."), .. body];
         var signed = HMACSHA256.HashData(Encoding.UTF8.GetBytes(key), text);
         request.Headers.Add("Commander-Timestamp", timestamp);
         request.Headers.Add("Commander-Signature", "v1=" + Convert.ToHexStringLower(signed));
+        return true;
     }
 
     private async Task<(int Status, byte[] Body, string? Fault)> Send(HttpRequestMessage request, CancellationToken cancel)
