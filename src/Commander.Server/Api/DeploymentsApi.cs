@@ -73,10 +73,17 @@ internal static class DeploymentsApi
     private static async Task<IResult> Evidence(string id, IDeployments deployments, CancellationToken cancel) =>
         await deployments.Evidence(id, cancel) is { } evidence ? Results.Json(evidence) : Problems.NoDeployment(id);
 
-    private static async Task<IResult> Facts(string id, long? cursor, int? limit, IDeployments deployments, CancellationToken cancel)
+    private static async Task<IResult> Facts(string id, HttpContext context, IDeployments deployments, CancellationToken cancel)
     {
-        var most = Math.Clamp(limit ?? 500, 1, 2000);
-        var facts = await deployments.Facts(id, cursor ?? 0, most, cancel);
+        var errors = context.Request.Query.Keys.Where(k => k is not ("cursor" or "limit")).Take(5).Select(k => $"{Shown(k)}: unknown; known are cursor, limit").ToList();
+        var (cursor, most) = (0L, 500);
+        if (context.Request.Query["cursor"] is [{ Length: > 0 } after, ..] && (!long.TryParse(after, out cursor) || cursor < 0))
+            errors.Add($"cursor: '{Shown(after)}' is not one that this server gave");
+        if (context.Request.Query["limit"] is [{ Length: > 0 } text, ..] && (!int.TryParse(text, out most) || most is < 1 or > 2000))
+            errors.Add($"limit: '{Shown(text)}' is no number from 1 to 2000");
+        if (errors.Count > 0)
+            return Problems.Invalid(errors);
+        var facts = await deployments.Facts(id, cursor, most, cancel);
         if (facts.Count == 0 && await deployments.Get(id, cancel) is null)
             return Problems.NoDeployment(id);
         return Results.Json(new FactList([.. facts.Select(Shown)], facts.Count == most ? facts[^1].Seq.ToString() : null));
@@ -135,6 +142,10 @@ internal static class DeploymentsApi
         context.Response.ContentType = "text/event-stream";
         context.Response.Headers.CacheControl = "no-store";
         context.Response.Headers["X-Accel-Buffering"] = "no";
+        // An id beyond any stream's end is not ours: such a reader is told everything.
+        if (seq is < 0 or > 1_000_000_000)
+            seq = 0;
+        await context.Response.Body.FlushAsync(cancel);
         await using var news = new News(deployments, id, clock, cancel);
         while (true)
         {

@@ -58,7 +58,8 @@ internal static class DashboardRoutes
         pages.MapGet("/live", (string? deployment, LiveStream live, HttpContext http) => live.Answer(deployment, http));
         pages.MapGet("/assets/{name}", (string name, Assets assets, HttpContext http) => assets.Serve(http, name));
         pages.MapGet("/favicon.ico", (Assets assets, HttpContext http) => assets.Serve(http, "calm.svg"));
-        pages.MapFallback(PageAnswer.Of(PageReads.NotFound));
+        // Only for what a browser asks: anything else keeps its own 405 or 415.
+        pages.MapFallback(PageAnswer.Of(PageReads.NotFound)).WithMetadata(new HttpMethodMetadata(["GET", "HEAD"]));
         return routes;
     }
 

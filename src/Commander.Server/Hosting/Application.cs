@@ -27,7 +27,7 @@ internal static class Application
         var secrets = new Secrets(Environment.GetEnvironmentVariable);
         try
         {
-            await using var demo = options.Demo ? await OpenDemo(secrets, cancel) : null;
+            await using var demo = options.Demo ? await OpenDemo(options, secrets, cancel) : null;
             var (policies, errors) = demo is not null
                 ? PolicyFiles.Check(DemoPolicy.Text(demo.MetricsUrl, demo.RollbackUrl), "the demo's policy")
                 : options.Policy is { } path ? await PolicyFiles.Read(path, cancel) : (PolicySet.Empty, []);
@@ -43,9 +43,9 @@ internal static class Application
             await app.WaitForShutdownAsync(cancel);
             return 0;
         }
-        catch (Exception e) when (e is StoreUnavailableException or DataFolderInUseException or IOException)
+        catch (Exception e) when (e is StoreUnavailableException or DataFolderInUseException or IOException or UnauthorizedAccessException)
         {
-            await Console.Error.WriteLineAsync(e.Message);
+            await Console.Error.WriteLineAsync(e is DataFolderInUseException ? e.Message : $"Commander cannot start with the data folder {options.Data} on {options.Url}: {e.Message}");
             return 1;
         }
     }
@@ -67,12 +67,15 @@ internal static class Application
         builder.Services.AddOpenApi();
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton(options);
-        using var startLog = LoggerFactory.Create(log => log.AddConsole());
-        var store = SqliteStore.Open(options.Data, TimeProvider.System, startLog.CreateLogger("Commander.Storage"));
+        // The store is there before the container and closes with it: it has a log of its own.
+        var storeLog = LoggerFactory.Create(log => log.AddSimpleConsole(console => console.SingleLine = true));
+        var store = SqliteStore.Open(options.Data, TimeProvider.System, storeLog.CreateLogger("Commander.Storage"));
         try
         {
             // An instance that is registered is not disposed with the container; one that a factory gives is.
             builder.Services.AddSingleton<IFactStore>(_ => store);
+            // First, so that the silo is active before anything wakes a grain.
+            builder.AddEmbeddedSilo();
             builder.Services.AddLoop(await PinBook.Open(store, policies, Model.Shipped, TimeProvider.System, cancel), options);
             builder.Services.AddSources(policies);
             builder.Services.AddRollbackTargets(secrets);
@@ -82,10 +85,11 @@ internal static class Application
             builder.Services.AddPageFacts(options, policies);
             if (demo is not null)
                 builder.Services.AddDemo(demo);
-            builder.AddEmbeddedSilo();
 
             var app = builder.Build();
+            app.Lifetime.ApplicationStopped.Register(storeLog.Dispose);
             app.UseExceptionHandler(error => error.Run(Problems.Write));
+            app.UseStatusCodePages();
             app.UseLoopbackGuard();
             app.MapGenericApi();
             app.MapDeploymentsApi();
@@ -106,11 +110,25 @@ internal static class Application
         }
     }
 
-    private static Task<Router> OpenDemo(Secrets secrets, CancellationToken cancel)
+    // A watch that goes on after a restart has pinned the router's address: it is opened on the port of last time.
+    private static async Task<Router> OpenDemo(CommanderOptions options, Secrets secrets, CancellationToken cancel)
     {
         var secret = RandomNumberGenerator.GetHexString(64, lowercase: true);
         secrets.Add(DemoPolicy.SecretName, secret);
-        return Router.Open(0, secret, TimeProvider.System, cancel);
+        var remembered = Path.Combine(Directory.CreateDirectory(options.Data).FullName, "shop.port");
+        _ = int.TryParse(File.Exists(remembered) ? await File.ReadAllTextAsync(remembered, cancel) : "0", out var port);
+        Router router;
+        try
+        {
+            router = await Router.Open(port is > 0 and < 65536 ? port : 0, secret, TimeProvider.System, cancel);
+        }
+        catch (IOException) when (port != 0)
+        {
+            router = await Router.Open(0, secret, TimeProvider.System, cancel);
+        }
+
+        await File.WriteAllTextAsync(remembered, router.ShopUrl.Port.ToString(), cancel);
+        return router;
     }
 
     private static void AddLog(this WebApplicationBuilder builder)

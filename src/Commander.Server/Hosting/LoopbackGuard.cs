@@ -12,7 +12,7 @@ internal static class LoopbackGuard
     public static void UseLoopbackGuard(this WebApplication app) => app.Use(async (context, next) =>
     {
         var request = context.Request;
-        var host = request.Host.Host;
+        var host = request.Host.Host.ToLowerInvariant();
         if (host is not ("localhost" or "127.0.0.1" or "[::1]" or "::1"))
         {
             await Problems.Of(StatusCodes.Status421MisdirectedRequest, "This is not the server you asked for", $"The Host header says '{host}'. Ask for http://127.0.0.1:{context.Connection.LocalPort}.").ExecuteAsync(context);

@@ -43,6 +43,8 @@ internal static class Bounds
             foreach (var (key, value) in labels.Take(MaxLabels))
             {
                 Name(errors, "labels: the key", key);
+                if (value is null)
+                    errors.Add($"labels.{Shown(key)}: must not be null");
                 Text(errors, $"labels.{Shown(key)}", value, 256);
             }
         }

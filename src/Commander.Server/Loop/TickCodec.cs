@@ -67,8 +67,9 @@ internal sealed class TickCodec(IReadOnlyList<MetricPolicy> metrics)
         return buffer.WrittenSpan.ToArray();
     }
 
-    private void Write(Utf8JsonWriter json, int metric, in Reading reading, long at, int detail)
+    private void Write(Utf8JsonWriter json, int metric, in Reading given, long at, int detail)
     {
+        var reading = Finite(given) ? given : Reading.Missing(Quality.Nan, "the values of the series do not add up to a finite number");
         if (reading.Quality != Quality.Value)
             json.WriteString("q", reading.Quality.Word());
         if (detail > 0 && reading.Detail is { } why)
@@ -152,6 +153,19 @@ internal sealed class TickCodec(IReadOnlyList<MetricPolicy> metrics)
         foreach (var count in counts.EnumerateArray())
             cumulative[i++] = sum += count.GetDouble();
         return new Reading(quality, Buckets: new Buckets(known, cumulative), At: at, Detail: detail);
+    }
+
+    private static bool Finite(in Reading reading)
+    {
+        if (!double.IsFinite(reading.Value) || !double.IsFinite(reading.Total))
+            return false;
+        foreach (var count in reading.Buckets?.Counts ?? [])
+        {
+            if (!double.IsFinite(count))
+                return false;
+        }
+
+        return true;
     }
 
     private static long CommonAt(Tick tick)

@@ -295,6 +295,8 @@ internal sealed class VerificationLoop : IDisposable
         {
             await Commit(batch =>
             {
+                if (_watch.State != WatchStates.Acting)
+                    return;
                 Refuse(batch, target is null ? $"this version cannot act on a target of type '{_watch.Policy.Act.Rollback?.Type}'" : plan.Reason, plan.TargetVersion);
                 batch.Add(FactKind.State, new StateBody(WatchStates.Observing, _watch.EndsAt, plan.Reason));
             }, cancel);
@@ -319,6 +321,17 @@ internal sealed class VerificationLoop : IDisposable
 
         var intent = pending.Intent;
         var already = before.Reached && before.Settled && before.ServingVersion == intent.TargetVersion;
+        if (_watch.SupersededBy is { } newer && !already)
+        {
+            // Not accepted yet, and a newer version is out: going back to the old one now would undo that one.
+            await Commit(batch =>
+            {
+                if (_watch.State == WatchStates.Acting)
+                    Finish(batch, new ResultBody(intent.Key, "failed", before.ServingVersion, null, $"superseded by {newer.Version} before the platform took the order"));
+            }, cancel);
+            return true;
+        }
+
         var order = already
             ? new OrderResult(true, false, before.Message)
             : await target.Order(new RollbackOrder(intent.Key, _id, service, environment, _watch.Received.Version, intent.TargetVersion!, intent.Fence), cancel);
@@ -413,7 +426,11 @@ internal sealed class VerificationLoop : IDisposable
     {
         if (_watch.State == WatchStates.WaitingForPerson && Now - _watch.StateSince >= _watch.Policy?.Act.AskFor)
         {
-            return await Commit(batch => batch.Add(FactKind.State, new StateBody(WatchStates.Observing, _watch.EndsAt, $"nobody answered within {_watch.Policy!.Act.AskFor.TotalMinutes:0} min")), cancel);
+            return await Commit(batch =>
+            {
+                if (_watch.State == WatchStates.WaitingForPerson)
+                    batch.Add(FactKind.State, new StateBody(WatchStates.Observing, _watch.EndsAt, $"nobody answered within {_watch.Policy!.Act.AskFor.TotalMinutes:0} min"));
+            }, cancel);
         }
 
         var full = _watch.EvidenceBytes >= _parts.Limits.MaxEvidence;
@@ -521,7 +538,7 @@ internal sealed class VerificationLoop : IDisposable
     private Answer? Why409(string kind) => _watch switch
     {
         { Open: false } => new Answer(409, $"the watch is closed ({_watch.ClosedReason}); announce the old version as a new deployment to go back now", null),
-        { LastRollback: { Done: false } } => new Answer(409, "a rollback is under way and is finished first", null),
+        { LastRollback: { Done: false } } or { State: WatchStates.Acting } => new Answer(409, "a rollback is under way and is finished first", null),
         { LastRollback.Result.State: "done" } => new Answer(409, "it has been rolled back already", null),
         { Pinned: null } => new Answer(409, "the watch has not begun yet; try again in a second", null),
         _ when kind == "rollback" && _watch.Policy?.Act.Rollback is null => new Answer(409, "the policy of this service names no rollback target (act.rollback)", null),
@@ -654,6 +671,8 @@ internal sealed class VerificationLoop : IDisposable
         {
             await Commit(batch =>
             {
+                if (_watch.LastRollback is { Done: false } unfinished)
+                    batch.Add(FactKind.Result, new ResultBody(unfinished.Intent.Key, "failed", unfinished.Result?.ServingVersion, null, "the watch failed before it could be verified"));
                 batch.Add(FactKind.State, new StateBody(_watch.State, _watch.EndsAt, $"the watch failed {_failures} times: {e.GetType().Name}"));
                 Close(batch, "failed");
             }, cancel);
@@ -725,7 +744,9 @@ internal sealed class VerificationLoop : IDisposable
         private DeploymentRow Row(Watch watch)
         {
             var document = watch.Document(loop._parts.Url);
-            var undone = watch.Actions.LastOrDefault(a => a is { Kind: "rollback", ServingVersion: not null });
+            var undone = watch.Actions.LastOrDefault(a => a is { Kind: "rollback", State: "running" or "done" or "failed", ServingVersion: not null });
+            // From the intent on: the platform may announce our own change before we know that it took the order.
+            var target = watch.LastRollback is { Result: null or { State: "running" or "done" } } rollback ? rollback.Intent.TargetVersion : undone?.ServingVersion;
             return new DeploymentRow(
                 loop._id,
                 watch.Received.Service,
@@ -738,7 +759,7 @@ internal sealed class VerificationLoop : IDisposable
                 watch.ReceivedAt,
                 loop.NextDue(),
                 undone is null ? null : undone.FinishedAt ?? watch.LastAt,
-                undone?.ServingVersion,
+                target,
                 watch.Received.Metrics is not null,
                 FactBody.Write(document));
         }

@@ -12,7 +12,7 @@ namespace Commander.Server.Storage;
 /// <param name="ReceivedAt">When it was announced.</param>
 /// <param name="DueAt">When the owner must be awake next; null once closed. A sweep wakes what is overdue.</param>
 /// <param name="RolledBackAt">When a rollback of it was done; null when none was.</param>
-/// <param name="RolledBackTo">The version that it was rolled back to.</param>
+/// <param name="RolledBackTo">The version that it is or was rolled back to, from the intent on: an announcement of that version is Commander's own change and joins.</param>
 /// <param name="Snapshot">Whether it carries a metrics snapshot: such announcements never join.</param>
 /// <param name="Document">The deployment resource as JSON (design 5.2), as of the row's last fact.</param>
 internal sealed record DeploymentRow(

@@ -254,6 +254,55 @@ public class StoryTests
     }
 
     [Fact]
+    public async Task A_rollback_that_a_platform_announces_is_recognised_as_our_own_change()
+    {
+        await using var world = await LoopWorld.Begin();
+        world.Source.ErrorShare["2.0.0"] = 0.25;
+        var id = (await world.Announce("2.0.0")).Id;
+        await world.Run(id, d => d.Actions.Count == 1);
+        (await world.Announce("1.0.0", previous: "2.0.0")).Id.ShouldBe(id);
+        (await world.Run(id, d => d.State == "closed")).ClosedReason.ShouldBe("decided");
+    }
+
+    [Fact]
+    public async Task A_second_rollback_and_a_keep_are_refused_from_the_first_one_on()
+    {
+        await using var world = await LoopWorld.Begin();
+        var id = (await world.Announce("2.0.0")).Id;
+        await world.Run(id, d => d.Verdict is not null);
+        (await world.Desk.Act(id, "rollback", "ada", null, CancellationToken.None)).Status.ShouldBe(202);
+        (await world.Desk.Act(id, "rollback", "bob", null, CancellationToken.None)).Status.ShouldBe(409);
+        (await world.Desk.Act(id, "keep", "bob", null, CancellationToken.None)).Status.ShouldBe(409);
+        (await world.Run(id, d => d.State == "closed")).Actions.ShouldHaveSingleItem().By.ShouldBe("ada");
+    }
+
+    [Fact]
+    public async Task A_superseded_watch_orders_no_rollback_that_the_platform_never_took()
+    {
+        await using var world = await LoopWorld.Begin();
+        world.Source.ErrorShare["2.0.0"] = 0.25;
+        world.Platform.Unreachable = true;
+        var id = (await world.Announce("2.0.0")).Id;
+        await world.Run(id, d => d.Actions.Count == 1 && d.Actions[0].Message is not null);
+        await world.Announce("3.0.0");
+        world.Platform.Unreachable = false;
+        var closed = await world.Run(id, d => d.State == "closed");
+        closed.ClosedReason.ShouldBe("superseded");
+        closed.Actions.ShouldHaveSingleItem().State.ShouldBe("failed");
+        world.Platform.Effects.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task Values_that_are_no_finite_numbers_are_a_quality_and_never_the_end_of_a_watch()
+    {
+        await using var world = await LoopWorld.Begin();
+        world.Source.Rate = double.PositiveInfinity;
+        var id = (await world.Announce("2.0.0")).Id;
+        var held = await world.Run(id, d => d.Verdict is not null);
+        held.Verdict!.Findings.ShouldAllBe(f => f.Quality == "nan");
+    }
+
+    [Fact]
     public async Task A_deployment_that_cannot_be_undone_is_not_rolled_back()
     {
         await using var world = await LoopWorld.Begin();

@@ -90,7 +90,17 @@ internal sealed class ScrapeTarget(Uri address, HttpClient http, TimeProvider cl
         var wishes = _memory.Wishes;
         return Task.Run(async () =>
         {
-            var (scraped, exposition) = await Scrape(at, wishes, looked);
+            Scraped scraped;
+            Exposition? exposition = null;
+            try
+            {
+                (scraped, exposition) = await Scrape(at, wishes, looked);
+            }
+            catch (Exception unexpected)
+            {
+                // Whatever it was, the next scrape is a new one.
+                scraped = new Scraped(at, wishes, Quality.Error, $"{Name} could not be read: {unexpected.Message}");
+            }
             lock (_lock)
             {
                 if (exposition is not null && scraped.Good)

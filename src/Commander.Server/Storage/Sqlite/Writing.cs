@@ -26,6 +26,14 @@ internal static class Writing
         LIMIT 1
         """;
 
+    /// <summary>The newest watch of the service, when Commander itself goes or went back to this version: what announces that is no new deployment.</summary>
+    internal const string OwnChange =
+        """
+        SELECT id FROM deployments
+        WHERE id = (SELECT max(id) FROM deployments WHERE service = $1 AND environment = $2)
+            AND rolled_back_to = $3 AND (state <> 'closed' OR rolled_back_at >= $4)
+        """;
+
     /// <summary>Open watches of other versions. The index is named: the planner would rather walk all rows of the service in the order of ids.</summary>
     internal const string OpenOthers =
         """
@@ -119,13 +127,14 @@ internal static class Writing
 
     private static string? ToJoin(Session session, DeploymentRow row, TimeSpan window)
     {
-        using var reader = session.Query(
-            Joinable,
-            row.Service,
-            row.Environment,
-            row.Version,
-            (row.ReceivedAt - window).ToUnixTimeMilliseconds());
-        return reader.Read() ? reader.GetString(0) : null;
+        var since = (row.ReceivedAt - window).ToUnixTimeMilliseconds();
+        return First(Joinable) ?? First(OwnChange);
+
+        string? First(string query)
+        {
+            using var reader = session.Query(query, row.Service, row.Environment, row.Version, since);
+            return reader.Read() ? reader.GetString(0) : null;
+        }
     }
 
     private static List<string> Supersede(Session session, DeploymentRow row, DateTimeOffset now)
