@@ -45,7 +45,7 @@ internal static class Application
         }
         catch (Exception e) when (e is StoreUnavailableException or DataFolderInUseException or IOException or UnauthorizedAccessException)
         {
-            await Console.Error.WriteLineAsync(e is DataFolderInUseException ? e.Message : $"Commander cannot start with the data folder {options.Data} on {options.Url}: {e.Message}");
+            await Console.Error.WriteLineAsync(e is DataFolderInUseException ? e.Message : $"Commander cannot start with the data folder {options.Data} on {options.Url}: {e.Message} (another address: --urls http://127.0.0.1:PORT, another folder: --data DIR)");
             return 1;
         }
     }
@@ -143,6 +143,7 @@ internal static class Application
         // What these warn of is meant: one small process, a clock that machines may stop, keys in a folder of our own.
         builder.Logging.AddFilter(null, LogLevel.Warning).AddFilter("Commander", LogLevel.Information)
             .AddFilter("Orleans.Runtime.Silo", LogLevel.Error).AddFilter("Orleans.Runtime.Watchdog", LogLevel.Error)
-            .AddFilter("Microsoft.AspNetCore.DataProtection.KeyManagement", LogLevel.Error);
+            .AddFilter("Microsoft.AspNetCore.DataProtection.KeyManagement", LogLevel.Error)
+            .AddFilter("Microsoft.AspNetCore.Antiforgery", LogLevel.Error);
     }
 }

@@ -20,8 +20,17 @@ internal sealed class WakeQueue(IFactStore store, IOwners owners, TimeProvider c
     /// <summary>Wakes a deployment's owner soon. When the queue is full the sweep finds it.</summary>
     public void Add(string id) => _queue.Writer.TryWrite(id);
 
-    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
-        Task.WhenAll(Enumerable.Range(0, Wakers).Select(_ => Wake(stoppingToken)).Append(Sweep(stoppingToken)));
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        try
+        {
+            await Task.WhenAll(Enumerable.Range(0, Wakers).Select(_ => Wake(stoppingToken)).Append(Sweep(stoppingToken)));
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            // The server stops, or could not start.
+        }
+    }
 
     private async Task Wake(CancellationToken cancel)
     {
