@@ -88,7 +88,7 @@ public sealed record Headline(string Word, Tone Tone, string What, string? Becau
                 rollback.Recovered == false ? "The old version does not look healthy either: look at the service now." : null),
             "failed" => new("Rollback failed", Tone.Ask, what, because, rollback.Message, $"Roll back by hand now: {rollback.Target}."),
             "refused" => new("Rollback refused", Tone.Ask, what, because, rollback.Message, "Decide by hand."),
-            _ when rollback.ServingVersion is not null => new("Rolled back", Tone.Bad, what, because, $"{target} serves again; recovery is being verified", null),
+            _ when rollback.ServingVersion is not null => new("Rolling back", Tone.Bad, what, because, $"{target} serves again; recovery is being verified", null),
             _ => new("Rolling back", Tone.Bad, what, because, null, $"The order is out to {rollback.Target}; done when it serves and the metrics have recovered."),
         };
     }
