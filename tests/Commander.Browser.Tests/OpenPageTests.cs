@@ -168,7 +168,8 @@ public class OpenPageTests(Chromium chromium)
         await page.Keyboard.PressAsync("]");
         await page.WaitForURLAsync(new Regex("/d/dep-01JD9Q4W8Z6M0T3V5X7Y9A1B2G$"));
         await page.Keyboard.PressAsync("y");
-        (await page.EvaluateAsync<string>("navigator.clipboard.readText()")).ShouldBe(page.Url);
+        // The clipboard is written by a promise: the page's own reader is asked until it is there, within the test's patience.
+        (await page.EvaluateAsync<string>("async url => { for (let i = 0; i < 100 && await navigator.clipboard.readText() !== url; i++) await new Promise(r => setTimeout(r, 50)); return navigator.clipboard.readText(); }", page.Url)).ShouldBe(page.Url);
         await page.Keyboard.PressAsync("?");
         await page.WaitForURLAsync(new Regex("/help$"));
         await page.GotoAsync(server.Address);
