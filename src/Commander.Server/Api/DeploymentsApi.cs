@@ -43,22 +43,22 @@ internal static class DeploymentsApi
         var errors = new List<string>();
         string? Query(string name) => context.Request.Query[name] is [{ Length: > 0 } value, ..] ? value : null;
         string[] known = ["service", "environment", "verdict", "since", "cursor", "limit"];
-        errors.AddRange(context.Request.Query.Keys.Where(k => !known.Contains(k)).Take(5).Select(k => $"{Shown(k)}: unknown; known are {string.Join(", ", known)}"));
+        errors.AddRange(context.Request.Query.Keys.Where(k => !known.Contains(k)).Take(5).Select(k => $"{Problems.Shown(k)}: unknown; known are {string.Join(", ", known)}"));
         var verdict = Query("verdict")?.ToUpperInvariant();
         if (verdict is not null && !DecisionWords.TryDecision(verdict, out _))
-            errors.Add($"verdict: '{Shown(verdict)}' is none of ROLLBACK, CONTINUE, HOLD");
+            errors.Add($"verdict: '{Problems.Shown(verdict)}' is none of ROLLBACK, CONTINUE, HOLD");
         DateTimeOffset? since = null;
         if (Query("since") is { } from)
         {
             if (DateTimeOffset.TryParse(from, null, System.Globalization.DateTimeStyles.AssumeUniversal, out var instant))
                 since = instant;
             else
-                errors.Add($"since: '{Shown(from)}' is no ISO 8601 instant");
+                errors.Add($"since: '{Problems.Shown(from)}' is no ISO 8601 instant");
         }
 
         var limit = 50;
         if (Query("limit") is { } text && (!int.TryParse(text, out limit) || limit is < 1 or > 500))
-            errors.Add($"limit: '{Shown(text)}' is no number from 1 to 500");
+            errors.Add($"limit: '{Problems.Shown(text)}' is no number from 1 to 500");
         var cursor = Query("cursor");
         if (cursor is not null && !DeploymentId.IsValid(cursor))
             errors.Add("cursor: is not one that this server gave; leave it out to begin at the newest");
@@ -75,12 +75,12 @@ internal static class DeploymentsApi
 
     private static async Task<IResult> Facts(string id, HttpContext context, IDeployments deployments, CancellationToken cancel)
     {
-        var errors = context.Request.Query.Keys.Where(k => k is not ("cursor" or "limit")).Take(5).Select(k => $"{Shown(k)}: unknown; known are cursor, limit").ToList();
+        var errors = context.Request.Query.Keys.Where(k => k is not ("cursor" or "limit")).Take(5).Select(k => $"{Problems.Shown(k)}: unknown; known are cursor, limit").ToList();
         var (cursor, most) = (0L, 500);
         if (context.Request.Query["cursor"] is [{ Length: > 0 } after, ..] && (!long.TryParse(after, out cursor) || cursor < 0))
-            errors.Add($"cursor: '{Shown(after)}' is not one that this server gave");
+            errors.Add($"cursor: '{Problems.Shown(after)}' is not one that this server gave");
         if (context.Request.Query["limit"] is [{ Length: > 0 } text, ..] && (!int.TryParse(text, out most) || most is < 1 or > 2000))
-            errors.Add($"limit: '{Shown(text)}' is no number from 1 to 2000");
+            errors.Add($"limit: '{Problems.Shown(text)}' is no number from 1 to 2000");
         if (errors.Count > 0)
             return Problems.Invalid(errors);
         var facts = await deployments.Facts(id, cursor, most, cancel);
@@ -92,7 +92,7 @@ internal static class DeploymentsApi
     private static async Task<IResult> Act(string id, string kind, HttpContext context, IDeployments deployments, CancellationToken cancel)
     {
         if (kind is not ("rollback" or "keep"))
-            return Problems.NotFound($"There is no action '{Shown(kind)}'; there are rollback and keep.");
+            return Problems.NotFound($"There is no action '{Problems.Shown(kind)}'; there are rollback and keep.");
         var (request, _, problem) = await RequestBody.Read<ActionRequest>(context, RequestBody.Small, cancel, ifEmpty: "{}");
         if (request is null)
             return problem!;
@@ -108,7 +108,7 @@ internal static class DeploymentsApi
             return problem!;
         var label = request.Label.ToUpperInvariant();
         if (label is not ("GOOD" or "BAD" or "UNKNOWN"))
-            return Problems.Invalid($"label: '{Shown(request.Label)}' is none of GOOD, BAD, UNKNOWN");
+            return Problems.Invalid($"label: '{Problems.Shown(request.Label)}' is none of GOOD, BAD, UNKNOWN");
         if (request.Note?.Length > MaxReason)
             return Problems.Invalid($"note: at most {MaxReason} characters");
         return Answered(id, await deployments.Label(id, label, Caller(context), request.Note, cancel));
@@ -191,10 +191,4 @@ internal static class DeploymentsApi
     };
 
     private static string Caller(HttpContext context) => context.User.Identity?.Name ?? "local";
-
-    private static string Shown(string text)
-    {
-        var cut = text.Length <= 40 ? text : text[..40] + "...";
-        return string.Concat(cut.Select(c => char.IsControl(c) ? '?' : c));
-    }
 }

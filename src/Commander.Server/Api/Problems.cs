@@ -7,6 +7,13 @@ namespace Commander.Server.Api;
 /// <summary>Errors as problem details (RFC 9457): the title says what, the detail where and what to do.</summary>
 internal static class Problems
 {
+    /// <summary>Text from outside as it may stand in an error: short, without control characters.</summary>
+    public static string Shown(string text)
+    {
+        var cut = text.Length <= 40 ? text : text[..40] + "...";
+        return string.Concat(cut.Select(c => char.IsControl(c) ? '?' : c));
+    }
+
     public static IResult Of(int status, string title, string detail, IReadOnlyList<string>? errors = null) =>
         Results.Problem(new ProblemDetails
         {

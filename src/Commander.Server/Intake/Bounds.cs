@@ -1,6 +1,7 @@
 using System.Buffers;
 using Commander.Judging;
 using Commander.Judging.Verdicts;
+using Commander.Server.Api;
 using Commander.Server.Loop;
 
 namespace Commander.Server.Intake;
@@ -31,7 +32,7 @@ internal static class Bounds
         if (request.StartedAt < now - Back)
             errors.Add("started_at: more than 24 hours back");
         if (request.Kind is not null && !Kinds.Contains(request.Kind))
-            errors.Add($"kind: '{Shown(request.Kind)}' is none of release, config, flag, infra");
+            errors.Add($"kind: '{Problems.Shown(request.Kind)}' is none of release, config, flag, infra");
         Text(errors, "commit", request.Commit, 128);
         Text(errors, "repository", request.Repository, 256);
         if (request.ChangeUrl is { } url && (url.Length > 2048 || !Uri.TryCreate(url, UriKind.Absolute, out var parsed) || parsed.Scheme is not ("http" or "https")))
@@ -44,8 +45,8 @@ internal static class Bounds
             {
                 Name(errors, "labels: the key", key);
                 if (value is null)
-                    errors.Add($"labels.{Shown(key)}: must not be null");
-                Text(errors, $"labels.{Shown(key)}", value, 256);
+                    errors.Add($"labels.{Problems.Shown(key)}: must not be null");
+                Text(errors, $"labels.{Problems.Shown(key)}", value, 256);
             }
         }
 
@@ -80,19 +81,12 @@ internal static class Bounds
         key,
         hash);
 
-    /// <summary>Text from outside as it may stand in an error: short, without control characters.</summary>
-    public static string Shown(string text)
-    {
-        var cut = text.Length <= 40 ? text : text[..40] + "...";
-        return string.Concat(cut.Select(c => char.IsControl(c) ? '?' : c));
-    }
-
     private static void Name(List<string> errors, string field, string value)
     {
         if (value.Length is 0 or > MaxName)
             errors.Add($"{field}: 1 to {MaxName} characters");
         else if (!char.IsAsciiLetterOrDigit(value[0]) || value.AsSpan().ContainsAnyExcept(NameChars))
-            errors.Add($"{field}: '{Shown(value)}' has characters other than letters, digits and . _ - / : @ + ~, or does not begin with a letter or digit");
+            errors.Add($"{field}: '{Problems.Shown(value)}' has characters other than letters, digits and . _ - / : @ + ~, or does not begin with a letter or digit");
     }
 
     private static void Text(List<string> errors, string field, string? value, int longest)

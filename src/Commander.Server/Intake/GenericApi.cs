@@ -43,7 +43,7 @@ internal static class GenericApi
         if (wait is not null)
         {
             if (!Durations.TryParse(wait, out var parsed) || parsed <= TimeSpan.Zero || parsed > LongestWait)
-                return Problems.Invalid($"wait: '{Bounds.Shown(wait)}' is no duration up to {LongestWait.TotalMinutes:0}m; write 60s");
+                return Problems.Invalid($"wait: '{Problems.Shown(wait)}' is no duration up to {LongestWait.TotalMinutes:0}m; write 60s");
             patience = parsed;
         }
 
