@@ -22,8 +22,8 @@ static int Usage()
         usage: Commander.Benchmarks VERB
           decision [OPTIONS OF BENCHMARKDOTNET]
                     the decision step alone: time and memory of one tick of 5 metrics
-          demo [KIND,KIND] [--each 10] [--good 10] [--servers 1]
-                    the demo's bars: request to verdict and to the old version serving
+          demo [KIND,KIND] [--each 10] [--good 10] [--servers 1] [--page]
+                    the demo's bars: request to verdict, to the old version serving and, with --page, to an open page saying so
           intake [SECONDS]
                     announcements a second that are durably stored, 64 callers at once, against a bare loop
         """);

@@ -64,7 +64,7 @@ internal sealed class Shop : BackgroundService, IAsyncDisposable
     {
         var seen = _customers.Last();
         var route = _router.Route;
-        var serving = route is { Candidate: { } candidate, Share: >= 1 } ? candidate : route?.Stable;
+        var serving = route is { Candidate: { } candidate, Share: >= ShopPlan.Promoted } ? candidate : route?.Stable;
         return new ShopView(_router.ShopUrl, serving?.Version, _candidate?.Version, route?.Share ?? 0, new ShopSeen(seen.Requests, seen.ErrorRate, seen.P95Ms));
     }
 
@@ -328,7 +328,7 @@ internal sealed class Shop : BackgroundService, IAsyncDisposable
         }
     }
 
-    /// <summary>Does what the watch has decided: CONTINUE moves all traffic to the candidate, the watch's end makes it the stable version.</summary>
+    /// <summary>Does what the watch has decided: CONTINUE moves the traffic to the candidate, the watch's end makes it the stable version.</summary>
     private async Task Follow(CancellationToken cancel)
     {
         if (_watch is not { } id || await _deployments.Get(id, cancel) is not { } deployment)
@@ -342,16 +342,16 @@ internal sealed class Shop : BackgroundService, IAsyncDisposable
                 return false;
             }
             var changed = false;
-            if (_candidate is not null && ShopPlan.Decided(deployment) && _share < 1)
+            if (_candidate is not null && ShopPlan.Decided(deployment) && _share < ShopPlan.Promoted)
             {
-                _share = 1;
+                _share = ShopPlan.Promoted;
                 changed = true;
-                _logger.LogInformation("version {Version} carries on and gets all the traffic", _candidate.Version);
+                _logger.LogInformation("version {Version} carries on; the old one keeps a tenth of the traffic until the watch closes", _candidate.Version);
             }
             if (deployment.State == "closed")
             {
                 _watch = null;
-                if (_candidate is { } now && _share >= 1)
+                if (_candidate is { } now && _share >= ShopPlan.Promoted)
                 {
                     Retire(_stable);
                     (_stable, _candidate, _share) = (now, null, 0);
@@ -369,7 +369,7 @@ internal sealed class Shop : BackgroundService, IAsyncDisposable
         {
             return false;
         }
-        if (_share >= 1)
+        if (_share >= ShopPlan.Promoted)
         {
             Retire(_stable);
             _stable = candidate;
@@ -462,8 +462,9 @@ internal sealed class Shop : BackgroundService, IAsyncDisposable
         return route switch
         {
             null => new ShopState(null, false, fence, "no version serves"),
-            { Candidate: { } candidate, Share: < 1 } => new ShopState(route.Stable.Version, false, fence, $"versions {route.Stable.Version} and {candidate.Version} share the traffic"),
-            _ => (route.Candidate ?? route.Stable) is { Running: true } serving
+            { Candidate: { } candidate, Share: >= ShopPlan.Promoted } => new ShopState(candidate.Version, false, fence, $"version {candidate.Version} serves; version {route.Stable.Version} keeps a tenth of the traffic until the watch closes"),
+            { Candidate: { } candidate } => new ShopState(route.Stable.Version, false, fence, $"versions {route.Stable.Version} and {candidate.Version} share the traffic"),
+            _ => route.Stable is { Running: true } serving
                 ? new ShopState(serving.Version, ending == 0, fence, ending == 0 ? $"version {serving.Version} serves everything" : $"version {serving.Version} serves everything; {ending} old processes are ending")
                 : new ShopState(null, false, fence, "the serving version's process has died"),
         };

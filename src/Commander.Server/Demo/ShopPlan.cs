@@ -21,6 +21,12 @@ internal sealed record ShopPlan(string Stable, string StableKind, string? Candid
     /// <summary>The share of a candidate that is watched and not decided.</summary>
     public const double Undecided = 0.5;
 
+    /// <summary>
+    /// The share of a candidate that carries on. The old version keeps the rest until the watch closes: without a control beside it,
+    /// a machine that is busy with other things cannot be told from a version that is slow.
+    /// </summary>
+    public const double Promoted = 0.9;
+
     /// <summary>A version's name.</summary>
     public static string Name(int number) => string.Create(CultureInfo.InvariantCulture, $"1.0.{number}");
 
@@ -35,7 +41,7 @@ internal sealed record ShopPlan(string Stable, string StableKind, string? Candid
             if (deployment.State != "closed" && id is null && candidate is null && RestoredTo(deployment) is null)
             {
                 (candidate, id) = (deployment.Version, deployment.Id);
-                share = Decided(deployment) ? 1 : Undecided;
+                share = Decided(deployment) ? Promoted : Undecided;
                 continue;
             }
             if (RestoredTo(deployment) is { } restored)

@@ -252,12 +252,12 @@ public sealed class ShopTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_version_that_carries_on_gets_all_traffic_while_the_old_one_stands_by_until_the_watch_closes()
+    public async Task A_version_that_carries_on_gets_the_traffic_while_the_old_one_keeps_a_tenth_as_control_until_the_watch_closes()
     {
         var deployment = await _shop.Deploy("good", CancellationToken.None);
         _facts.Set(deployment.Id, watched => Facts.Decided(watched, "CONTINUE"), "verdict");
-        await Eventually(() => _shop.View() is { Serving: "1.0.1", Share: 1 });
-        (await Look()).ShouldBe(("1.0.1", true));
+        await Eventually(() => _shop.View() is { Serving: "1.0.1", Share: 0.9 });
+        (await Look()).ShouldBe(("1.0.1", false));
         Children().Length.ShouldBe(2);
         // A late alarm still finds the old version.
         (await Order("late", "1.0.1", "1.0.0")).Status.ShouldBe(HttpStatusCode.OK);
@@ -267,7 +267,7 @@ public sealed class ShopTests : IAsyncLifetime
         var second = await _shop.Deploy("good", CancellationToken.None);
         second.PreviousVersion.ShouldBe("1.0.0");
         _facts.Set(second.Id, watched => Facts.Decided(watched, "CONTINUE"), "verdict");
-        await Eventually(() => _shop.View().Share == 1);
+        await Eventually(() => _shop.View().Share == 0.9);
         _facts.Set(second.Id, watched => Facts.Closed(watched), "closed");
         await Eventually(() => _shop.View() is { Serving: "1.0.2", Candidate: null });
         await Eventually(() => Children().Length == 1);
