@@ -1,11 +1,18 @@
 namespace Commander.Judging.Statistics;
 
 /// <summary>
-/// Counts per tick of an arm whose rate is thought to be steady, and how much more they scatter than a binomial: Pearson's chi-square over its degrees of freedom.
-/// Retries make errors come in bursts; a test that counts each of them as an event of its own is wrong by that factor.
+/// Counts per tick of an arm, and how much more they scatter than a binomial. Retries make errors come in bursts; a test that counts each of them as an event of
+/// its own is wrong by that factor. It is taken from the differences of neighbouring ticks (von Neumann 1941), so that a step that stays is no burst and a burst that
+/// goes is one. Of arms that are compared in the same seconds a pair of ticks counts at most as <see cref="Most"/> of those before it (Huber 1964): a stall of the
+/// machine meets both arms, and must not make every later count worthless. Against the past it counts in full.
 /// </summary>
 public struct Dispersion
 {
+    /// <summary>A pair of neighbouring ticks counts at most so many times the mean so far.</summary>
+    public const double Most = 6;
+
+    private const double Prior = 2;
+
     /// <summary>All bad events.</summary>
     public double Bad;
 
@@ -13,9 +20,14 @@ public struct Dispersion
     public double Total;
 
     /// <summary>How many ticks had events.</summary>
-    public double Ticks;
+    public int Ticks;
 
-    private double _squares;
+    // Pairs of neighbouring ticks with a bad event in one of them: only those tell.
+    private int _pairs;
+    private float _squares;
+    private float _bounded;
+    private float _lastBad;
+    private float _lastTotal;
 
     /// <summary>Folds one tick in. Counts are finite, 0 &lt;= bad &lt;= total.</summary>
     public void Add(double bad, double total)
@@ -27,38 +39,49 @@ public struct Dispersion
         Bad += bad;
         Total += total;
         Ticks++;
-        _squares += bad * bad / total;
-    }
-
-    /// <summary>Pearson's chi-square of the ticks against one common rate; 0 when nothing or everything was bad.</summary>
-    public readonly double ChiSquare
-    {
-        get
+        if (_lastTotal > 0 && bad + _lastBad > 0)
         {
-            var rate = Total > 0 ? Bad / Total : 0;
-            return rate is > 0 and < 1 ? Math.Max(0, (_squares - (Bad * rate)) / (rate * (1 - rate))) : 0;
+            var rate = (bad + _lastBad) / (total + _lastTotal);
+            var variance = rate * (1 - rate) * ((1 / total) + (1 / _lastTotal));
+            if (variance > 0)
+            {
+                var difference = (bad / total) - (_lastBad / _lastTotal);
+                var square = difference * difference / variance;
+                _bounded += (float)Math.Min(square, Most * Math.Max(1, Value(beside: true)));
+                _squares += (float)square;
+                _pairs++;
+            }
         }
+        (_lastBad, _lastTotal) = ((float)bad, (float)total);
     }
 
-    /// <summary>The degrees of freedom of <see cref="ChiSquare"/>.</summary>
-    public readonly double Freedom => Math.Max(0, Ticks - 1);
+    /// <summary>The dispersion, above 0; about 1 for independent events. Drawn towards 1 by two pairs' worth.</summary>
+    /// <param name="beside">Whether the arm is compared with one in the same seconds.</param>
+    public readonly double Value(bool beside) => (Prior + (beside ? _bounded : _squares)) / (Prior + _pairs);
 
     /// <summary>The mean dispersion of two arms, at least 1; 1 while there is nothing to tell it from.</summary>
-    public static double Mean(in Dispersion one, in Dispersion other)
+    /// <param name="one">An arm.</param>
+    /// <param name="other">Another arm.</param>
+    /// <param name="beside">Whether arms are compared in the same seconds.</param>
+    public static double Mean(in Dispersion one, in Dispersion other, bool beside)
     {
-        var freedom = one.Freedom + other.Freedom;
-        return freedom <= 0 ? 1 : Math.Max(1, (one.ChiSquare + other.ChiSquare) / freedom);
+        var pairs = one._pairs + other._pairs;
+        var squares = beside ? one._bounded + other._bounded : one._squares + other._squares;
+        return pairs <= 0 ? 1 : Math.Max(1, squares / pairs);
     }
 
     /// <summary>The upper 90 % limit of the dispersion of two arms, at least 1; at least 2 while they have fewer than 10 ticks together, because then nothing is known about bursts.</summary>
-    public static double Upper(in Dispersion one, in Dispersion other)
+    /// <param name="one">An arm.</param>
+    /// <param name="other">Another arm.</param>
+    /// <param name="beside">Whether arms are compared in the same seconds.</param>
+    public static double Upper(in Dispersion one, in Dispersion other, bool beside)
     {
-        var mean = Mean(one, other);
+        var mean = Mean(one, other, beside);
         if (one.Ticks + other.Ticks < 10)
         {
             return Math.Max(2, mean);
         }
-        var freedom = one.Freedom + other.Freedom;
+        double freedom = Math.Max(0, one.Ticks - 1) + Math.Max(0, other.Ticks - 1);
         return mean * freedom / LowerTenth(freedom);
     }
 
@@ -69,42 +92,4 @@ public struct Dispersion
         var root = 1 - variance - (1.2815515655446004 * Math.Sqrt(variance));
         return freedom * root * root * root;
     }
-}
-
-/// <summary>
-/// The dispersion of an arm whose rate may have changed: from the differences of neighbouring ticks (von Neumann), so that a step that stays is no burst,
-/// and a burst that goes is one. Drawn towards 1 by two ticks' worth.
-/// </summary>
-public struct Burstiness
-{
-    private const double Prior = 2;
-    private double _squares;
-    private double _pairs;
-    private double _lastBad;
-    private double _lastTotal;
-
-    /// <summary>Folds one tick in. Counts are finite, 0 &lt;= bad &lt;= total.</summary>
-    public void Add(double bad, double total)
-    {
-        if (total <= 0)
-        {
-            return;
-        }
-        if (_lastTotal > 0 && bad + _lastBad > 0)
-        {
-            var rate = (bad + _lastBad) / (total + _lastTotal);
-            var variance = rate * (1 - rate) * ((1 / total) + (1 / _lastTotal));
-            if (variance > 0)
-            {
-                var difference = (bad / total) - (_lastBad / _lastTotal);
-                _squares += difference * difference / variance;
-                _pairs++;
-            }
-        }
-        _lastBad = bad;
-        _lastTotal = total;
-    }
-
-    /// <summary>The dispersion, above 0; about 1 for independent events.</summary>
-    public readonly double Value => (Prior + _squares) / (Prior + _pairs);
 }

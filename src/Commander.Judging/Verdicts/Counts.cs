@@ -104,9 +104,7 @@ internal static class Counts
                 : Histograms.Quantile(((ReadOnlySpan<double>)histogram.Edges)[..histogram.EdgeCount], ((ReadOnlySpan<double>)histogram.Candidate)[..histogram.EdgeCount], 0.95);
         }
         ChooseReference(policy, metric, ref state, controlSeen);
-        count.Bad += bad;
-        count.Total += total;
-        count.Burst.Add(bad, total);
+        count.Candidate.Add(bad, total);
         if (head.Reference == ReferenceKind.Control)
         {
             count.Ratio.Add(bad, total, controlBad, controlTotal, metric.Direction);
@@ -127,7 +125,7 @@ internal static class Counts
         {
             return;
         }
-        (count.Bad, count.Total, count.Burst) = (0, 0, default);
+        count.Candidate = default;
         (count.SeasonBad, count.SeasonTotal) = (0, 0);
         count.Histogram.Candidate = default;
     }
@@ -171,24 +169,25 @@ internal static class Counts
     public static Difference Difference(MetricPolicy metric, in MetricState state, bool cautious, double factor = 1)
     {
         ref readonly var count = ref state.Count;
-        var dispersion = cautious ? state.Head.Dispersion : Math.Max(Dispersion.Mean(count.Before, count.Control), count.Burst.Value);
+        var isBeside = state.Head.Reference == ReferenceKind.Control;
+        var dispersion = cautious ? state.Head.Dispersion : Math.Max(Dispersion.Mean(count.Before, count.Control, isBeside), count.Candidate.Value(isBeside));
         // A past that is over does not grow: only the candidate and a control beside it do.
         dispersion = Math.Max(1, dispersion);
         var grown = factor / dispersion;
-        var beside = state.Head.Reference == ReferenceKind.Control ? grown : 1 / dispersion;
+        var beside = isBeside ? grown : 1 / dispersion;
         var scale = Math.Clamp(Tolerance(metric, state), 1e-6, 0.5);
         if (state.Head.Reference == ReferenceKind.Objective)
         {
-            return new Difference(count.Bad * grown, count.Total * grown, ReferenceShare(metric, state), scale);
+            return new Difference(count.Candidate.Bad * grown, count.Candidate.Total * grown, ReferenceShare(metric, state), scale);
         }
         var (bad, total) = Reference(state);
-        return new Difference(count.Bad * grown, count.Total * grown, bad * beside, total * beside, scale);
+        return new Difference(count.Candidate.Bad * grown, count.Candidate.Total * grown, bad * beside, total * beside, scale);
     }
 
     /// <summary>Whether the upper limit of harm lies below the tolerance: what CONTINUE needs.</summary>
     public static bool UpperBelow(MetricPolicy metric, in MetricState state)
     {
-        if (state.Head.Reference == ReferenceKind.None || state.Count.Total <= 0)
+        if (state.Head.Reference == ReferenceKind.None || state.Count.Candidate.Total <= 0)
         {
             return false;
         }
@@ -202,10 +201,11 @@ internal static class Counts
     {
         ref var head = ref state.Head;
         ref var count = ref state.Count;
-        head.Dispersion = Math.Max(Dispersion.Upper(count.Before, count.Control), count.Burst.Value);
+        var isBeside = head.Reference == ReferenceKind.Control;
+        head.Dispersion = Math.Max(Dispersion.Upper(count.Before, count.Control, isBeside), count.Candidate.Value(isBeside));
         var dispersion = head.Dispersion;
         var reference = ReferenceShare(metric, state);
-        var share = count.Bad / count.Total;
+        var share = count.Candidate.Bad / count.Candidate.Total;
         var tolerance = Tolerance(metric, state);
         var harm = Numbers.Harm(metric.Direction, share - reference);
         if (count.SeasonTotal > 0 && count.SeasonBeforeTotal > 0 && head.Reference != ReferenceKind.Control)
@@ -215,7 +215,7 @@ internal static class Counts
             harm = Math.Min(harm, Numbers.Harm(metric.Direction, share - reference - shift));
         }
         double logE;
-        if (head.Reference == ReferenceKind.Control)
+        if (isBeside)
         {
             logE = count.Ratio.LogE(dispersion);
         }
@@ -243,14 +243,14 @@ internal static class Counts
         double events, of, probability;
         if (kind == ReferenceKind.Objective)
         {
-            (events, of, probability) = (count.Bad / dispersion, count.Total / dispersion, reference);
+            (events, of, probability) = (count.Candidate.Bad / dispersion, count.Candidate.Total / dispersion, reference);
         }
         else
         {
             var (bad, total) = Past(count);
-            events = count.Bad / dispersion;
-            of = (count.Bad + bad) / dispersion;
-            probability = count.Total / (count.Total + total);
+            events = count.Candidate.Bad / dispersion;
+            of = (count.Candidate.Bad + bad) / dispersion;
+            probability = count.Candidate.Total / (count.Candidate.Total + total);
         }
         // The tail on the other side is near 1 and says nothing: it is not computed.
         var up = metric.Direction == Direction.Down || share <= reference ? 1 : Binomial.UpperTail(events, of, probability);

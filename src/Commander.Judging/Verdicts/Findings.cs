@@ -98,7 +98,7 @@ internal static class Findings
     private static bool IsCount(MetricPolicy metric) => metric.Kind is MetricKind.Ratio or MetricKind.Histogram;
 
     private static double Requests(MetricPolicy metric, in MetricState state) => metric.Kind == MetricKind.Ratio
-        ? state.Count.Total
+        ? state.Count.Candidate.Total
         : Histograms.Total(state.Count.Histogram, state.Count.Histogram.Candidate);
 
     private static double ControlRequests(MetricPolicy metric, in MetricState state) => metric.Kind == MetricKind.Ratio
@@ -144,8 +144,8 @@ internal static class Findings
     private static Finding Ratio(Policy policy, MetricPolicy metric, in MetricState state, string? query)
     {
         ref readonly var count = ref state.Count;
-        double? candidate = count.Total > 0 ? 100 * count.Bad / count.Total : null;
-        var compared = state.Head.Reference != ReferenceKind.None && count.Total > 0
+        double? candidate = count.Candidate.Total > 0 ? 100 * count.Candidate.Bad / count.Candidate.Total : null;
+        var compared = state.Head.Reference != ReferenceKind.None && count.Candidate.Total > 0
             && (state.Head.Reference == ReferenceKind.Objective || Counts.Reference(state).Total > 0);
         double? reference = compared ? 100 * Counts.ReferenceShare(metric, state) : null;
         double? low = null;

@@ -385,7 +385,7 @@ public static partial class Judge
                     counted |= head.Score >= 1;
                 }
                 guard |= metric.Kind == MetricKind.Ratio && metric.Family == Family.Error && metric.Direction == Direction.Up
-                    && HardGuard.Fires(metricState.Count.Bad, metricState.Count.Total, Counts.ReferenceShare(metric, metricState), head.LogE, budget.Guard);
+                    && HardGuard.Fires(metricState.Count.Candidate.Bad, metricState.Count.Candidate.Total, Counts.ReferenceShare(metric, metricState), head.LogE, budget.Guard);
             }
             else
             {

@@ -116,7 +116,7 @@ public static partial class Judge
             var metric = policy.Metrics[index];
             if (metric.Kind == MetricKind.Ratio && finding is { Candidate: { } candidate, Reference: { } reference, High: { } high })
             {
-                return $"{Findings.Spoken(metric)} {Display.With(candidate, "%")} on {Display.Number(state.Metrics[index].Count.Total)} requests"
+                return $"{Findings.Spoken(metric)} {Display.With(candidate, "%")} on {Display.Number(state.Metrics[index].Count.Candidate.Total)} requests"
                     + $" ({finding.ReferenceArm ?? "objective"} {Display.With(reference, "%")}), at most {Display.Number(Math.Max(0, high))} pp worse; nothing is beyond its tolerance";
             }
         }
@@ -215,7 +215,7 @@ public static partial class Judge
             return null;
         }
         var tolerance = Counts.Tolerance(metric, state);
-        if (state.Count.Total <= 0)
+        if (state.Count.Candidate.Total <= 0)
         {
             return $"no requests of {spoken} counted yet";
         }
@@ -224,7 +224,7 @@ public static partial class Judge
         {
             if (Counts.Difference(metric, state, cautious: false, factor).Below(tolerance, Counts.UpperAlpha))
             {
-                return $"needs about {Display.About((factor - 1) * state.Count.Total)} more requests to see {change}";
+                return $"needs about {Display.About((factor - 1) * state.Count.Candidate.Total)} more requests to see {change}";
             }
         }
         return $"{spoken} is {Display.Number(100 * Counts.Difference(metric, state, cautious: false).Estimate)} pp above its reference, too near to {change} to tell apart";

@@ -123,15 +123,13 @@ internal enum ReferenceKind
 /// <summary>A ratio, or the slow requests of a histogram.</summary>
 internal struct CountState
 {
-    public double Bad;
-    public double Total;
+    public Dispersion Candidate;
     public Dispersion Before;
     public Dispersion Control;
     public double SeasonBad;
     public double SeasonTotal;
     public double SeasonBeforeBad;
     public double SeasonBeforeTotal;
-    public Burstiness Burst;
     public RateRatio Ratio;
     public HistogramState Histogram;
 }

@@ -11,15 +11,14 @@ public class DispersionTests
     public void Errors_in_bursts_scatter_by_the_size_of_a_burst(int burst)
     {
         var noise = new Noise(1);
-        var (steady, neighbours) = (new Dispersion(), new Burstiness());
+        var arm = new Dispersion();
         for (var tick = 0; tick < 4000; tick++)
         {
             var bad = burst * noise.Poisson(4.0 / burst);
-            steady.Add(bad, 1000);
-            neighbours.Add(bad, 1000);
+            arm.Add(bad, 1000);
         }
-        (steady.ChiSquare / steady.Freedom).ShouldBe(burst, 0.1 * burst);
-        neighbours.Value.ShouldBe(burst, 0.15 * burst);
+        arm.Value(beside: false).ShouldBe(burst, 0.15 * burst);
+        arm.Value(beside: true).ShouldBe(burst, 0.15 * burst);
     }
 
     [Fact]
@@ -30,22 +29,34 @@ public class DispersionTests
         {
             few.Add(1, 100);
         }
-        Dispersion.Upper(few, default).ShouldBe(2);
+        Dispersion.Upper(few, default, beside: true).ShouldBe(2);
         few.Add(1, 100);
-        Dispersion.Upper(few, default).ShouldBeInRange(1, 2.5);
+        Dispersion.Upper(few, default, beside: true).ShouldBeInRange(1, 2.5);
     }
 
     [Fact]
     public void A_step_that_stays_is_no_burst_but_one_that_goes_is()
     {
-        var (step, burst) = (new Burstiness(), new Burstiness());
+        var (step, burst) = (new Dispersion(), new Dispersion());
         for (var tick = 0; tick < 40; tick++)
         {
             step.Add(tick < 10 ? 0 : 20, 100);
             burst.Add(tick is 10 or 20 or 30 ? 20 : 0, 100);
         }
-        step.Value.ShouldBeLessThan(2);
-        burst.Value.ShouldBeGreaterThan(10);
+        step.Value(beside: false).ShouldBeLessThan(2);
+        burst.Value(beside: false).ShouldBeGreaterThan(10);
+    }
+
+    [Fact]
+    public void Beside_a_control_a_few_stalls_do_not_make_every_later_count_worthless()
+    {
+        var (noise, past) = (new Noise(1), new Dispersion());
+        for (var tick = 0; tick < 60; tick++)
+        {
+            past.Add(tick is 20 or 40 ? 60 : noise.Poisson(0.5), 100);
+        }
+        Dispersion.Upper(past, default, beside: true).ShouldBeLessThan(4);
+        Dispersion.Upper(past, default, beside: false).ShouldBeGreaterThan(4);
     }
 
     [Fact]
@@ -57,6 +68,6 @@ public class DispersionTests
             none.Add(0, 50);
             all.Add(50, 50);
         }
-        Dispersion.Mean(none, all).ShouldBe(1);
+        Dispersion.Mean(none, all, beside: true).ShouldBe(1);
     }
 }
