@@ -21,7 +21,9 @@ public readonly struct Difference
     /// <param name="referenceBad">Bad events of the reference, divided by the dispersion.</param>
     /// <param name="referenceTotal">All events of the reference, divided by the dispersion.</param>
     /// <param name="scale">The order of the proportions and differences that matter, in (0, 0.5]: centre of the prior, usually the tolerance.</param>
-    public Difference(double bad, double total, double referenceBad, double referenceTotal, double scale)
+    /// <param name="pastBad">Bad events of the time before the arms were compared, divided by the dispersion: where both arms are likely to be when nothing is wrong.</param>
+    /// <param name="pastTotal">All events of that time, divided by the dispersion; 0 when there is none.</param>
+    public Difference(double bad, double total, double referenceBad, double referenceTotal, double scale, double pastBad = 0, double pastTotal = 0)
     {
         (_bad, _total, _referenceBad, _referenceTotal, _level) = (bad, total, referenceBad, referenceTotal, double.NaN);
         var against = 0.5 / scale;
@@ -29,6 +31,11 @@ public readonly struct Difference
         var alikeAnywhere = Binomial.LogMixture(bad + referenceBad, total + referenceTotal, 0.5, 0.5);
         var different = Binomial.LogMixture(bad, total, 0.5, 0.5) + Binomial.LogMixture(referenceBad, referenceTotal, 0.5, against);
         _mixture = LogSum(Math.Log(0.5) + alike, Math.Log(0.2) + alikeAnywhere, Math.Log(0.3) + different);
+        if (pastTotal > 0)
+        {
+            var asBefore = Binomial.LogMixture(bad + referenceBad, total + referenceTotal, 0.5 + pastBad, against + pastTotal - pastBad);
+            _mixture = LogSum(Math.Log(0.5) + _mixture, Math.Log(0.5) + asBefore, double.NegativeInfinity);
+        }
     }
 
     /// <summary>One arm against a fixed level.</summary>

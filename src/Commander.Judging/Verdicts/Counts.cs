@@ -8,7 +8,10 @@ namespace Commander.Judging.Verdicts;
 internal static class Counts
 {
     // The level of the upper limit that CONTINUE needs; it spends nothing of the false-alarm budget.
-    public const double UpperAlpha = 0.05;
+    public const double UpperAlpha = 0.1;
+
+    // The past is another hour: it weighs less than the same number of requests now.
+    private const double PastWeight = 0.25;
 
     private const double Fade = 0.75;
 
@@ -181,7 +184,10 @@ internal static class Counts
             return new Difference(count.Candidate.Bad * grown, count.Candidate.Total * grown, ReferenceShare(metric, state), scale);
         }
         var (bad, total) = Reference(state);
-        return new Difference(count.Candidate.Bad * grown, count.Candidate.Total * grown, bad * beside, total * beside, scale);
+        // Beside a control the past says where both are likely to be; where the past is the reference itself, it has said so already.
+        var (pastBad, pastTotal) = isBeside ? Past(count) : default;
+        return new Difference(
+            count.Candidate.Bad * grown, count.Candidate.Total * grown, bad * beside, total * beside, scale, PastWeight * pastBad / dispersion, PastWeight * pastTotal / dispersion);
     }
 
     /// <summary>Whether the upper limit of harm lies below the tolerance: what CONTINUE needs.</summary>

@@ -53,6 +53,15 @@ public class DifferenceTests
         });
 
     [Fact]
+    public void A_past_like_the_present_narrows_the_limits_and_one_unlike_it_costs_little()
+    {
+        double High(double pastBad) => new Difference(2, 1000, 1, 1000, 0.01, pastBad, 3000).High(0.1);
+        var without = new Difference(2, 1000, 1, 1000, 0.01).High(0.1);
+        High(4).ShouldBeLessThan(0.9 * without);
+        High(300).ShouldBeLessThan(1.15 * without);
+    }
+
+    [Fact]
     public void A_fixed_level_bounds_the_limits()
     {
         var none = new Difference(0, 50, 0.0, 0.025);

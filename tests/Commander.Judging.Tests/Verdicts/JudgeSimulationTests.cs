@@ -53,7 +53,7 @@ public class JudgeSimulationTests(ITestOutputHelper output)
         var run = Run(200, Good, Good, 150, promote: true);
         run.RolledBack.Count.ShouldBeLessThanOrEqualTo(1);
         run.Continued.Min().ShouldBeGreaterThanOrEqualTo(20);
-        (run.Continued.Count(static tick => tick <= 30) / 200.0).ShouldBeGreaterThanOrEqualTo(0.9);
+        (run.Continued.Count(static tick => tick <= 30) / 200.0).ShouldBeGreaterThanOrEqualTo(0.97);
         run.Continued.Count.ShouldBeGreaterThanOrEqualTo(199);
     }
 
