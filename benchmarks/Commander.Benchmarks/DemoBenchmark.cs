@@ -48,22 +48,14 @@ internal static class DemoBenchmark
     private static async Task Serve(Queue<string> plan, List<Result> results, IBrowser? browser)
     {
         var data = Directory.CreateTempSubdirectory("commander-demo-");
-        var url = $"http://127.0.0.1:{FreePort()}";
-        using var server = Process.Start(new ProcessStartInfo("dotnet")
-        {
-            ArgumentList = { typeof(CommanderOptions).Assembly.Location, "--demo", "--urls", url, "--data", data.FullName },
-            RedirectStandardOutput = true,
-            UseShellExecute = false,
-        })!;
-        _ = server.StandardOutput.ReadToEndAsync();
-        using var http = new HttpClient { BaseAddress = new Uri(url), Timeout = TimeSpan.FromSeconds(30) };
+        using var server = await Start(data.FullName);
+        using var http = new HttpClient { BaseAddress = server.Url, Timeout = TimeSpan.FromSeconds(30) };
         try
         {
-            await Until(TimeSpan.FromSeconds(60), async () => (await http.GetAsync("/health/ready")).IsSuccessStatusCode);
             if (browser is not null)
             {
                 // An engineer's browser has been started before.
-                await (await browser.NewPageAsync()).GotoAsync(url);
+                await (await browser.NewPageAsync()).GotoAsync(server.Url.ToString());
             }
 
             while (true)
@@ -83,9 +75,42 @@ internal static class DemoBenchmark
         }
         finally
         {
-            server.Kill();
-            await server.WaitForExitAsync();
+            server.Process.Kill();
+            await server.Process.WaitForExitAsync();
             data.Delete(recursive: true);
+        }
+    }
+
+    /// <summary>A server that is ready. Between looking for a free port and listening there somebody else may have taken it: then another one is tried.</summary>
+    private static async Task<Server> Start(string data)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            var url = new Uri($"http://127.0.0.1:{FreePort()}");
+            var process = Process.Start(new ProcessStartInfo("dotnet")
+            {
+                ArgumentList = { typeof(CommanderOptions).Assembly.Location, "--demo", "--urls", url.ToString(), "--data", data },
+                RedirectStandardOutput = true,
+                UseShellExecute = false,
+            })!;
+            _ = process.StandardOutput.ReadToEndAsync();
+            using var http = new HttpClient { BaseAddress = url, Timeout = TimeSpan.FromSeconds(30) };
+            try
+            {
+                await Until(TimeSpan.FromSeconds(60), async () => process.HasExited || (await http.GetAsync("/health/ready")).IsSuccessStatusCode);
+                if (!process.HasExited)
+                    return new Server(process, url);
+                process.Dispose();
+            }
+            catch (TimeoutException)
+            {
+                process.Kill();
+                process.Dispose();
+                throw;
+            }
+
+            if (attempt == 3)
+                throw new InvalidOperationException("the server ended three times before it was ready; what it said stands above");
         }
     }
 
@@ -222,6 +247,11 @@ internal static class DemoBenchmark
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
         return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+
+    private sealed record Server(Process Process, Uri Url) : IDisposable
+    {
+        public void Dispose() => Process.Dispose();
     }
 
     private sealed record Result(string Kind, string Id, string Version, string Decision, double Verdict, double Serving, double Shown, bool Identical, string? Action, bool ContinuedFirst);
