@@ -159,7 +159,9 @@ internal static class CommandLine
         var path = new Argument<string>("FILE|DIR") { Description = "A policy file, or a folder of them." };
         var check = new Command("check", "Read a policy without a server and say everything that is wrong with it.") { path };
         check.SetAction((parsed, cancel) => verbs(parsed).CheckPolicy(parsed.GetRequiredValue(path), cancel));
-        return new Command("policy", "Work on policies.") { check };
+        var schema = new Command("schema", "Print the JSON schema of policies, for editors and pipelines.");
+        schema.SetAction((parsed, cancel) => verbs(parsed).PolicySchema(cancel));
+        return new Command("policy", "Work on policies.") { check, schema };
     }
 
     private static Command OfOne(

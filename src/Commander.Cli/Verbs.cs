@@ -82,6 +82,13 @@ internal sealed class Verbs(Terminal terminal, TimeProvider clock, bool json)
         return result.Policies is null ? ExitCode.Error : ExitCode.Done;
     }
 
+    /// <summary>Prints the schema of policies.</summary>
+    public async Task<int> PolicySchema(CancellationToken cancel)
+    {
+        await terminal.Out.WriteAsync(Judging.Policies.PolicySchema.Text.AsMemory(), cancel);
+        return ExitCode.Done;
+    }
+
     /// <summary>Replays a case file without any server.</summary>
     public async Task<int> Backtest(string path, string judge, int? horizon, string? output, CancellationToken cancel)
     {

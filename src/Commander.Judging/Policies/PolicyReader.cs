@@ -23,8 +23,11 @@ public static class PolicyReader
     private const int MaxName = 100;
     private const int MaxAlerts = 32;
 
-    private static readonly string[] ServiceKeys =
+    private static readonly string[] OverrideKeys =
         ["source", "preset", "metrics", "compare", "no_data", "watch", "decide", "act", "fix", "alert", "learn"];
+
+    private static readonly string[] ServiceKeys =
+        [.. OverrideKeys, "environments"];
 
     private static readonly string[] FamilyWords = ["error", "latency", "cpu", "memory", "traffic", "downstream", "service", "kpi"];
 
@@ -190,7 +193,7 @@ public static class PolicyReader
         private (Policy Plain, List<(string Environment, Policy Policy)> Environments) Resolve(string? service, MapNode merged)
         {
             var name = service ?? "defaults";
-            var environments = new Section(merged, errors, [.. ServiceKeys, "environments"]).Map("environments");
+            var environments = new Section(merged, errors, ServiceKeys).Map("environments");
             var bare = merged.Without("environments");
             var overridden = new List<(string, Policy)>();
             if (environments.Entries.Count > MaxEnvironments)
@@ -200,7 +203,7 @@ public static class PolicyReader
                 if (!Named(entry, "environment"))
                     continue;
                 if (entry.Value is MapNode map)
-                    overridden.Add((entry.Key, Policy(name, entry.Key, bare.Under(map))));
+                    overridden.Add((entry.Key, Policy(name, entry.Key, bare.Under(new Section(map, errors, OverrideKeys).Node))));
                 else if (entry.Value is not TextNode { IsNull: true })
                     errors.Add(entry.Value, $"is {Section.What(entry.Value)}, not a map", "write { act: { autonomy: observe } }");
             }
@@ -210,13 +213,14 @@ public static class PolicyReader
 
         private Policy Policy(string name, string? environment, MapNode map)
         {
-            var section = new Section(map, errors, ServiceKeys);
-            if (section.Text("preset", Section.List(Presets.Names)) is { } preset)
+            // Its own keys and the environment's were checked apart, each with what is known there.
+            var section = Checked(map);
+            foreach (var (preset, at) in PresetsOf(section))
             {
-                if (Presets.Find(preset, section.At("preset")) is { } filling)
-                    section = new Section(filling.Under(map), errors, ServiceKeys);
+                if (Presets.Find(preset, at) is { } filling)
+                    section = Checked(filling.Under(section.Node));
                 else
-                    Section.WrongWord(section.At("preset"), preset, [.. Presets.Names], errors);
+                    Section.WrongWord(at, preset, [.. Presets.Names], errors);
             }
 
             var source = SourceOf(section);
@@ -234,6 +238,22 @@ public static class PolicyReader
                 Fix(section),
                 Alerts(section),
                 Learn(section.Map("learn")));
+        }
+
+        private Section Checked(MapNode map) => new(map, errors, [.. map.Entries.Select(entry => entry.Key)]);
+
+        /// <summary>One preset or a list of them; of two that fill in the same metric the first counts.</summary>
+        private List<(string Name, Node At)> PresetsOf(Section section)
+        {
+            var nodes = section.Value("preset") is ListNode list ? list.Items : section.Has("preset") ? [section.At("preset")] : [];
+            var named = new List<(string, Node)>();
+            foreach (var node in nodes)
+            {
+                if (Section.Plain(node, Section.List(Presets.Names), errors) is { } name)
+                    named.Add((name, node));
+            }
+
+            return named;
         }
 
         private SourceSettings? SourceOf(Section section)

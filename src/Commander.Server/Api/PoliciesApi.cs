@@ -19,6 +19,7 @@ internal static class PoliciesApi
     {
         var group = routes.MapGroup("/api/v1/policies").WithTags("policies");
         group.MapGet("", List).Produces<PolicyList>().WithName("policies");
+        group.MapGet("/schema", () => Results.Text(PolicySchema.Text, "application/schema+json")).Produces(200, contentType: "application/schema+json").WithName("policy-schema");
         group.MapPost("/check", Check).Accepts<PolicyCheckRequest>("application/json").Produces<PolicyCheckAnswer>().ProducesProblem(400).WithName("check-policy");
     }
 

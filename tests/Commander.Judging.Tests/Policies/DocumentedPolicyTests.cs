@@ -5,20 +5,22 @@ namespace Commander.Judging.Tests.Policies;
 /// <summary>The policies that the documentation shows are read without errors.</summary>
 public class DocumentedPolicyTests
 {
-    [Fact]
-    public void The_reference_policy_parses()
+    [Theory]
+    [InlineData("docs/policy.md")]
+    [InlineData("examples/policy.yaml")]
+    public void A_documented_policy_parses(string file) => Assert.Empty(PolicyReader.Read(Yaml(file), file).Errors);
+
+    /// <summary>A file's policy: the first yaml block of a Markdown file, else all of it.</summary>
+    internal static string Yaml(string file)
     {
-        var text = File.ReadAllText(At("docs/policy.md")).ReplaceLineEndings("\n");
+        var text = File.ReadAllText(At(file)).ReplaceLineEndings("\n");
+        if (!file.EndsWith(".md", StringComparison.Ordinal))
+            return text;
         const string fence = "```yaml\n";
         var start = text.IndexOf(fence, StringComparison.Ordinal) + fence.Length;
-        Assert.True(start >= fence.Length, "docs/policy.md has no yaml block");
-        var end = text.IndexOf("\n```", start, StringComparison.Ordinal);
-        Assert.Empty(PolicyReader.Read(text[start..end], "docs/policy.md").Errors);
+        Assert.True(start >= fence.Length, $"{file} has no yaml block");
+        return text[start..text.IndexOf("\n```", start, StringComparison.Ordinal)];
     }
-
-    [Fact]
-    public void The_example_policy_parses() =>
-        Assert.Empty(PolicyReader.Read(File.ReadAllText(At("examples/policy.yaml")), "examples/policy.yaml").Errors);
 
     private static string At(string path)
     {

@@ -252,6 +252,38 @@ public class PolicyReaderTests
         policy.Metrics[1].Scale.ShouldBe(1000);
     }
 
+    [Theory]
+    [InlineData("http", "errors,latency")]
+    [InlineData("kubernetes-pod", "memory,cpu,restarts")]
+    [InlineData("dotnet", "errors,latency,memory,cpu,exceptions")]
+    [InlineData("jvm", "errors,latency,memory,cpu,gc_pause")]
+    [InlineData("node", "errors,latency,memory,cpu,event_loop")]
+    [InlineData("[http, kubernetes-pod]", "memory,cpu,restarts,errors,latency")]
+    [InlineData("[node, kubernetes-pod]", "memory,cpu,restarts,errors,latency,event_loop")]
+    public void Every_preset_can_be_asked_of_a_Prometheus(string presets, string metrics)
+    {
+        var policy = Read($$"""
+            sources: { prom: { type: prometheus, url: 'http://localhost:9090' } }
+            services: { cart: { source: prom, preset: {{presets}} } }
+            """).For("cart", "prod");
+        policy.Metrics.Select(metric => metric.Name).ShouldBe(metrics.Split(','));
+        if (policy.Metrics.FirstOrDefault(metric => metric.Name == "cpu") is { } cpu)
+        {
+            // Cores or a fraction of one, shown in percent.
+            (cpu.Unit, cpu.Scale).ShouldBe(("%", 100));
+        }
+    }
+
+    [Fact]
+    public void Of_two_presets_that_fill_in_the_same_metric_the_first_counts()
+    {
+        var policy = Read("""
+            sources: { prom: { type: prometheus, url: 'http://localhost:9090' } }
+            services: { cart: { source: prom, preset: [node, kubernetes-pod] } }
+            """).For("cart", "prod");
+        policy.Metrics.Single(metric => metric.Name == "memory").Query.ShouldNotBeNull().ShouldStartWith("process_resident");
+    }
+
     [Fact]
     public void Sources_and_targets_keep_their_own_keys_flattened_and_secrets_as_references()
     {
