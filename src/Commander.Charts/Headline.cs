@@ -60,7 +60,7 @@ public sealed record Headline(string Word, Tone Tone, string What, string? Becau
     private static Headline OfContinue(Deployment deployment, string what)
     {
         var keep = deployment.Actions.LastOrDefault(a => a is { Kind: "keep", State: "done" });
-        var because = deployment.Verdict?.Findings.FirstOrDefault(f => f.Verdict is "worse" or "unclear") is { } doubt
+        var because = deployment.Verdict?.Findings.FirstOrDefault(f => f.Verdict == "worse") is { } doubt
             ? $"{doubt.Metric}: {doubt.Reason}"
             : deployment.Verdict?.Reasoning;
         return keep is not null
