@@ -41,6 +41,7 @@ internal sealed class Watch(IPinned pinned)
     private TickCodec? _codec;
     private long[] _lastAt = [];
     private byte[] _lastHash = Fact.NoHash;
+    private double? _health;
 
     /// <summary>The seq of the last fact; 0 before the first.</summary>
     public long Seq { get; private set; }
@@ -278,6 +279,7 @@ internal sealed class Watch(IPinned pinned)
         Decision = decision;
         (DecidedAt, DecidedTick) = decision == Judging.Verdicts.Decision.Hold ? ((DateTimeOffset?)null, (int?)null) : (at, LastTick);
         LastVerdict = verdict;
+        _health = HealthScore;
         _verdicts.Add(new VerdictEntry(verdict.Decision, false, at, verdict.Reasoning));
     }
 
@@ -336,8 +338,8 @@ internal sealed class Watch(IPinned pinned)
         return Judge.Read(Policy, Model, _judge, new Reader(at, (at - Received.StartedAt).TotalMilliseconds, Arms.CandidateQueries(this), final));
     }
 
-    /// <summary>The unrounded health score; null without a value.</summary>
-    public double? HealthScore => Policy is null ? null : Judge.HealthScore(Policy, _judge);
+    /// <summary>The unrounded health score as the state is now; null without a value.</summary>
+    public double? HealthScore => LastTick == 0 && Received.Metrics is { } snapshot ? Snapshot.Score(snapshot) : Policy is null ? null : Judge.HealthScore(Policy, _judge);
 
     /// <summary>The deployment resource as of now: the standing verdict with the newest findings.</summary>
     public Deployment Document(Func<string, string> url)
@@ -366,6 +368,9 @@ internal sealed class Watch(IPinned pinned)
             Commit = Received.Commit,
             Kind = Received.Kind,
             Labels = Received.Labels,
+            Metrics = Received.Metrics,
+            // With the verdict it stands still; on hold it moves as the findings do.
+            Health = LastVerdict is null ? null : Decision == Judging.Verdicts.Decision.Hold ? HealthScore : _health,
             Notes = [.. _notes],
         };
     }
