@@ -371,7 +371,7 @@ internal sealed class VerificationLoop : IDisposable
             return false;
         var state = await target.Look(_watch.Received.Service, _watch.Received.Environment, cancel);
         var intent = rollback.Intent;
-        var serves = state.Reached && state.Settled && state.ServingVersion == intent.TargetVersion;
+        var serves = state.Reached && state.Settled && (state.OnlyWord || state.ServingVersion == intent.TargetVersion);
         if (!serves && Now - rollback.At <= ActingDeadline)
             return false;
         await Commit(batch =>
@@ -382,8 +382,9 @@ internal sealed class VerificationLoop : IDisposable
                 return;
             }
 
-            batch.Add(FactKind.Result, new ResultBody(intent.Key, "running", state.ServingVersion, null, $"{state.Message}; waiting for the metrics to come back"));
-            batch.Add(FactKind.Reference, new ReferenceBody(Subject.Restored, Arm.Before, null, $"{state.ServingVersion} serves again"));
+            var message = state.OnlyWord ? $"{intent.TargetVersion} serves, {state.Message}" : state.Message;
+            batch.Add(FactKind.Result, new ResultBody(intent.Key, "running", intent.TargetVersion, null, $"{message}; waiting for the metrics to come back"));
+            batch.Add(FactKind.Reference, new ReferenceBody(Subject.Restored, Arm.Before, null, $"{intent.TargetVersion} serves again"));
         }, cancel);
         return true;
     }
