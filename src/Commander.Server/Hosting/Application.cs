@@ -106,6 +106,7 @@ internal static class Application
             app.MapDecisionsApi();
             app.MapPoliciesApi();
             app.MapSamplesApi();
+            app.MapFreezeApi();
             app.MapHealthApi();
             app.MapOpenApi();
             if (demo is not null)

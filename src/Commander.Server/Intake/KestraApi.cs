@@ -71,20 +71,20 @@ internal static class KestraApi
 
     private static (RouteHandlerBuilder Webhook, RouteHandlerBuilder List, RouteHandlerBuilder One) Map(RouteGroupBuilder group)
     {
-        const string path = $"/webhook/{Namespace}/{Flow}/{{key}}";
+        const string path = "/webhook/{namespace}/{flowId}/{key}";
         group.WithTags("kestra");
         // Kestra takes GET and PUT too; they are not described, so that the description names each operation once.
         group.MapMethods(path, [HttpMethods.Get, HttpMethods.Put], Start).ExcludeFromDescription();
         return (
-            group.MapPost(path, Start).Accepts<JsonObject>("application/json").Produces<Execution>().ProducesProblem(400).ProducesProblem(404).ProducesProblem(503),
+            group.MapPost(path, Start).Accepts<JsonObject>(isOptional: true, "application/json", "*/*").Produces<Execution>().ProducesProblem(400).ProducesProblem(404).ProducesProblem(503),
             group.MapGet("", List).Produces<ExecutionList>().ProducesProblem(400),
             group.MapGet("/{id}", One).Produces<Execution>().ProducesProblem(404));
     }
 
-    private static async Task<IResult> Start(string key, HttpContext context, CommanderOptions options, IDeployments deployments, IFactStore store, TimeProvider clock, CancellationToken cancel)
+    private static async Task<IResult> Start(string @namespace, string flowId, string key, HttpContext context, CommanderOptions options, IDeployments deployments, IFactStore store, TimeProvider clock, CancellationToken cancel)
     {
-        if (!Same(key, options.WebhookKey))
-            return Problems.NotFound($"There is no webhook of {Namespace}/{Flow} with this key. The key is set with --webhook-key or COMMANDER_WEBHOOK_KEY when the server starts.");
+        if (!Same(key, options.WebhookKey) || @namespace != Namespace || flowId != Flow)
+            return Problems.NotFound($"There is one webhook, of {Namespace}/{Flow}, and this is not its path with its key. The key is set with --webhook-key or COMMANDER_WEBHOOK_KEY when the server starts.");
         // A page of another site can make a browser GET anything, without an Origin; only a browser sends this header.
         if (context.Request.Headers["Sec-Fetch-Site"].ToString() is not ("" or "none" or "same-origin"))
             return Problems.Of(StatusCodes.Status403Forbidden, "Requests from other pages are refused", "A page of another site may not start a watch.");

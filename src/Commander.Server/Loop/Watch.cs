@@ -89,6 +89,9 @@ internal sealed class Watch(IPinned pinned)
     /// <summary>Bit i is set when metric i's reference was changed to before already.</summary>
     public uint ReferenceChanged { get; private set; }
 
+    /// <summary>Whether a person was ever waited for.</summary>
+    public bool Asked { get; private set; }
+
     public SupersededBody? SupersededBy { get; private set; }
 
     /// <summary>The rollback that is under way or was the last; null when there was none.</summary>
@@ -179,6 +182,7 @@ internal sealed class Watch(IPinned pinned)
                 var state = FactBody.Read<StateBody>(body);
                 if (state.State != State)
                     StateSince = fact.At;
+                Asked |= state.State == WatchStates.WaitingForPerson;
                 (State, EndsAt) = (state.State, state.EndsAt);
                 Note(state.Note);
                 break;
