@@ -96,21 +96,17 @@ internal static class KestraApi
         var request = Read(body.RootElement, errors);
         if (errors.Count == 0)
             errors.AddRange(Bounds.Check(request with { Version = request.Version.Length > 0 ? request.Version : "new" }, clock.GetUtcNow()));
-        var idempotency = context.Request.Headers["Idempotency-Key"].ToString();
-        if (idempotency.Length > 255)
-            errors.Add("Idempotency-Key: at most 255 characters");
+        var idempotency = Bounds.IdempotencyKey(context, errors);
         if (errors.Count > 0)
             return Problems.Invalid(errors);
-        var announcing = Bounds.Announcing(request, Intake, idempotency.Length == 0 ? null : idempotency, hash) with
+        var announcing = Bounds.Announcing(request, Intake, idempotency, hash) with
         {
             Version = request.Version.Length > 0 ? request.Version : null,
             Trigger = body.RootElement.Clone(),
         };
         var (result, deployment) = await deployments.Announce(announcing, cancel);
-        if (result == AnnounceResult.KeyReused)
-            return Problems.Of(StatusCodes.Status422UnprocessableEntity, "The idempotency key was used for something else", "Idempotency-Key: the same key came with another body before; use a new key for a new request.");
         if (deployment is null)
-            return Problems.Of(StatusCodes.Status503ServiceUnavailable, "The deployment cannot be read back", "It was stored; ask for it in a second.");
+            return GenericApi.NotAnswered(result);
         return Results.Json(await Shown(deployment, store, clock.GetUtcNow(), cancel));
     }
 

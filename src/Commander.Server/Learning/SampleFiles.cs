@@ -8,11 +8,11 @@ namespace Commander.Server.Learning;
 /// One file a decision, <c>sample-DEPLOYMENT-N.json</c>: written when it was decided (a watch that never decides: at its end),
 /// and again when the outcome is known. Facts stay the only truth: what cannot be written is logged and can be had from the API.
 /// </summary>
-internal sealed partial class SampleFiles(string folder, ILogger log)
+/// <param name="folder">Made when the first is written.</param>
+/// <param name="log">Where it is said that one could not be written.</param>
+/// <param name="most">The oldest files beyond this number are deleted, a hundredth of them at once.</param>
+internal sealed partial class SampleFiles(string folder, ILogger log, int most = 50_000)
 {
-    /// <summary>The oldest files beyond this number are deleted, a hundredth of them at once.</summary>
-    public const int Most = 50_000;
-
     private readonly Lock _lock = new();
     private int _files = -1;
 
@@ -63,11 +63,11 @@ internal sealed partial class SampleFiles(string folder, ILogger log)
         lock (_lock)
         {
             _files = _files < 0 ? Directory.EnumerateFiles(folder, "sample-*.json").Count() : _files + 1;
-            if (_files <= Most)
+            if (_files <= most)
                 return;
             var names = Directory.GetFiles(folder, "sample-*.json");
             Array.Sort(names, StringComparer.Ordinal);
-            var surplus = Math.Min(names.Length, names.Length - Most + (Most / 100));
+            var surplus = Math.Min(names.Length, names.Length - most + (most / 100));
             foreach (var name in names.Take(surplus))
                 File.Delete(name);
             _files = names.Length - surplus;
