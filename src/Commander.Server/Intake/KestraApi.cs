@@ -252,7 +252,8 @@ internal static class KestraApi
         return outputs;
     }
 
-    private static ExecutionState State(Deployment deployment, DateTimeOffset now)
+    /// <summary>RUNNING until the watch is closed, then SUCCESS; FAILED when the watch failed.</summary>
+    internal static ExecutionState State(Deployment deployment, DateTimeOffset now)
     {
         DateTimeOffset? end = deployment.State == "closed" ? deployment.EndsAt : null;
         var current = end is null ? "RUNNING" : deployment.ClosedReason == "failed" ? "FAILED" : "SUCCESS";

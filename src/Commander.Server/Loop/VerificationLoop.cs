@@ -474,8 +474,11 @@ internal sealed class VerificationLoop : IDisposable
 
     private void Close(Batch batch, string reason, Verdict? verdict = null)
     {
-        if (_watch.Outcome is null && _watch.Decision == Decision.Continue && reason == "decided")
-            Label(batch, "GOOD", _watch.Person is null ? "quiet-period" : "person", _watch.Person?.By, null);
+        // A snapshot that was judged at once, or a policy's on_hold, has shown nothing: only a quiet watch or a person's word has.
+        var kept = _watch.Person is { By: not ByPolicy };
+        var quiet = _watch is { Person: null, LastTick: > 0 };
+        if (_watch.Outcome is null && _watch.Decision == Decision.Continue && reason == "decided" && (kept || quiet))
+            Label(batch, "GOOD", kept ? "person" : "quiet-period", _watch.Person?.By, null);
         else if (_watch.Outcome is null)
             Label(batch, "UNKNOWN", reason == "superseded" ? "superseded" : "unverified", null, null);
         verdict ??= _watch.Decision is null or Decision.Hold ? _watch.Judgement(Now, true) : _watch.LastVerdict;

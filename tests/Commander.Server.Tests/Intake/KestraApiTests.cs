@@ -1,7 +1,10 @@
 using System.Net;
 using System.Text;
 using System.Text.Json;
+using Commander.Judging;
+using Commander.Judging.Verdicts;
 using Commander.Server.Hosting;
+using Commander.Server.Intake;
 using Commander.Server.Tests.Api;
 using Commander.Server.Tests.Contract;
 
@@ -172,6 +175,23 @@ public sealed class KestraApiTests(RunningServer server) : IClassFixture<Running
         execution.ShouldHave(Shape.Golden("kestra.json", "webhook"));
         execution.GetProperty("trigger").GetProperty("variables").GetProperty("body").GetProperty("service").GetString().ShouldBe("k7");
         (await server.Get("/api/v1/executions/dep-nothing")).Status.ShouldBe(HttpStatusCode.NotFound);
+    }
+
+    [Theory]
+    [InlineData("closed", "failed", "FAILED")]
+    [InlineData("closed", "superseded", "SUCCESS")]
+    [InlineData("closed", "on_hold", "SUCCESS")]
+    [InlineData("waiting_for_person", null, "RUNNING")]
+    [InlineData("queued", null, "RUNNING")]
+    public void Only_a_watch_that_failed_is_a_failed_execution(string state, string? reason, string current)
+    {
+        var deployment = Shape.Golden("deployment.json").Deserialize<Deployment>(Json.Strict)! with { State = state, ClosedReason = reason };
+        var shown = KestraApi.State(deployment, deployment.ReceivedAt + TimeSpan.FromSeconds(90061.5));
+        shown.Current.ShouldBe(current);
+        shown.Histories[^1].State.ShouldBe(current);
+        (shown.EndDate is null).ShouldBe(current == "RUNNING");
+        if (current == "RUNNING")
+            shown.Duration.ShouldBe("P1DT1H1M1.5S");
     }
 
     [Fact]

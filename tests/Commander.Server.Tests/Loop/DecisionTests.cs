@@ -166,6 +166,18 @@ public class DecisionTests
     }
 
     [Fact]
+    public async Task What_nothing_has_shown_is_not_labelled_good()
+    {
+        await using var world = await LoopWorld.Begin(Act("after: 3m", "after: 3m, on_hold: continue"));
+        world.Source.Broken = Commander.Judging.Evidence.Quality.Timeout;
+        var held = await Closed(world, "2.0.0");
+        (held.ClosedReason, held.Verdict!.Decision, held.Outcome!.Label).ShouldBe(("decided", "CONTINUE", "UNKNOWN"));
+        var id = (await world.Announce("2.0.0", service: "payments", metrics: new Dictionary<string, double>(StringComparer.Ordinal) { ["error_rate"] = 0.1 })).Id;
+        var judged = await world.Run(id, d => d.State == "closed");
+        (judged.Verdict!.Decision, judged.Outcome!.Label).ShouldBe(("CONTINUE", "UNKNOWN"));
+    }
+
+    [Fact]
     public async Task While_frozen_no_rollback_starts_by_itself_and_a_person_may()
     {
         await using var world = await Begin();
