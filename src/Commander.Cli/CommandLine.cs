@@ -14,6 +14,8 @@ internal static class CommandLine
 
     private static readonly TimeSpan Longest = TimeSpan.FromDays(7);
 
+    private static readonly TimeSpan LongestFreeze = TimeSpan.FromDays(89);
+
     /// <summary>Runs one command line. Never throws for what a person, a file or a server does.</summary>
     public static async Task<int> Run(string[] args, Terminal terminal, TimeProvider clock, CancellationToken cancel)
     {
@@ -72,6 +74,7 @@ internal static class CommandLine
         root.Add(OfOne("explain", "Say why: the verdict, its findings, what was done and when.", At, (parsed, target, id, cancel) => Do(parsed).Explain(target, id, cancel)));
         root.Add(Replay(At, Do));
         root.Add(Outcome(At, Do));
+        root.Add(Freeze(At, Do));
         root.Add(Backtest(Do));
         root.Add(Policy(Do));
         return root;
@@ -136,6 +139,33 @@ internal static class CommandLine
         return command;
     }
 
+    private static Command Freeze(Func<ParseResult, Server> at, Func<ParseResult, Verbs> verbs)
+    {
+        var service = new Option<string?>("--service") { Description = "Only this service; else all.", HelpName = "S" };
+        var environment = new Option<string?>("--environment") { Description = "Only this environment; else all.", HelpName = "E" };
+        var reason = new Option<string>("--reason") { Description = "Why; whoever is refused a rollback reads it.", HelpName = "TEXT", Required = true };
+        var span = Duration("--for", "For how long, such as 4h; else until it is lifted.", LongestFreeze);
+        var on = new Command("on", "Let no rollback start by itself. People may still roll back.") { reason, span, service, environment };
+        on.SetAction(async (parsed, cancel) =>
+        {
+            using var server = at(parsed);
+            return await verbs(parsed).Freeze(server, parsed.GetRequiredValue(reason), parsed.GetValue(span), parsed.GetValue(service), parsed.GetValue(environment), cancel);
+        });
+        var off = new Command("off", "Lift the freeze of exactly this scope.") { service, environment };
+        off.SetAction(async (parsed, cancel) =>
+        {
+            using var server = at(parsed);
+            return await verbs(parsed).Lift(server, parsed.GetValue(service), parsed.GetValue(environment), cancel);
+        });
+        var command = new Command("freeze", "Say what is frozen; on and off change it.") { on, off };
+        command.SetAction(async (parsed, cancel) =>
+        {
+            using var server = at(parsed);
+            return await verbs(parsed).Freezes(server, cancel);
+        });
+        return command;
+    }
+
     private static Command Backtest(Func<ParseResult, Verbs> verbs)
     {
         var path = new Argument<string>("CASES.jsonl") { Description = "A case file: one recorded deployment a line." };
@@ -187,17 +217,19 @@ internal static class CommandLine
         return command;
     }
 
-    private static Option<TimeSpan?> Timeout() =>
-        new("--timeout")
+    private static Option<TimeSpan?> Timeout() => Duration("--timeout", $"How long to wait, such as 90s or 15m; {Durations.Format(Patience)} when not given.", Longest);
+
+    private static Option<TimeSpan?> Duration(string name, string description, TimeSpan longest) =>
+        new(name)
         {
-            Description = $"How long to wait, such as 90s or 15m; {Durations.Format(Patience)} when not given.",
+            Description = description,
             HelpName = "T",
             CustomParser = result =>
             {
                 var text = result.Tokens.Count > 0 ? result.Tokens[^1].Value : "";
-                if (!Durations.TryParse(text, out var timeout) || timeout > Longest)
-                    result.AddError($"--timeout '{text}' is no duration up to {Durations.Format(Longest)}; write 90s, 15m, 2h");
-                return timeout;
+                if (!Durations.TryParse(text, out var duration) || duration > longest)
+                    result.AddError($"{name} '{text}' is no duration up to {Durations.Format(longest)}; write 90s, 15m, 2h");
+                return duration;
             },
         };
 

@@ -4,6 +4,7 @@ using System.Net.Http.Json;
 using System.Net.Sockets;
 using System.Text.Json;
 using Commander.Judging;
+using Commander.Judging.Decisions;
 using Commander.Judging.Verdicts;
 
 namespace Commander.Cli;
@@ -45,6 +46,17 @@ internal sealed class Server : IDisposable
 
     public Task<Answered<JsonElement>> Label(string id, object outcome, CancellationToken cancel) =>
         Send<JsonElement>(HttpMethod.Post, Path(id) + "/outcome", outcome, cancel);
+
+    public Task<Answered<Frozen>> Freezes(CancellationToken cancel) => Send<Frozen>(HttpMethod.Get, "api/v1/freeze", body: null, cancel);
+
+    public Task<Answered<Frozen>> Freeze(object freeze, CancellationToken cancel) => Send<Frozen>(HttpMethod.Put, "api/v1/freeze", freeze, cancel);
+
+    public Task<Answered<Frozen>> Lift(string? service, string? environment, CancellationToken cancel)
+    {
+        string?[] scope = [service is null ? null : "service=" + Uri.EscapeDataString(service), environment is null ? null : "environment=" + Uri.EscapeDataString(environment)];
+        var query = string.Join('&', scope.OfType<string>());
+        return Send<Frozen>(HttpMethod.Delete, "api/v1/freeze" + (query.Length > 0 ? "?" + query : ""), body: null, cancel);
+    }
 
     private static string Path(string id) => "api/v1/deployments/" + Uri.EscapeDataString(id);
 
@@ -140,6 +152,9 @@ internal sealed class Server : IDisposable
 
 /// <summary>A document, and the bytes that it came in: what --json prints.</summary>
 internal sealed record Answered<T>(T Value, byte[] Body);
+
+/// <summary>What is frozen.</summary>
+internal sealed record Frozen(IReadOnlyList<Freeze> Items);
 
 /// <summary>What a replay answers.</summary>
 internal sealed record Replayed(Verdict? Verdict, bool Identical, IReadOnlyList<string> Differences);

@@ -60,6 +60,28 @@ internal sealed class Verbs(Terminal terminal, TimeProvider clock, bool json)
         return ExitCode.Done;
     }
 
+    /// <summary>Says what is frozen.</summary>
+    public async Task<int> Freezes(Server server, CancellationToken cancel) => Say(await server.Freezes(cancel));
+
+    /// <summary>Freezes all services, or one, or one environment.</summary>
+    public async Task<int> Freeze(Server server, string reason, TimeSpan? span, string? service, string? environment, CancellationToken cancel) =>
+        Say(await server.Freeze(new Freezing(reason, service, environment, span is { } length ? clock.GetUtcNow() + length : null), cancel));
+
+    /// <summary>Lifts a freeze.</summary>
+    public async Task<int> Lift(Server server, string? service, string? environment, CancellationToken cancel) => Say(await server.Lift(service, environment, cancel));
+
+    private int Say(Answered<Frozen> answer)
+    {
+        if (json)
+            Print(answer.Body);
+        else if (answer.Value.Items.Count == 0)
+            terminal.Out.WriteLine("nothing is frozen");
+        else
+            foreach (var freeze in answer.Value.Items)
+                terminal.Out.WriteLine(Terminal.Safe($"{freeze.Scope}: {freeze.Sentence}"));
+        return ExitCode.Done;
+    }
+
     /// <summary>Reads a policy file or folder without any server.</summary>
     public async Task<int> CheckPolicy(string path, CancellationToken cancel)
     {
@@ -175,5 +197,11 @@ internal sealed record Replaying(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Policy,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Model,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Judge);
+
+internal sealed record Freezing(
+    string Reason,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Service,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Environment,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? Until);
 
 internal sealed record Labelling(string Label, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Note);

@@ -31,6 +31,7 @@ public sealed record PastDeployment(string Version, DateTimeOffset StartedAt, bo
 /// <param name="AfterContinue">Whether CONTINUE had been given before.</param>
 /// <param name="ByPerson">Whether a person asked for it: autonomy, cool-down and hourly limit bind Commander, not people.</param>
 /// <param name="History">Other deployments of the same service and environment, newest first.</param>
+/// <param name="Freeze">The freeze that holds the service now; null for none. It binds Commander, not people.</param>
 public sealed record Situation(
     DateTimeOffset Now,
     string Version,
@@ -39,7 +40,8 @@ public sealed record Situation(
     string? PreviousVersion,
     bool AfterContinue,
     bool ByPerson,
-    IReadOnlyList<PastDeployment> History);
+    IReadOnlyList<PastDeployment> History,
+    Freeze? Freeze = null);
 
 /// <summary>What is allowed, and why.</summary>
 /// <param name="Move">What may be done.</param>
@@ -50,6 +52,9 @@ public sealed record Plan(Move Move, string? TargetVersion, string Reason)
     /// <summary>Step 6 of the loop for a ROLLBACK verdict: policy, autonomy and history say what is allowed. Pure.</summary>
     public static Plan For(ActPolicy act, Situation situation)
     {
+        var autonomy = situation.AfterContinue ? act.Late : act.Autonomy;
+        if (!situation.ByPerson && autonomy == Autonomy.Observe)
+            return new(Move.None, Target(situation), "autonomy is observe: recorded only");
         if (act.Rollback is null)
             return new(Move.Refuse, null, "the policy names no rollback target (act.rollback)");
         var target = Target(situation);
@@ -59,15 +64,23 @@ public sealed record Plan(Move Move, string? TargetVersion, string Reason)
             return new(Move.Refuse, target, $"the deployment is marked '{mark}', which cannot be undone");
         if (situation.ByPerson)
             return new(Move.Rollback, target, $"back to {target}, asked for by a person");
-        var autonomy = situation.AfterContinue ? act.Late : act.Autonomy;
-        if (autonomy == Autonomy.Observe)
-            return new(Move.None, target, "autonomy is observe: recorded only");
-        if (Throttled(act, situation) is { } why)
-            return new(Move.Refuse, target, why);
-        return autonomy == Autonomy.Recommend
-            ? new(Move.Ask, target, $"recommended: back to {target}; waits for a person")
-            : new(Move.Rollback, target, $"back to {target}");
+        // What keeps Commander from acting does not keep a person from it: who is asked is told.
+        var held = situation.Freeze?.Sentence ?? Throttled(act, situation);
+        var again = RolledBackBefore(situation.Version, situation.History) is { } before ? $"; {before}" : "";
+        if (autonomy == Autonomy.Recommend)
+            return new(Move.Ask, target, $"recommended: back to {target}; waits for a person{(held is null ? "" : $" ({held})")}{again}");
+        return held is null
+            ? new(Move.Rollback, target, $"back to {target}{again}")
+            : new(Move.Refuse, target, held + again);
     }
+
+    /// <summary>What is to be said of a version that was rolled back before; null when it never was.</summary>
+    /// <param name="version">The version.</param>
+    /// <param name="history">Other deployments of the same service and environment, newest first.</param>
+    public static string? RolledBackBefore(string version, IReadOnlyList<PastDeployment> history) =>
+        history.FirstOrDefault(p => p.Version == version && p.RolledBackAt is not null)?.RolledBackAt is { } at
+            ? $"{version} was rolled back before, at {at.UtcDateTime:yyyy-MM-dd HH:mm} UTC"
+            : null;
 
     // previous_version, else the last version that closed CONTINUE; never one that was rolled back itself.
     private static string? Target(Situation situation)

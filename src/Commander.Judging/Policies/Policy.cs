@@ -182,7 +182,11 @@ public sealed record ActPolicy(
 /// <param name="Settings">The target's own keys, as text; secrets are references, never values.</param>
 /// <param name="Run">For type command: program and arguments.</param>
 /// <param name="Timeout">How long one call may take.</param>
-public sealed record RollbackPolicy(string Type, IReadOnlyDictionary<string, string> Settings, IReadOnlyList<string> Run, TimeSpan Timeout);
+public sealed record RollbackPolicy(string Type, IReadOnlyDictionary<string, string> Settings, IReadOnlyList<string> Run, TimeSpan Timeout)
+{
+    /// <summary>For type command: program and arguments that print the serving version on the first line; empty when there is none.</summary>
+    public IReadOnlyList<string> State { get; init; } = [];
+}
 
 /// <summary>Where a fix may be opened.</summary>
 public sealed record FixPolicy(string Repository, string Agent, string? Test, bool AutoMerge);

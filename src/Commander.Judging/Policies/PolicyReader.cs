@@ -405,12 +405,16 @@ public static class PolicyReader
             if (act.Value("rollback") is null)
                 return null;
             var map = act.Map("rollback");
-            IReadOnlyList<string> common = map.Find("type")?.Value is TextNode { Value: "command" } ? ["run", "timeout"] : ["timeout"];
+            IReadOnlyList<string> common = map.Find("type")?.Value is TextNode { Value: "command" } ? ["run", "state", "timeout"] : ["timeout"];
             if (act.Value("rollback") is not MapNode || Typed(map, Settings.Rollbacks, common) is not var (section, type, known))
                 return null;
             IReadOnlyList<string> run = [];
+            IReadOnlyList<string> state = [];
             if (type == "command")
             {
+                state = section.Texts("state", "[PROGRAM, ARGUMENT]");
+                if (section.Has("state") && section.Value("state") is (ListNode { Items.Count: 0 } or null))
+                    section.Wrong("state", "names no program", "write state: [PROGRAM, ARGUMENT], or remove the key");
                 run = section.Texts("run", "[kubectl, rollout, undo, deployment/checkout]");
                 if (!section.Has("run") || (section.Value("run") is ListNode { Items.Count: 0 } or null))
                     section.Wrong("run", "is missing, and type command needs it", "write run: [PROGRAM, ARGUMENT]");
@@ -418,7 +422,10 @@ public static class PolicyReader
 
             var timeout = TimeSpan.FromSeconds(60);
             return new RollbackPolicy(type, Settings.Read(section, type, known), run,
-                section.Duration("timeout", timeout, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(30)) ?? timeout);
+                section.Duration("timeout", timeout, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(30)) ?? timeout)
+            {
+                State = state,
+            };
         }
 
         private FixPolicy? Fix(Section parent)

@@ -49,6 +49,12 @@ public sealed record Deployment(
     /// <summary>Labels of the announcement.</summary>
     public IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
 
+    /// <summary>The snapshot of metrics that came with the announcement; null for none.</summary>
+    public IReadOnlyDictionary<string, double>? Metrics { get; init; }
+
+    /// <summary>The health score behind the verdict's whole number, unrounded; null without a verdict or a value.</summary>
+    public double? Health { get; init; }
+
     /// <summary>What a page must say beside the verdict: what is missing, what waits, what was refused.</summary>
     public IReadOnlyList<string> Notes { get; init; } = [];
 }

@@ -1,6 +1,3 @@
-using Commander.Judging.Evidence;
-using Commander.Judging.Policies;
-
 namespace Commander.Judging.Verdicts;
 
 /// <summary>The literal health score: 100 - 2 error% - 0.5 (memory% - 70) - 0.01 (response ms - 500), terms with no value left out.</summary>
@@ -28,10 +25,10 @@ internal static class HealthTerms
         return Math.Clamp(100 - cost, 0, 100);
     }
 
-    public static bool IsPercent(string unit) => unit is "%" or "percent";
+    public static bool IsPercent(string? unit) => unit is "%" or "percent";
 
     /// <summary>What a latency's unit is worth in milliseconds; null for what is no time.</summary>
-    public static double? Milliseconds(string unit) => unit switch
+    public static double? Milliseconds(string? unit) => unit switch
     {
         "ms" => 1,
         "s" => 1000,
@@ -40,17 +37,17 @@ internal static class HealthTerms
     };
 
     /// <summary>p95, else p99, else the mean: lower is preferred.</summary>
-    public static int Rank(MetricPolicy metric)
+    public static int Rank(string metric, bool histogram)
     {
-        if (metric.Kind == MetricKind.Histogram || metric.Name.Contains("p95", StringComparison.Ordinal))
+        if (histogram || metric.Contains("p95", StringComparison.Ordinal))
         {
             return 0;
         }
-        if (metric.Name.Contains("p99", StringComparison.Ordinal))
+        if (metric.Contains("p99", StringComparison.Ordinal))
         {
             return 1;
         }
         // Other quantiles are no mean.
-        return metric.Name.Contains("p50", StringComparison.Ordinal) || metric.Name.Contains("p90", StringComparison.Ordinal) ? 3 : 2;
+        return metric.Contains("p50", StringComparison.Ordinal) || metric.Contains("p90", StringComparison.Ordinal) ? 3 : 2;
     }
 }

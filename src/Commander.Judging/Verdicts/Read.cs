@@ -72,8 +72,8 @@ public static partial class Judge
                 case Family.Memory when metric.Kind == MetricKind.Gauge && HealthTerms.IsPercent(metric.Unit):
                     memory ??= head.Last;
                     break;
-                case Family.Latency when HealthTerms.Milliseconds(metric.Unit) is { } scale && double.IsFinite(head.Last) && HealthTerms.Rank(metric) < rank:
-                    rank = HealthTerms.Rank(metric);
+                case Family.Latency when HealthTerms.Milliseconds(metric.Unit) is { } scale && double.IsFinite(head.Last) && HealthTerms.Rank(metric.Name, metric.Kind == MetricKind.Histogram) is var own && own < rank:
+                    rank = own;
                     response = scale * head.Last;
                     break;
                 default:

@@ -13,14 +13,14 @@ internal static class RequestBody
     /// <summary>Whole cases and policies.</summary>
     public const int Large = 4 << 20;
 
-    /// <summary>The value and the SHA-256 of the raw body, or the answer that says what is wrong. An absent body is read as <paramref name="ifEmpty"/> where that is given.</summary>
-    public static async Task<(T? Value, byte[] Hash, IResult? Problem)> Read<T>(HttpContext context, int limit, CancellationToken cancel, string? ifEmpty = null)
+    /// <summary>The value and the SHA-256 of the raw body, or the answer that says what is wrong. An absent body is read as <paramref name="ifEmpty"/> where that is given; with <paramref name="anyType"/> JSON is read whatever the Content-Type says.</summary>
+    public static async Task<(T? Value, byte[] Hash, IResult? Problem)> Read<T>(HttpContext context, int limit, CancellationToken cancel, string? ifEmpty = null, bool anyType = false)
         where T : class
     {
         var request = context.Request;
         if (request.ContentLength > limit)
             return (null, [], TooLarge(limit));
-        if (request.ContentType is { } type && !type.StartsWith("application/json", StringComparison.OrdinalIgnoreCase))
+        if (!anyType && request.ContentType is { } type && !type.StartsWith("application/json", StringComparison.OrdinalIgnoreCase))
             return (null, [], Problems.Of(StatusCodes.Status415UnsupportedMediaType, "The body is not JSON", $"Content-Type is '{type}'; send application/json."));
         using var buffer = new MemoryStream((int)(request.ContentLength ?? 1024));
         var chunk = new byte[16 * 1024];

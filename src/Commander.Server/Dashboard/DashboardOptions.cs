@@ -1,4 +1,5 @@
 using System.Security.Claims;
+using Commander.Judging.Decisions;
 using Commander.Judging.Policies;
 using Commander.Judging.Verdicts;
 
@@ -22,6 +23,9 @@ internal sealed class DashboardOptions
     /// </summary>
     public Func<ClaimsPrincipal, bool> MayAct { get; set; } = static _ => true;
 }
+
+/// <summary>What is frozen now. Optional: without it no page speaks of it.</summary>
+internal delegate Task<IReadOnlyList<Freeze>> Frozen(CancellationToken cancel);
 
 /// <summary>Deploys the demo shop well or badly; registered by Demo.</summary>
 /// <param name="kind">good, errors, slow, leak, crash or subtle.</param>

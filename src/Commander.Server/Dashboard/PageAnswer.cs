@@ -29,6 +29,8 @@ internal static partial class PageAnswer
         views.Page.MayAct = http.RequestServices.GetRequiredService<IOptions<DashboardOptions>>().Value.MayAct(http.User);
         try
         {
+            if (http.RequestServices.GetService<Frozen>() is { } frozen)
+                views.Page.Frozen = await frozen(http.RequestAborted);
             var result = await handler(http);
             await result.ExecuteAsync(http);
         }

@@ -1,4 +1,5 @@
 using Commander.Charts;
+using Commander.Judging.Decisions;
 using Commander.Judging.Evidence;
 using Commander.Judging.Policies;
 using Commander.Judging.Verdicts;
@@ -34,6 +35,9 @@ internal sealed class PageView
 
     /// <summary>The antiforgery field that every form carries.</summary>
     public AntiforgeryTokenSet? Token { get; set; }
+
+    /// <summary>What is frozen, oldest first.</summary>
+    public IReadOnlyList<Freeze> Frozen { get; set; } = [];
 
     /// <summary>Whether this person may press buttons.</summary>
     public bool MayAct { get; set; }

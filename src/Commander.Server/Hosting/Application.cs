@@ -20,11 +20,20 @@ namespace Commander.Server.Hosting;
 internal static class Application
 {
     private const int MaxBody = 8 << 20;
+    private const int MaxKey = 256;
 
     /// <summary>Runs until it is told to stop. Exit code 2 when the policy does not parse, 1 when the server cannot start.</summary>
     public static async Task<int> Serve(CommanderOptions options, CancellationToken cancel)
     {
         var secrets = new Secrets(Environment.GetEnvironmentVariable);
+        var (key, wrong) = WebhookKey(options, secrets, Environment.GetEnvironmentVariable("COMMANDER_WEBHOOK_KEY"));
+        if (wrong is not null)
+        {
+            await Console.Error.WriteLineAsync(wrong);
+            return 2;
+        }
+
+        options = options with { WebhookKey = key };
         try
         {
             await using var demo = options.Demo ? await OpenDemo(options, secrets, cancel) : null;
@@ -92,10 +101,12 @@ internal static class Application
             app.UseStatusCodePages();
             app.UseLoopbackGuard();
             app.MapGenericApi();
+            app.MapKestraApi();
             app.MapDeploymentsApi();
             app.MapDecisionsApi();
             app.MapPoliciesApi();
             app.MapSamplesApi();
+            app.MapFreezeApi();
             app.MapHealthApi();
             app.MapOpenApi();
             if (demo is not null)
@@ -108,6 +119,23 @@ internal static class Application
             await store.DisposeAsync();
             throw;
         }
+    }
+
+    /// <summary>The key itself, of what the command line or else the environment says; or why there is none.</summary>
+    internal static (string? Key, string? Wrong) WebhookKey(CommanderOptions options, Secrets secrets, string? environment)
+    {
+        var given = string.IsNullOrEmpty(options.WebhookKey) ? environment : options.WebhookKey;
+        if (string.IsNullOrEmpty(given))
+            return (options.Demo ? "webhook" : null, null);
+        var refers = given.StartsWith("file:", StringComparison.Ordinal) || given.StartsWith("${", StringComparison.Ordinal);
+        var key = refers ? secrets.Resolve(given) : given;
+        return key switch
+        {
+            null or "" => (null, $"the webhook key: {given} is not there; set the variable or write the file, or leave --webhook-key and COMMANDER_WEBHOOK_KEY out"),
+            { Length: > MaxKey } => (null, $"the webhook key: has more than {MaxKey} characters"),
+            _ when key.Contains('/', StringComparison.Ordinal) => (null, "the webhook key: has a /, which cannot stand in one part of a path"),
+            _ => (key, null),
+        };
     }
 
     // A watch that goes on after a restart has pinned the router's address: it is opened on the port of last time.

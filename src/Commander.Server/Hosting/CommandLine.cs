@@ -12,13 +12,14 @@ internal static class CommandLine
         var data = new Option<string?>("--data") { Description = "The folder of the store (default: data, with --demo data/demo)" };
         var policy = new Option<string?>("--policy") { Description = "A policy file, or a folder of *.yaml and *.yml files" };
         var demo = new Option<bool>("--demo") { Description = "Run a small real shop that can be deployed well and badly" };
+        var key = new Option<string?>("--webhook-key") { Description = "The key of the Kestra-compatible webhook, ${COMMANDER_SECRET_NAME} or file:PATH; else COMMANDER_WEBHOOK_KEY (with --demo: webhook)" };
         var max = new Option<int>("--max-watches") { Description = "Watches beyond this stand queued", DefaultValueFactory = _ => 2000 };
         max.Validators.Add(result =>
         {
             if (result.GetValueOrDefault<int>() < 1)
                 result.AddError("--max-watches: at least 1");
         });
-        var root = new RootCommand("Commander watches deployments, decides ROLLBACK or CONTINUE, acts and learns.") { urls, data, policy, demo, max };
+        var root = new RootCommand("Commander watches deployments, decides ROLLBACK or CONTINUE, acts and learns.") { urls, data, policy, demo, key, max };
         root.SetAction((parsed, cancel) =>
         {
             var runsDemo = parsed.GetValue(demo);
@@ -29,6 +30,7 @@ internal static class CommandLine
                     Data = parsed.GetValue(data) ?? (runsDemo ? Path.Combine("data", "demo") : "data"),
                     Policy = parsed.GetValue(policy),
                     Demo = runsDemo,
+                    WebhookKey = parsed.GetValue(key),
                     MaxWatches = parsed.GetValue(max),
                 },
                 cancel);

@@ -15,6 +15,9 @@ internal sealed record CommanderOptions
     /// <summary>Whether the demo shop runs.</summary>
     public bool Demo { get; init; }
 
+    /// <summary>The key of Kestra's webhook path, resolved; null for none: then the path answers 404.</summary>
+    public string? WebhookKey { get; init; }
+
     /// <summary>Watches beyond this stand queued. The default value is 2,000.</summary>
     public int MaxWatches { get; init; } = 2000;
 }

@@ -22,6 +22,7 @@ internal static class PageFacts
             var pinned = provider.GetRequiredService<IPinned>();
             return (reference, _) => ValueTask.FromResult(pinned.Policy(reference.Version));
         });
+        services.AddSingleton<Frozen>(provider => provider.GetRequiredService<FreezeBook>().Current);
         if (!options.Demo)
             return;
         services.AddSingleton<DemoDeploy>(provider => provider.GetRequiredService<Shop>().Deploy);

@@ -11,6 +11,7 @@ internal static class Bounds
 {
     private const int MaxName = 128;
     private const int MaxLabels = 32;
+    private const int MaxKey = 255;
     private static readonly TimeSpan Ahead = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan Back = TimeSpan.FromHours(24);
     private static readonly string[] Kinds = ["release", "config", "flag", "infra"];
@@ -80,6 +81,15 @@ internal static class Bounds
         intake,
         key,
         hash);
+
+    /// <summary>The caller's idempotency key; null for none.</summary>
+    public static string? IdempotencyKey(HttpContext context, List<string> errors)
+    {
+        var key = context.Request.Headers["Idempotency-Key"].ToString();
+        if (key.Length > MaxKey)
+            errors.Add($"Idempotency-Key: at most {MaxKey} characters");
+        return key.Length == 0 ? null : key;
+    }
 
     private static void Name(List<string> errors, string field, string value)
     {

@@ -50,20 +50,21 @@ internal static class GenericApi
         var (request, hash, problem) = await RequestBody.Read<DeploymentRequest>(context, RequestBody.Small, cancel);
         if (request is null)
             return problem!;
-        var key = context.Request.Headers["Idempotency-Key"].ToString();
         var errors = Bounds.Check(request, clock.GetUtcNow());
-        if (key.Length > 255)
-            errors.Add("Idempotency-Key: at most 255 characters");
+        var key = Bounds.IdempotencyKey(context, errors);
         if (errors.Count > 0)
             return Problems.Invalid(errors);
-        var (result, deployment) = await deployments.Announce(Bounds.Announcing(request, "api", key.Length == 0 ? null : key, hash), cancel);
-        if (result == AnnounceResult.KeyReused)
-            return Problems.Of(StatusCodes.Status422UnprocessableEntity, "The idempotency key was used for something else", "Idempotency-Key: the same key came with another body before; use a new key for a new request.");
+        var (result, deployment) = await deployments.Announce(Bounds.Announcing(request, "api", key, hash), cancel);
         if (deployment is null)
-            return Problems.Of(StatusCodes.Status503ServiceUnavailable, "The deployment cannot be read back", "It was stored; ask for it in a second.");
+            return NotAnswered(result);
         context.Response.Headers.Location = $"{context.Request.PathBase}/api/v1/deployments/{deployment.Id}";
         if (patience is { } limit)
             deployment = await Waiting.ForVerdict(deployments, deployment, limit, clock, cancel);
         return Results.Json(deployment, statusCode: patience is not null && Waiting.Decided(deployment) ? StatusCodes.Status200OK : StatusCodes.Status202Accepted);
     }
+
+    /// <summary>Why an announcement gets no deployment for an answer, whichever door it came through.</summary>
+    public static IResult NotAnswered(AnnounceResult result) => result == AnnounceResult.KeyReused
+        ? Problems.Of(StatusCodes.Status422UnprocessableEntity, "The idempotency key was used for something else", "Idempotency-Key: the same key came with another body before; use a new key for a new request.")
+        : Problems.Of(StatusCodes.Status503ServiceUnavailable, "The deployment cannot be read back", "It was stored; ask for it in a second.");
 }

@@ -46,14 +46,14 @@ internal static class Samples
     {
         if (deployment.Verdict is not { } verdict)
             return null;
-        var outcome = deployment.Outcome is { Label: "GOOD" or "BAD" } known ? known : null;
-        return new Sample(
+        var vitals = Vitals.Of(verdict, deployment.Metrics);
+        var sample = new Sample(
             verdict.DecidedAt,
             new SampleState(
-                Level(verdict, "error"),
-                Level(verdict, "memory"),
-                Level(verdict, "latency"),
-                Level(verdict, "cpu"),
+                vitals.ErrorRate,
+                vitals.MemoryUsage,
+                vitals.ResponseTime,
+                vitals.CpuUsage,
                 deployment.Id,
                 verdict.Findings.ToDictionary(f => f.Metric, f => f.Score, StringComparer.Ordinal)),
             verdict.Decision,
@@ -61,19 +61,30 @@ internal static class Samples
             1,
             deployment.Policy.Version,
             verdict.Model,
-            outcome is null || verdict.Decision == "HOLD" ? null : outcome.Label == "BAD" == (verdict.Decision == "ROLLBACK") ? 1 : -1,
-            outcome is null ? null : Cost(deployment, verdict, outcome, falseRollbackCost),
-            outcome?.Label,
-            outcome?.Source);
+            null,
+            null,
+            null,
+            null);
+        return Labelled(sample, deployment, falseRollbackCost);
     }
 
-    private static double Cost(Deployment deployment, Verdict verdict, Outcome outcome, double falseRollbackCost)
+    /// <summary>A sample with what is known now of its reward, cost and outcome; what was known when it was decided stays.</summary>
+    public static Sample Labelled(Sample sample, Deployment deployment, double falseRollbackCost) =>
+        deployment.Outcome is not { Label: "GOOD" or "BAD" } outcome
+            ? sample
+            : sample with
+            {
+                Reward = sample.Action == "HOLD" ? null : outcome.Label == "BAD" == (sample.Action == "ROLLBACK") ? 1 : -1,
+                Cost = Cost(deployment, sample.Action, outcome, falseRollbackCost),
+                Outcome = outcome.Label,
+                OutcomeSource = outcome.Source,
+            };
+
+    private static double Cost(Deployment deployment, string action, Outcome outcome, double falseRollbackCost)
     {
         if (outcome.Label == "GOOD")
-            return verdict.Decision == "ROLLBACK" ? falseRollbackCost : 0;
+            return action == "ROLLBACK" ? falseRollbackCost : 0;
         var restored = deployment.Actions.LastOrDefault(a => a is { Kind: "rollback", ServingVersion: not null })?.FinishedAt;
         return Math.Round(((restored ?? deployment.EndsAt) - deployment.StartedAt).TotalMinutes, 3);
     }
-
-    private static double? Level(Verdict verdict, string family) => verdict.Findings.FirstOrDefault(f => f.Family == family)?.Candidate;
 }

@@ -26,7 +26,7 @@ internal sealed class DeploymentDesk(LoopParts parts, IOwners owners, WakeQueue 
             id,
             announcing.Service,
             announcing.Environment,
-            announcing.Version,
+            announcing.Version ?? id,
             announcing.PreviousVersion,
             started,
             announcing.Commit,
@@ -36,7 +36,8 @@ internal sealed class DeploymentDesk(LoopParts parts, IOwners owners, WakeQueue 
             announcing.Kind,
             announcing.Metrics,
             started + policy.Watch.Max,
-            announcing.Intake);
+            announcing.Intake,
+            announcing.Trigger);
         var fact = Fact.After("deployment/" + id, 1, Fact.NoHash, now, FactKind.Received, 1, FactBody.Write(body));
         var watch = new Watch(parts.Pins);
         watch.Apply(fact);

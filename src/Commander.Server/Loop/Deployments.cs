@@ -1,14 +1,15 @@
+using System.Text.Json;
 using Commander.Judging.Evidence;
 using Commander.Judging.Verdicts;
 using Commander.Server.Storage;
 
 namespace Commander.Server.Loop;
 
-/// <summary>What a caller announces (design 5.2). Validated by intake.</summary>
+/// <summary>What a caller announces (design 5.2). Validated by intake. A version that is null is called by the deployment's id; the trigger is the body as it came, where the door gives it back.</summary>
 internal sealed record Announcing(
     string Service,
     string Environment,
-    string Version,
+    string? Version,
     string? PreviousVersion,
     DateTimeOffset? StartedAt,
     string? Commit,
@@ -19,7 +20,8 @@ internal sealed record Announcing(
     IReadOnlyDictionary<string, double>? Metrics,
     string Intake,
     string? IdempotencyKey,
-    byte[] RequestHash);
+    byte[] RequestHash,
+    JsonElement? Trigger = null);
 
 /// <summary>How the loop answered somebody who wants something of a deployment.</summary>
 /// <param name="Status">202 accepted, 404 unknown, 409 when the state forbids it, 503 when nothing can be stored.</param>

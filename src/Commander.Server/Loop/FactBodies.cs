@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Commander.Judging;
 using Commander.Judging.Evidence;
 using Commander.Judging.Verdicts;
@@ -62,7 +63,8 @@ internal sealed record ReceivedBody(
     string Kind,
     IReadOnlyDictionary<string, double>? Metrics,
     DateTimeOffset EndsAt,
-    string Intake);
+    string Intake,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] JsonElement? Trigger = null);
 
 internal sealed record JoinedBody(
     string? PreviousVersion,

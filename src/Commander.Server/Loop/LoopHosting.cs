@@ -1,5 +1,6 @@
 using Commander.Server.Acting.Rollback;
 using Commander.Server.Hosting;
+using Commander.Server.Learning;
 using Commander.Server.Sources;
 using Commander.Server.Storage;
 
@@ -14,6 +15,7 @@ internal static class LoopHosting
         services.AddSingleton<IPinned>(pins);
         services.AddSingleton(new LoopLimits { MaxWatches = options.MaxWatches });
         services.AddSingleton<LiveEvents>();
+        services.AddSingleton<FreezeBook>();
         services.AddSingleton<DeploymentId>();
         services.AddSingleton<IOwners, GrainOwners>();
         services.AddSingleton<WakeQueue>();
@@ -28,6 +30,8 @@ internal static class LoopHosting
             s.GetRequiredService<TimeProvider>(),
             s.GetRequiredService<LoopLimits>(),
             id => new Uri(options.Url, "d/" + id).ToString(),
-            s.GetRequiredService<ILoggerFactory>().CreateLogger("Commander.Loop")));
+            s.GetRequiredService<ILoggerFactory>().CreateLogger("Commander.Loop"),
+            s.GetRequiredService<FreezeBook>(),
+            new SampleFiles(Path.Combine(options.Data, "training-data"), s.GetRequiredService<ILoggerFactory>().CreateLogger("Commander.Learning"))));
     }
 }

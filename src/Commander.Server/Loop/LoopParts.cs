@@ -1,4 +1,5 @@
 using Commander.Server.Acting.Rollback;
+using Commander.Server.Learning;
 using Commander.Server.Sources;
 using Commander.Server.Storage;
 
@@ -40,6 +41,8 @@ internal sealed class LoopLimits
 /// <param name="Limits">How much at once.</param>
 /// <param name="Url">A deployment's page.</param>
 /// <param name="Log">The log.</param>
+/// <param name="Freezes">What may not be rolled back by itself now.</param>
+/// <param name="Samples">Where training samples are written; null for nowhere.</param>
 internal sealed record LoopParts(
     IFactStore Store,
     PinBook Pins,
@@ -49,4 +52,6 @@ internal sealed record LoopParts(
     TimeProvider Clock,
     LoopLimits Limits,
     Func<string, string> Url,
-    ILogger Log);
+    ILogger Log,
+    FreezeBook Freezes,
+    SampleFiles? Samples);

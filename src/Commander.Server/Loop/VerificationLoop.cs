@@ -31,6 +31,7 @@ internal sealed class VerificationLoop : IDisposable
     private static readonly TimeSpan RecoveryDeadline = TimeSpan.FromMinutes(2);
     private static readonly TimeSpan SourceDeadline = TimeSpan.FromSeconds(10);
     private const int FailuresBeforeGivingUp = 10;
+    private const string ByPolicy = "policy";
 
     private readonly LoopParts _parts;
     private readonly string _id;
@@ -136,6 +137,8 @@ internal sealed class VerificationLoop : IDisposable
                 received.Kind is "release" or "infra",
                 received.StartedAt + policy.Watch.Max,
                 measurable || received.Metrics is not null ? null : "no source: the policy of this service names no metrics that can be measured, so nothing can be judged"));
+            if (Plan.RolledBackBefore(received.Version, history) is { } again)
+                batch.Add(FactKind.State, new StateBody(WatchStates.Watching, _watch.EndsAt, again));
             if (!measurable && received.Metrics is { } snapshot)
             {
                 // A snapshot without a source is judged at once, and that is the whole watch.
@@ -262,14 +265,18 @@ internal sealed class VerificationLoop : IDisposable
     private async Task Decide(Batch batch, bool afterContinue, CancellationToken cancel)
     {
         using var span = Tracing.Step(_parts.Clock, "6 decide", _id);
-        var endsAt = Now + _watch.Policy!.Watch.After;
+        var (act, after) = (_watch.Policy!.Act, _watch.Policy.Watch.After);
+        var endsAt = Now + after;
         if (_watch.Decision == Decision.Continue)
         {
             batch.Add(FactKind.State, new StateBody(WatchStates.Observing, endsAt, null));
         }
         else if (_watch.Decision == Decision.Rollback)
         {
-            var plan = Plan.For(_watch.Policy.Act, Situation(afterContinue, await History(cancel)));
+            var plan = Plan.For(act, Situation(afterContinue, await History(cancel), await Frozen(cancel)));
+            // Whoever is asked has all the time that the policy gives.
+            if (plan.Move == Move.Ask && act.AskFor > after)
+                endsAt = Now + act.AskFor;
             var state = plan.Move switch
             {
                 Move.Rollback => WatchStates.Acting,
@@ -290,7 +297,7 @@ internal sealed class VerificationLoop : IDisposable
         var target = _parts.Targets.Find(_watch.Policy!.Act.Rollback);
         var pending = _watch.LastRollback is { Done: false } unfinished ? unfinished : null;
         var history = await History(cancel);
-        var plan = Plan.For(_watch.Policy.Act, Situation(AfterContinue(), history));
+        var plan = Plan.For(_watch.Policy.Act, Situation(AfterContinue(), history, await Frozen(cancel)));
         if (target is null || (pending is null && plan.Move != Move.Rollback))
         {
             await Commit(batch =>
@@ -308,7 +315,7 @@ internal sealed class VerificationLoop : IDisposable
         if (pending is null)
         {
             var key = $"{_id}/rollback/{_watch.Actions.Count(a => a.Kind == "rollback") + 1}";
-            var by = _watch.Person is { Decision: "ROLLBACK" } person ? person.By : "policy";
+            var by = _watch.Person is { Decision: "ROLLBACK" } person ? person.By : ByPolicy;
             var stored = await Commit(batch =>
             {
                 if (_watch.State == WatchStates.Acting)
@@ -371,7 +378,7 @@ internal sealed class VerificationLoop : IDisposable
             return false;
         var state = await target.Look(_watch.Received.Service, _watch.Received.Environment, cancel);
         var intent = rollback.Intent;
-        var serves = state.Reached && state.Settled && state.ServingVersion == intent.TargetVersion;
+        var serves = state.Reached && state.Settled && (state.OnlyWord || state.ServingVersion == intent.TargetVersion);
         if (!serves && Now - rollback.At <= ActingDeadline)
             return false;
         await Commit(batch =>
@@ -382,8 +389,9 @@ internal sealed class VerificationLoop : IDisposable
                 return;
             }
 
-            batch.Add(FactKind.Result, new ResultBody(intent.Key, "running", state.ServingVersion, null, $"{state.Message}; waiting for the metrics to come back"));
-            batch.Add(FactKind.Reference, new ReferenceBody(Subject.Restored, Arm.Before, null, $"{state.ServingVersion} serves again"));
+            var message = state.OnlyWord ? $"{intent.TargetVersion} serves, {state.Message}" : state.Message;
+            batch.Add(FactKind.Result, new ResultBody(intent.Key, "running", intent.TargetVersion, null, $"{message}; waiting for the metrics to come back"));
+            batch.Add(FactKind.Reference, new ReferenceBody(Subject.Restored, Arm.Before, null, $"{intent.TargetVersion} serves again"));
         }, cancel);
         return true;
     }
@@ -416,7 +424,7 @@ internal sealed class VerificationLoop : IDisposable
     private void Refuse(Batch batch, string reason, string? targetVersion)
     {
         var key = $"{_id}/rollback/{_watch.Actions.Count(a => a.Kind == "rollback") + 1}";
-        batch.Add(FactKind.Intent, new IntentBody("rollback", key, "none", targetVersion, "policy", null));
+        batch.Add(FactKind.Intent, new IntentBody("rollback", key, "none", targetVersion, ByPolicy, null));
         batch.Add(FactKind.Result, new ResultBody(key, "refused", null, null, reason));
     }
 
@@ -436,7 +444,7 @@ internal sealed class VerificationLoop : IDisposable
         var full = _watch.EvidenceBytes >= _parts.Limits.MaxEvidence;
         if (Now < _watch.EndsAt && !full)
             return false;
-        return await Commit(batch =>
+        return await Commit(async batch =>
         {
             if (!_watch.Open)
                 return;
@@ -445,11 +453,15 @@ internal sealed class VerificationLoop : IDisposable
             var undecided = _watch.Decision is null or Decision.Hold;
             if (undecided && !full && _watch.Policy?.Watch.OnHold is "rollback" or "continue" && _watch.Person is null)
             {
-                Person(batch, _watch.Policy!.Watch.OnHold == "rollback" ? Decision.Rollback : Decision.Continue, "policy", "not decided by the end of the watch; the policy's on_hold says so");
+                var decision = _watch.Policy!.Watch.OnHold == "rollback" ? Decision.Rollback : Decision.Continue;
+                Person(batch, decision, ByPolicy, "not decided by the end of the watch; the policy's on_hold says so");
+                // It speaks for the policy, so what binds Commander binds it.
+                if (decision == Decision.Rollback)
+                    await Decide(batch, AfterContinue(), cancel);
                 return;
             }
 
-            var unanswered = _watch.Decision == Decision.Rollback && _watch.LastRollback is null && _watch.Policy?.Act.Autonomy == Autonomy.Recommend;
+            var unanswered = _watch.Decision == Decision.Rollback && _watch.LastRollback is null && _watch.Asked;
             Close(batch, undecided || unanswered || full ? "on_hold" : "decided");
         }, cancel);
     }
@@ -462,8 +474,11 @@ internal sealed class VerificationLoop : IDisposable
 
     private void Close(Batch batch, string reason, Verdict? verdict = null)
     {
-        if (_watch.Outcome is null && _watch.Decision == Decision.Continue && reason == "decided")
-            Label(batch, "GOOD", _watch.Person is null ? "quiet-period" : "person", _watch.Person?.By, null);
+        // A snapshot that was judged at once, or a policy's on_hold, has shown nothing: only a quiet watch or a person's word has.
+        var kept = _watch.Person is { By: not ByPolicy };
+        var quiet = _watch is { Person: null, LastTick: > 0 };
+        if (_watch.Outcome is null && _watch.Decision == Decision.Continue && reason == "decided" && (kept || quiet))
+            Label(batch, "GOOD", kept ? "person" : "quiet-period", _watch.Person?.By, null);
         else if (_watch.Outcome is null)
             Label(batch, "UNKNOWN", reason == "superseded" ? "superseded" : "unverified", null, null);
         verdict ??= _watch.Decision is null or Decision.Hold ? _watch.Judgement(Now, true) : _watch.LastVerdict;
@@ -553,7 +568,7 @@ internal sealed class VerificationLoop : IDisposable
             : $"kept by {by}{(reason is null ? "" : ": " + reason)}");
         if (decision == Decision.Continue)
             Close(batch, "decided");
-        else
+        else if (by != ByPolicy)
             batch.Add(FactKind.State, new StateBody(WatchStates.Acting, Now + _watch.Policy!.Watch.After, null));
     }
 
@@ -604,15 +619,18 @@ internal sealed class VerificationLoop : IDisposable
 
     // ---- Storing ----
 
-    private Situation Situation(bool afterContinue, IReadOnlyList<PastDeployment> history) => new(
+    private Situation Situation(bool afterContinue, IReadOnlyList<PastDeployment> history, Freeze? freeze) => new(
         Now,
         _watch.Received.Version,
         _watch.Received.Kind,
         _watch.Received.Labels,
         _watch.PreviousVersion,
         afterContinue,
-        _watch.Person is { Decision: "ROLLBACK" },
-        history);
+        _watch.Person is { Decision: "ROLLBACK", By: not ByPolicy },
+        history,
+        freeze);
+
+    private Task<Freeze?> Frozen(CancellationToken cancel) => _parts.Freezes.Of(_watch.Received.Service, _watch.Received.Environment, cancel);
 
     private bool AfterContinue() => _watch.History.Any(v => v.Decision == "CONTINUE");
 
@@ -730,6 +748,9 @@ internal sealed class VerificationLoop : IDisposable
                 return false;
             }
 
+            // (9) Learn: what was decided, and later what it really was, is a sample.
+            if (append.Row is { } row && loop._parts.Samples is { } samples && _facts.Exists(f => f.Kind is FactKind.Verdict or FactKind.Outcome or FactKind.Closed))
+                await samples.Keep(FactBody.Read<Deployment>(row.Document), watch.Policy?.Decide.FalseRollbackCost ?? 1, cancel);
             foreach (var fact in _facts)
                 loop._parts.Live.Publish(new LiveEvent(loop._id, fact.Seq, fact.Kind));
             if (!watch.Open && loop._entered)

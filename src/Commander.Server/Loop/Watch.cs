@@ -41,6 +41,7 @@ internal sealed class Watch(IPinned pinned)
     private TickCodec? _codec;
     private long[] _lastAt = [];
     private byte[] _lastHash = Fact.NoHash;
+    private double? _health;
 
     /// <summary>The seq of the last fact; 0 before the first.</summary>
     public long Seq { get; private set; }
@@ -87,6 +88,9 @@ internal sealed class Watch(IPinned pinned)
 
     /// <summary>Bit i is set when metric i's reference was changed to before already.</summary>
     public uint ReferenceChanged { get; private set; }
+
+    /// <summary>Whether a person was ever waited for.</summary>
+    public bool Asked { get; private set; }
 
     public SupersededBody? SupersededBy { get; private set; }
 
@@ -178,6 +182,7 @@ internal sealed class Watch(IPinned pinned)
                 var state = FactBody.Read<StateBody>(body);
                 if (state.State != State)
                     StateSince = fact.At;
+                Asked |= state.State == WatchStates.WaitingForPerson;
                 (State, EndsAt) = (state.State, state.EndsAt);
                 Note(state.Note);
                 break;
@@ -278,6 +283,7 @@ internal sealed class Watch(IPinned pinned)
         Decision = decision;
         (DecidedAt, DecidedTick) = decision == Judging.Verdicts.Decision.Hold ? ((DateTimeOffset?)null, (int?)null) : (at, LastTick);
         LastVerdict = verdict;
+        _health = HealthScore;
         _verdicts.Add(new VerdictEntry(verdict.Decision, false, at, verdict.Reasoning));
     }
 
@@ -336,8 +342,8 @@ internal sealed class Watch(IPinned pinned)
         return Judge.Read(Policy, Model, _judge, new Reader(at, (at - Received.StartedAt).TotalMilliseconds, Arms.CandidateQueries(this), final));
     }
 
-    /// <summary>The unrounded health score; null without a value.</summary>
-    public double? HealthScore => Policy is null ? null : Judge.HealthScore(Policy, _judge);
+    /// <summary>The unrounded health score as the state is now; null without a value.</summary>
+    public double? HealthScore => LastTick == 0 && Received.Metrics is { } snapshot ? Snapshot.Score(snapshot) : Policy is null ? null : Judge.HealthScore(Policy, _judge);
 
     /// <summary>The deployment resource as of now: the standing verdict with the newest findings.</summary>
     public Deployment Document(Func<string, string> url)
@@ -366,6 +372,9 @@ internal sealed class Watch(IPinned pinned)
             Commit = Received.Commit,
             Kind = Received.Kind,
             Labels = Received.Labels,
+            Metrics = Received.Metrics,
+            // With the verdict it stands still; on hold it moves as the findings do.
+            Health = LastVerdict is null ? null : Decision == Judging.Verdicts.Decision.Hold ? HealthScore : _health,
             Notes = [.. _notes],
         };
     }

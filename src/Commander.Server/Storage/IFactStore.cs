@@ -68,7 +68,7 @@ internal sealed record Announced(AnnounceResult Result, string Id, IReadOnlyList
 /// <param name="DueAt">When only the due time changes: the id's new due time (<paramref name="Row"/> null).</param>
 internal sealed record Append(IReadOnlyList<Fact> Facts, DeploymentRow? Row, DateTimeOffset? DueAt = null);
 
-/// <summary>Which deployments are asked for; every part is optional. Since looks at when they were announced; BeforeId is the last id of the page before.</summary>
+/// <summary>Which deployments are asked for; every part is optional. Since looks at when they were announced; BeforeId is the last id of the page before; Skip passes over so many of the newest.</summary>
 internal sealed record DeploymentFilter(
     string? Service = null,
     string? Environment = null,
@@ -76,7 +76,8 @@ internal sealed record DeploymentFilter(
     bool? Open = null,
     DateTimeOffset? Since = null,
     string? BeforeId = null,
-    int Limit = 50);
+    int Limit = 50,
+    int Skip = 0);
 
 /// <summary>The store cannot take the work now (disk full, closed, queue full): answered with 503 and this reason.</summary>
 internal sealed class StoreUnavailableException(string message, Exception? inner = null) : Exception(message, inner);
@@ -101,6 +102,9 @@ internal interface IFactStore : IAsyncDisposable
 
     /// <summary>Ids of open deployments whose owner is overdue, most overdue first.</summary>
     Task<IReadOnlyList<string>> Due(DateTimeOffset now, int limit, CancellationToken cancel);
+
+    /// <summary>The number of all deployments.</summary>
+    Task<int> Count(CancellationToken cancel);
 
     /// <summary>The number of open deployments.</summary>
     Task<int> CountOpen(CancellationToken cancel);

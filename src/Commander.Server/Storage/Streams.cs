@@ -6,6 +6,9 @@ internal static class Streams
     /// <summary>What stands before a deployment's id.</summary>
     public const string Deployment = "deployment/";
 
+    /// <summary>What concerns the whole server: freezes.</summary>
+    public const string System = "system";
+
     /// <summary>The stream of a deployment.</summary>
     public static string Of(string deploymentId) => Deployment + deploymentId;
 }

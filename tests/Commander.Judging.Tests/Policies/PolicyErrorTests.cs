@@ -69,6 +69,7 @@ public class PolicyErrorTests
         { "sources: { p: { type: prometheus, url: 'http://a', token: '${HOME}' } }", "policy.yaml:1:59 sources.p.token: a secret must not stand in a policy; write ${COMMANDER_SECRET_NAME}, or file:PATH below the secrets folder" },
         { "sources: { p: { type: scrape, targets: { control: 'http://a' } } }", "policy.yaml:1:40 sources.p.targets.candidate: is missing, and type scrape needs it; write candidate: http://new:8080/metrics" },
         { "services: { s: { act: { rollback: { type: kubernetes, namespace: shop } } } }", "policy.yaml:1:35 services.s.act.rollback.deployment: is missing, and type kubernetes needs it; write deployment: checkout" },
+        { "services: { s: { act: { rollback: { type: command, run: [undo], state: [] } } } }", "policy.yaml:1:72 services.s.act.rollback.state: names no program; write state: [PROGRAM, ARGUMENT], or remove the key" },
         { "services: { s: { act: { rollback: { type: command } } } }", "policy.yaml:1:35 services.s.act.rollback.run: is missing, and type command needs it; write run: [PROGRAM, ARGUMENT]" },
         { "services: { s: { fix: { agent: cline } } }", "policy.yaml:1:23 services.s.fix.repository: is missing, and a fix needs it; write repository: acme/checkout" },
         { "services: { a/b: {} }", "policy.yaml:1:13 services.a/b: 'a/b' is no name of a service; write 1 to 100 characters without / and *" },

@@ -295,7 +295,7 @@ public class PolicyReaderTests
               aws: { type: cloudwatch, region: eu-central-1 }
               stats: { type: json, url: 'http://localhost:1/stats' }
             services:
-              a: { act: { rollback: { type: command, run: [./undo, --now], timeout: 20s } } }
+              a: { act: { rollback: { type: command, run: [./undo, --now], state: [./serving], timeout: 20s } } }
               b: { act: { rollback: { type: webhook, url: 'http://localhost:9/rollback', secret: '${COMMANDER_SECRET_HOOK}' }, max_per_hour: off, cooldown: 0s } }
               c: { act: { rollback: { type: argo, namespace: shop, rollout: c } } }
               d: { act: { rollback: { type: git, repository: acme/deployments, path: shop/ } } }
@@ -309,6 +309,9 @@ public class PolicyReaderTests
         set.Sources["prom"].Settings["headers.Authorization"].ShouldBe("file:prom/auth");
         set.Sources["prom"].Settings["token"].ShouldBe("${COMMANDER_SECRET_PROM}");
         set.For("a", "prod").Act.Rollback!.Run.ShouldBe(["./undo", "--now"]);
+        set.For("a", "prod").Act.Rollback!.State.ShouldBe(["./serving"]);
+        set.For("b", "prod").Act.Rollback!.State.ShouldBeEmpty();
+        PolicyHash.Read(PolicyHash.Body(set.For("a", "prod"))).Act.Rollback!.State.ShouldBe(["./serving"]);
         set.For("a", "prod").Act.Rollback!.Timeout.ShouldBe(TimeSpan.FromSeconds(20));
         set.For("b", "prod").Act.Rollback!.Settings["secret"].ShouldBe("${COMMANDER_SECRET_HOOK}");
         set.For("b", "prod").Act.MaxPerHour.ShouldBeNull();

@@ -18,7 +18,7 @@ public sealed class RunningServer : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        var options = new CommanderOptions { Url = new Uri($"http://127.0.0.1:{FreePort()}"), Data = _data };
+        var options = new CommanderOptions { Url = new Uri($"http://127.0.0.1:{FreePort()}"), Data = _data, WebhookKey = "k-1" };
         _app = await Application.Build(options, PolicySet.Empty, new Secrets(_ => null), null, CancellationToken.None);
         await _app.StartAsync();
         Http = new HttpClient { BaseAddress = options.Url, Timeout = TimeSpan.FromSeconds(60) };

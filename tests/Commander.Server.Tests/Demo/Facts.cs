@@ -68,7 +68,7 @@ internal sealed class Facts : IDeployments
                     _newestFirst[i] = Closed(_newestFirst[i], "superseded");
                 }
             }
-            var deployment = Watching($"dep-{_newestFirst.Count + 1}", announcing.Version, announcing.PreviousVersion, announcing.Labels["demo.kind"]);
+            var deployment = Watching($"dep-{_newestFirst.Count + 1}", announcing.Version!, announcing.PreviousVersion, announcing.Labels["demo.kind"]);
             _newestFirst.Insert(0, deployment);
             return Task.FromResult((AnnounceResult.Accepted, (Deployment?)deployment));
         }

@@ -4,6 +4,7 @@ using Commander.Judging.Models;
 using Commander.Judging.Policies;
 using Commander.Judging.Verdicts;
 using Commander.Server.Acting.Rollback;
+using Commander.Server.Learning;
 using Commander.Server.Loop;
 using Commander.Server.Sources;
 using Commander.Server.Storage;
@@ -48,6 +49,10 @@ internal sealed class LoopWorld : IAsyncDisposable
 
     public LoopParts Parts { get; private set; } = null!;
 
+    public FreezeBook Freezes { get; private set; } = null!;
+
+    public string SamplesFolder => Path.Combine(_folder, "training-data");
+
     private LoopWorld(string policy)
     {
         var read = PolicyReader.Read(policy, "policy.yaml");
@@ -82,7 +87,9 @@ internal sealed class LoopWorld : IAsyncDisposable
             Clock,
             new LoopLimits(),
             id => "http://127.0.0.1:5080/d/" + id,
-            NullLogger.Instance);
+            NullLogger.Instance,
+            Freezes = new FreezeBook(_store, Clock),
+            new SampleFiles(SamplesFolder, NullLogger.Instance));
         _owners = new Owners(Parts);
         _desk = new DeploymentDesk(Parts, _owners, new WakeQueue(_store, _owners, Clock, NullLogger<WakeQueue>.Instance), new DeploymentId(Clock));
     }
@@ -90,6 +97,7 @@ internal sealed class LoopWorld : IAsyncDisposable
     private async Task Close()
     {
         await _owners!.DisposeAsync();
+        Freezes.Dispose();
         await _store!.DisposeAsync();
     }
 
@@ -211,10 +219,13 @@ internal sealed class Platform : IRollbackTarget
 
     public bool Settled { get; set; } = true;
 
+    /// <summary>It cannot be asked what serves.</summary>
+    public bool Mute { get; set; }
+
     public string Name => "platform:checkout";
 
     public Task<PlatformState> Look(string service, string environment, CancellationToken cancel) =>
-        Task.FromResult(Unreachable ? new PlatformState(false, null, false, null, "the platform cannot be reached") : new PlatformState(true, Serving, Settled, null, $"{Serving} serves"));
+        Task.FromResult(Mute ? new PlatformState(true, null, true, null, "as the command says", OnlyWord: true) : Unreachable ? new PlatformState(false, null, false, null, "the platform cannot be reached") : new PlatformState(true, Serving, Settled, null, $"{Serving} serves"));
 
     public Task<OrderResult> Order(RollbackOrder order, CancellationToken cancel)
     {

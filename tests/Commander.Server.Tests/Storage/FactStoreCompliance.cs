@@ -511,14 +511,18 @@ public abstract class FactStoreCompliance : IAsyncLifetime
     }
 
     [Fact]
-    public async Task The_open_ones_are_counted()
+    public async Task All_and_the_open_ones_are_counted_and_a_list_passes_over_the_newest()
     {
         (await Store.CountOpen(Cancel)).ShouldBe(0);
+        (await Store.Count(Cancel)).ShouldBe(0);
         await Store.Announce(Announcement(Row(1, "a")), Cancel);
         await Store.Announce(Announcement(Row(2, "b")), Cancel);
         await Closed(Row(3, "c"), "HOLD");
 
         (await Store.CountOpen(Cancel)).ShouldBe(2);
+        (await Store.Count(Cancel)).ShouldBe(3);
+        (await Store.List(new DeploymentFilter(Limit: 1, Skip: 1), Cancel)).Select(row => row.Id).ShouldBe([Id(2)]);
+        (await Store.List(new DeploymentFilter(Skip: 3), Cancel)).ShouldBeEmpty();
     }
 
     [Fact]

@@ -16,7 +16,8 @@ internal sealed record RollbackOrder(string Key, string Deployment, string Servi
 /// <param name="Settled">Whether the platform has finished what it was told: every instance is of that version and ready.</param>
 /// <param name="Fence">Its state's version (a resourceVersion, an ETag), by which a change in between is noticed; null when it has none.</param>
 /// <param name="Message">One sentence for a person.</param>
-internal sealed record PlatformState(bool Reached, string? ServingVersion, bool Settled, string? Fence, string Message);
+/// <param name="OnlyWord">It cannot be asked what serves: that it took an order is all that can be known, so an accepted order counts as carried out, and the metrics must show the rest.</param>
+internal sealed record PlatformState(bool Reached, string? ServingVersion, bool Settled, string? Fence, string Message, bool OnlyWord = false);
 
 /// <summary>How a platform answered an order.</summary>
 /// <param name="Accepted">Whether it took the order (or had taken it before: same key).</param>

@@ -7,13 +7,21 @@ namespace Commander.Server.Acting.Rollback;
 internal sealed class TargetBook(Func<RollbackPolicy, IRollbackTarget?> make)
 {
     /// <summary>The types that this version can act on.</summary>
-    public static readonly string[] Types = ["webhook"];
+    public static readonly string[] Types = ["command", "webhook"];
 
     public IRollbackTarget? Find(RollbackPolicy? rollback) => rollback is null ? null : make(rollback);
 
-    /// <summary>The targets that speak HTTP through <paramref name="http"/>.</summary>
-    public static TargetBook Over(HttpClient http, TimeProvider clock, Func<string, string?> secret) =>
-        new(rollback => rollback.Type == "webhook" ? new WebhookTarget(rollback, http, clock, secret) : null);
+    /// <summary>All targets; those that speak HTTP do it through <paramref name="http"/>.</summary>
+    public static TargetBook Over(HttpClient http, TimeProvider clock, Func<string, string?> secret)
+    {
+        var orders = new CommandOrders();
+        return new TargetBook(rollback => rollback.Type switch
+        {
+            "webhook" => new WebhookTarget(rollback, http, clock, secret),
+            "command" => new CommandTarget(rollback, clock, orders),
+            _ => null,
+        });
+    }
 }
 
 /// <summary>Adds the rollback targets.</summary>

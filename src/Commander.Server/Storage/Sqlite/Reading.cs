@@ -90,6 +90,12 @@ internal static class Reading
 
         values.Add(filter.Limit);
         sql.Append(" ORDER BY id DESC LIMIT $").Append(values.Count);
+        if (filter.Skip > 0)
+        {
+            values.Add(filter.Skip);
+            sql.Append(" OFFSET $").Append(values.Count);
+        }
+
         return Rows(session.Query(sql.ToString(), [.. values]));
 
         void And(object? value, string condition)
@@ -113,6 +119,8 @@ internal static class Reading
 
         return ids;
     }
+
+    public static int Count(Session session) => (int)session.Number("SELECT count(*) FROM deployments");
 
     public static int CountOpen(Session session) => (int)session.Number(Opened);
 

@@ -159,6 +159,7 @@ internal sealed class SqliteStore : IFactStore
     public Task<IReadOnlyList<DeploymentRow>> List(DeploymentFilter filter, CancellationToken cancel)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(filter.Limit, 1, nameof(filter));
+        ArgumentOutOfRangeException.ThrowIfNegative(filter.Skip, nameof(filter));
         return Ask(session => Reading.List(session, filter), cancel);
     }
 
@@ -168,6 +169,9 @@ internal sealed class SqliteStore : IFactStore
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
         return Ask(session => Reading.Due(session, now, limit), cancel);
     }
+
+    /// <inheritdoc/>
+    public Task<int> Count(CancellationToken cancel) => Ask(Reading.Count, cancel);
 
     /// <inheritdoc/>
     public Task<int> CountOpen(CancellationToken cancel) => Ask(Reading.CountOpen, cancel);
