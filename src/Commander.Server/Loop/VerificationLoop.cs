@@ -269,7 +269,7 @@ internal sealed class VerificationLoop : IDisposable
         }
         else if (_watch.Decision == Decision.Rollback)
         {
-            var plan = Plan.For(_watch.Policy.Act, Situation(afterContinue, await History(cancel)));
+            var plan = Plan.For(_watch.Policy.Act, Situation(afterContinue, await History(cancel), Unasked()));
             var state = plan.Move switch
             {
                 Move.Rollback => WatchStates.Acting,
@@ -290,29 +290,36 @@ internal sealed class VerificationLoop : IDisposable
         var target = _parts.Targets.Find(_watch.Policy!.Act.Rollback);
         var pending = _watch.LastRollback is { Done: false } unfinished ? unfinished : null;
         var history = await History(cancel);
-        var plan = Plan.For(_watch.Policy.Act, Situation(AfterContinue(), history));
-        if (target is null || (pending is null && plan.Move != Move.Rollback))
-        {
-            await Commit(batch =>
-            {
-                if (_watch.State != WatchStates.Acting)
-                    return;
-                Refuse(batch, target is null ? $"this version cannot act on a target of type '{_watch.Policy.Act.Rollback?.Type}'" : plan.Reason, plan.TargetVersion);
-                batch.Add(FactKind.State, new StateBody(WatchStates.Observing, _watch.EndsAt, plan.Reason));
-            }, cancel);
-            return true;
-        }
-
+        var plan = Plan.For(_watch.Policy.Act, Situation(AfterContinue(), history, Unasked()));
+        if (target is null)
+            return await RefuseNow($"this version cannot act on a target of type '{_watch.Policy.Act.Rollback?.Type}'", plan.TargetVersion, cancel);
+        if (pending is null && plan.Move != Move.Rollback)
+            return await RefuseNow(plan.Reason, plan.TargetVersion, cancel);
         var (service, environment) = (_watch.Received.Service, _watch.Received.Environment);
         var before = await target.Look(service, environment, cancel);
+        string? offered = null;
+        if (pending is null && plan.TargetVersion is null)
+        {
+            // Nobody knows what to go back to but the platform.
+            if (!before.Reached)
+                return Now - _watch.StateSince > ActingDeadline && await RefuseNow($"no earlier version is known, and the platform does not name one: {before.Message}", null, cancel);
+            plan = Plan.For(_watch.Policy.Act, Situation(AfterContinue(), history, before.Earlier));
+            if (plan.Move != Move.Rollback)
+                return await RefuseNow(plan.Reason, plan.TargetVersion, cancel);
+            offered = plan.Reason;
+        }
+
         if (pending is null)
         {
             var key = $"{_id}/rollback/{_watch.Actions.Count(a => a.Kind == "rollback") + 1}";
             var by = _watch.Person is { Decision: "ROLLBACK" } person ? person.By : "policy";
             var stored = await Commit(batch =>
             {
-                if (_watch.State == WatchStates.Acting)
-                    batch.Add(FactKind.Intent, new IntentBody("rollback", key, target.Name, plan.TargetVersion, by, before.Fence));
+                if (_watch.State != WatchStates.Acting)
+                    return;
+                batch.Add(FactKind.Intent, new IntentBody("rollback", key, target.Name, plan.TargetVersion, by, before.Fence));
+                if (offered is not null)
+                    batch.Add(FactKind.State, new StateBody(WatchStates.Acting, _watch.EndsAt, offered));
             }, cancel);
             if (!stored || _watch.LastRollback is not { Done: false } intended)
                 return true;
@@ -320,7 +327,8 @@ internal sealed class VerificationLoop : IDisposable
         }
 
         var intent = pending.Intent;
-        var already = before.Reached && before.Settled && before.ServingVersion == intent.TargetVersion;
+        // A name that the version to leave has as well tells nothing.
+        var already = before.Settled && before.Serves(intent.TargetVersion!) && !before.Serves(_watch.Received.Version);
         if (_watch.SupersededBy is { } newer && !already)
         {
             // Not accepted yet, and a newer version is out: going back to the old one now would undo that one.
@@ -351,7 +359,7 @@ internal sealed class VerificationLoop : IDisposable
             if (order.Accepted)
             {
                 batch.Add(FactKind.Result, new ResultBody(intent.Key, "running", null, null, order.Message));
-                batch.Add(FactKind.State, new StateBody(WatchStates.Verifying, _watch.EndsAt, null));
+                batch.Add(FactKind.State, new StateBody(WatchStates.Verifying, _watch.EndsAt, order.Note));
             }
             else
             {
@@ -371,7 +379,7 @@ internal sealed class VerificationLoop : IDisposable
             return false;
         var state = await target.Look(_watch.Received.Service, _watch.Received.Environment, cancel);
         var intent = rollback.Intent;
-        var serves = state.Reached && state.Settled && state.ServingVersion == intent.TargetVersion;
+        var serves = state.Settled && state.Serves(intent.TargetVersion!);
         if (!serves && Now - rollback.At <= ActingDeadline)
             return false;
         await Commit(batch =>
@@ -382,8 +390,8 @@ internal sealed class VerificationLoop : IDisposable
                 return;
             }
 
-            batch.Add(FactKind.Result, new ResultBody(intent.Key, "running", state.ServingVersion, null, $"{state.Message}; waiting for the metrics to come back"));
-            batch.Add(FactKind.Reference, new ReferenceBody(Subject.Restored, Arm.Before, null, $"{state.ServingVersion} serves again"));
+            batch.Add(FactKind.Result, new ResultBody(intent.Key, "running", intent.TargetVersion, null, $"{state.Message}; waiting for the metrics to come back"));
+            batch.Add(FactKind.Reference, new ReferenceBody(Subject.Restored, Arm.Before, null, $"{intent.TargetVersion} serves again"));
         }, cancel);
         return true;
     }
@@ -411,6 +419,18 @@ internal sealed class VerificationLoop : IDisposable
             Label(batch, "BAD", "recovered-after-rollback", null, null);
         if (_watch.SupersededBy is not null)
             Close(batch, "superseded");
+    }
+
+    private async Task<bool> RefuseNow(string reason, string? targetVersion, CancellationToken cancel)
+    {
+        await Commit(batch =>
+        {
+            if (_watch.State != WatchStates.Acting)
+                return;
+            Refuse(batch, reason, targetVersion);
+            batch.Add(FactKind.State, new StateBody(WatchStates.Observing, _watch.EndsAt, reason));
+        }, cancel);
+        return true;
     }
 
     private void Refuse(Batch batch, string reason, string? targetVersion)
@@ -604,7 +624,10 @@ internal sealed class VerificationLoop : IDisposable
 
     // ---- Storing ----
 
-    private Situation Situation(bool afterContinue, IReadOnlyList<PastDeployment> history) => new(
+    // Null when the target knows a history that it has not been asked for.
+    private EarlierVersion[]? Unasked() => _parts.Targets.Find(_watch.Policy!.Act.Rollback) is { KnowsHistory: true } ? null : [];
+
+    private Situation Situation(bool afterContinue, IReadOnlyList<PastDeployment> history, IReadOnlyList<EarlierVersion>? platform) => new(
         Now,
         _watch.Received.Version,
         _watch.Received.Kind,
@@ -612,7 +635,8 @@ internal sealed class VerificationLoop : IDisposable
         _watch.PreviousVersion,
         afterContinue,
         _watch.Person is { Decision: "ROLLBACK" },
-        history);
+        history,
+        platform);
 
     private bool AfterContinue() => _watch.History.Any(v => v.Decision == "CONTINUE");
 

@@ -1,4 +1,5 @@
 using Commander.Judging.Policies;
+using Commander.Server.Acting.Rollback.Kubernetes;
 using Commander.Server.Hosting;
 
 namespace Commander.Server.Acting.Rollback;
@@ -7,13 +8,18 @@ namespace Commander.Server.Acting.Rollback;
 internal sealed class TargetBook(Func<RollbackPolicy, IRollbackTarget?> make)
 {
     /// <summary>The types that this version can act on.</summary>
-    public static readonly string[] Types = ["webhook"];
+    public static readonly string[] Types = ["kubernetes", "webhook"];
 
     public IRollbackTarget? Find(RollbackPolicy? rollback) => rollback is null ? null : make(rollback);
 
-    /// <summary>The targets that speak HTTP through <paramref name="http"/>.</summary>
-    public static TargetBook Over(HttpClient http, TimeProvider clock, Func<string, string?> secret) =>
-        new(rollback => rollback.Type == "webhook" ? new WebhookTarget(rollback, http, clock, secret) : null);
+    /// <summary>The targets that speak HTTP through <paramref name="http"/>, and those in <paramref name="clusters"/>.</summary>
+    public static TargetBook Over(HttpClient http, Clusters clusters, TimeProvider clock, Func<string, string?> secret) =>
+        new(rollback => rollback.Type switch
+        {
+            "kubernetes" => new KubernetesTarget(rollback, clusters, clock),
+            "webhook" => new WebhookTarget(rollback, http, clock, secret),
+            _ => null,
+        });
 }
 
 /// <summary>Adds the rollback targets.</summary>
@@ -22,8 +28,10 @@ internal static class TargetHosting
     public static void AddRollbackTargets(this IServiceCollection services, Secrets secrets)
     {
         services.AddHttpClient("rollback").ConfigurePrimaryHttpMessageHandler(() => new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false, UseProxy = false });
+        services.AddSingleton(s => new Clusters(s.GetRequiredService<TimeProvider>(), secrets.Resolve));
         services.AddSingleton(s => TargetBook.Over(
             s.GetRequiredService<IHttpClientFactory>().CreateClient("rollback"),
+            s.GetRequiredService<Clusters>(),
             s.GetRequiredService<TimeProvider>(),
             secrets.Resolve));
     }
