@@ -42,7 +42,7 @@ public sealed class KubernetesTargetTests : IAsyncLifetime
             steps++;
             var state = await Look(target);
             var pods = _cluster.Get("deployments/checkout")["status"]!;
-            state.Settled.ShouldBe((int?)pods["updatedReplicas"] == 3 && (int?)pods["replicas"] == 3 && (int?)pods["readyReplicas"] == 3, state.Message);
+            state.Settled.ShouldBe(Count(pods["updatedReplicas"]) == 3 && Count(pods["replicas"]) == 3 && Count(pods["readyReplicas"]) == 3, state.Message);
         }
 
         steps.ShouldBeGreaterThan(5);
@@ -661,9 +661,11 @@ public sealed class KubernetesTargetTests : IAsyncLifetime
         while (_cluster.Step())
         {
             var state = await Look(target);
-            state.Settled.ShouldBe((int?)_cluster.Get(key)["status"]![updated] == all, state.Message);
+            state.Settled.ShouldBe(Count(_cluster.Get(key)["status"]![updated]) == all, state.Message);
         }
     }
+
+    private static long Count(JsonNode? number) => number is null ? 0 : long.Parse(number.ToJsonString(), CultureInfo.InvariantCulture);
 
     private List<string> ReplicaSets() => [.. Enumerable.Range(1, 2).Select(n => "replicasets/checkout-" + (0x5d4c3b2a + n).ToString(CultureInfo.InvariantCulture))];
 

@@ -44,7 +44,7 @@ internal sealed record Rollout(Workload Workload, IReadOnlyList<Revision> Revisi
     /// <summary>The revision of the workload's pod template; null while its controller has not made it.</summary>
     public Revision? Current => Revisions.FirstOrDefault(r => r.Template.Fingerprint == Workload.Template.Fingerprint)
         // ControllerRevisions are kept as they were first written: fields that a newer Kubernetes fills in are not in them.
-        ?? (Workload is { Observed: true, Kind: not WorkloadKind.Deployment } ? Revisions.FirstOrDefault() : null);
+        ?? (Workload is { Observed: true, Kind: not WorkloadKind.Deployment } && Revisions.Count > 0 ? Revisions[0] : null);
 
     /// <summary>What the version of the workload's pod template is called; null when it has no name.</summary>
     public string? Version => Called(Workload.Template);
