@@ -302,7 +302,7 @@ internal sealed class VerificationLoop : IDisposable
         {
             // Nobody knows what to go back to but the platform.
             if (!before.Reached)
-                return Now - _watch.StateSince > ActingDeadline && await RefuseNow($"no earlier version is known, and the platform does not name one: {before.Message}", null, cancel);
+                return (before.Hopeless || Now - _watch.StateSince > ActingDeadline) && await RefuseNow($"no earlier version is known, and the platform does not name one: {before.Message}", null, cancel);
             plan = Plan.For(_watch.Policy.Act, Situation(AfterContinue(), history, before.Earlier));
             if (plan.Move != Move.Rollback)
                 return await RefuseNow(plan.Reason, plan.TargetVersion, cancel);

@@ -20,6 +20,9 @@ internal sealed record RollbackOrder(string Key, string Deployment, string Servi
 /// <param name="Message">One sentence for a person.</param>
 internal sealed record PlatformState(bool Reached, string? ServingVersion, bool Settled, string? Fence, string Message)
 {
+    /// <summary>Not reached, and asking again will not help: not allowed, not there.</summary>
+    public bool Hopeless { get; init; }
+
     /// <summary>Everything that the version that serves may be called, where a platform knows it by several names.</summary>
     public IReadOnlyList<string> Names { get; init; } = [];
 

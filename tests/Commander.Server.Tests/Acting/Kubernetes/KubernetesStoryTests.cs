@@ -77,8 +77,10 @@ public sealed class KubernetesStoryTests : IAsyncLifetime
         var id = (await world.Announce("2.0.0", previous: null)).Id;
         await world.Run(id, d => d.Verdict is not null);
         (await world.Desk.Act(id, "rollback", "ada", null, CancellationToken.None)).Status.ShouldBe(202);
+        var asked = world.Clock.GetUtcNow();
         var refused = await world.Run(id, d => d.Actions.Count == 1);
         refused.Actions[0].State.ShouldBe("refused");
+        (world.Clock.GetUtcNow() - asked).ShouldBeLessThan(TimeSpan.FromSeconds(5), "a right that is missing does not come by waiting");
         refused.Actions[0].Message!.ShouldStartWith("no earlier version is known, and the platform does not name one: kubernetes:shop/checkout: Commander may not do that: ");
     }
 

@@ -409,6 +409,35 @@ public sealed class KubernetesTargetTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_keeps_pods_from_being_made_is_told()
+    {
+        var target = Deployed();
+        await target.Order(Order((await Look(target)).Fence), CancellationToken.None);
+        _cluster.Step();
+        _cluster.Change("deployments/checkout", d => ((JsonArray)d["status"]!["conditions"]!).Add(new JsonObject
+        {
+            ["type"] = "ReplicaFailure",
+            ["status"] = "True",
+            ["message"] = "pods \"checkout-1\" is forbidden:\nexceeded quota",
+        }));
+        (await Look(target)).Message.ShouldBe("1.41.3 has 0 of 3 pods (revision 3), 3 pods are ready, 3 of other revisions are left; pods cannot be made: pods \"checkout-1\" is forbidden: exceeded quota");
+    }
+
+    [Fact]
+    public async Task A_revision_that_is_down_is_gone_back_to_only_when_it_is_named_and_that_is_said()
+    {
+        var target = Deployed();
+        _cluster.Broken.Add("registry:5000/shop/checkout:1.43.0");
+        _cluster.Apply("deployments", "checkout", "registry:5000/shop/checkout:1.43.0");
+        _cluster.Settle();
+        _cluster.Apply("deployments", "checkout", "registry:5000/shop/checkout:1.44.0");
+        _cluster.Step();
+        var result = await target.Order(Order(null) with { Version = "1.44.0", TargetVersion = "1.43.0" }, CancellationToken.None);
+        result.Accepted.ShouldBeTrue();
+        result.Message.ShouldEndWith("; none of the pods that it has is ready");
+    }
+
+    [Fact]
     public async Task Scaled_to_zero_is_settled_and_said()
     {
         _cluster.Apply("deployments", "checkout", "registry:5000/shop/checkout:1.41.3", replicas: 0);

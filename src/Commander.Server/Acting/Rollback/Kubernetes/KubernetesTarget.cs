@@ -46,7 +46,7 @@ internal sealed class KubernetesTarget(RollbackPolicy policy, Clusters clusters,
     {
         using var deadline = new Deadline(policy.Timeout, clock, cancel);
         var (rollout, trouble) = await Read(deadline.Token, cancel);
-        return rollout is null ? new PlatformState(false, null, false, null, $"{Name}: {trouble!.Message}") : rollout.State();
+        return rollout is null ? new PlatformState(false, null, false, null, $"{Name}: {trouble!.Message}") { Hopeless = trouble.Final } : rollout.State();
     }
 
     public async Task<OrderResult> Order(RollbackOrder order, CancellationToken cancel)
@@ -74,6 +74,8 @@ internal sealed class KubernetesTarget(RollbackPolicy policy, Clusters clusters,
     private async Task<OrderResult> Taken(Rollout rollout, Revision to, RollbackOrder order, CancellationToken deadline, CancellationToken cancel)
     {
         var message = $"{Name} goes back to {order.TargetVersion} (revision {to.Number}, {to.Name})";
+        if (to.Down)
+            message += "; none of the pods that it has is ready";
         if (await Autoscaler(deadline, cancel) is { } autoscaler)
             message += $"; its replica count stays with the autoscaler {autoscaler}";
         return new OrderResult(true, false, message, rollout.Workload.GitOps is { } keeper

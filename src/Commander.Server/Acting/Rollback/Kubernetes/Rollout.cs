@@ -97,6 +97,8 @@ internal sealed record Rollout(Workload Workload, IReadOnlyList<Revision> Revisi
         var stuck = workload.Kind == WorkloadKind.StatefulSet && workload.Ready < workload.Wanted
             ? "; a StatefulSet waits for a pod of the old revision that never gets ready: delete that pod if it stays"
             : "";
+        if (workload.NoPods is { } why)
+            stuck += $"; pods cannot be made: {Foreign.Text(why)}";
         return (false, $"{Serving} has {workload.Updated} of {workload.Wanted} pods ({where}), {workload.Ready} pods are ready, {Math.Max(rest, 0)} of other revisions are left{stuck}");
     }
 

@@ -79,6 +79,9 @@ internal sealed class Workload
     /// <summary>Deployment: the condition that says that the rollout does not get on; null when it does.</summary>
     public JsonNode? Failure => _object.Items("status", "conditions").FirstOrDefault(c => c.Text("type") == "Progressing" && c.Text("status") == "False");
 
+    /// <summary>Why its pods cannot be made (a quota, a webhook that refuses them); null when they can. Kept up to date by the controller.</summary>
+    public string? NoPods => _object.Items("status", "conditions").FirstOrDefault(c => c.Text("type") == "ReplicaFailure" && c.Text("status") == "True") is { } failure ? failure.Text("message") ?? failure.Text("reason") : null;
+
     /// <summary>When the failure was noted, as the cluster writes it.</summary>
     public string? FailureAt => Failure.Text("lastUpdateTime") ?? (Failure is null ? null : "unknown");
 
