@@ -302,7 +302,18 @@ internal sealed class VerificationLoop : IDisposable
         {
             // Nobody knows what to go back to but the platform.
             if (!before.Reached)
-                return (before.Hopeless || Now - _watch.StateSince > ActingDeadline) && await RefuseNow($"no earlier version is known, and the platform does not name one: {before.Message}", null, cancel);
+            {
+                var why = $"no earlier version is known, and the platform does not name one: {before.Message}";
+                if (before.Hopeless || Now - _watch.StateSince > ActingDeadline)
+                    return await RefuseNow(why, null, cancel);
+                await Commit(batch =>
+                {
+                    if (_watch.State == WatchStates.Acting && !_watch.Notes.Contains(why))
+                        batch.Add(FactKind.State, new StateBody(WatchStates.Acting, _watch.EndsAt, why));
+                }, cancel);
+                return false;
+            }
+
             plan = Plan.For(_watch.Policy.Act, Situation(AfterContinue(), history, before.Earlier));
             if (plan.Move != Move.Rollback)
                 return await RefuseNow(plan.Reason, plan.TargetVersion, cancel);

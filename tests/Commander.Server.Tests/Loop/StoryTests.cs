@@ -285,6 +285,7 @@ public class StoryTests
         var asked = world.Clock.GetUtcNow();
         var acting = await world.Run(id, _ => world.Clock.GetUtcNow() - asked > TimeSpan.FromMinutes(1));
         acting.Actions.ShouldBeEmpty();
+        acting.Notes.ShouldContain("no earlier version is known, and the platform does not name one: the platform cannot be reached");
         world.Platform.Unreachable = false;
         (await world.Run(id, d => d.State == "closed")).Actions.ShouldHaveSingleItem().ServingVersion.ShouldBe("0.9.0");
     }

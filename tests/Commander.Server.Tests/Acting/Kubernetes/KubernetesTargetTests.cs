@@ -604,7 +604,9 @@ public sealed class KubernetesTargetTests : IAsyncLifetime
         {
             Environment.SetEnvironmentVariable("KUBECONFIG", file);
             (await Look(InContext("production"))).ServingVersion.ShouldBe("1.42.0");
-            (await Look(InContext("staging"))).Message.ShouldStartWith("kubernetes:shop/checkout: the context staging of the kubeconfig cannot be used: ");
+            (await Look(InContext("staging"))).Message.ShouldStartWith("kubernetes:shop/checkout: the context staging of the kubeconfig cannot be used: there is no such context in ");
+            Environment.SetEnvironmentVariable("KUBECONFIG", "/nowhere/config");
+            (await Look(InContext(null))).Message.ShouldBe("kubernetes:shop/checkout: the kubeconfig (there is no server and no context in the policy, and Commander does not run in a cluster) cannot be used: there is no file /nowhere/config");
         }
         finally
         {
@@ -612,10 +614,13 @@ public sealed class KubernetesTargetTests : IAsyncLifetime
             Directory.Delete(Path.GetDirectoryName(file)!, recursive: true);
         }
 
-        KubernetesTarget InContext(string context) => new(
-            new RollbackPolicy("kubernetes", new Dictionary<string, string>(StringComparer.Ordinal) { ["namespace"] = "shop", ["deployment"] = "checkout", ["context"] = context }, [], TimeSpan.FromSeconds(10)),
-            Kept(_ => null),
-            _clock);
+        KubernetesTarget InContext(string? context)
+        {
+            var settings = new Dictionary<string, string>(StringComparer.Ordinal) { ["namespace"] = "shop", ["deployment"] = "checkout" };
+            if (context is not null)
+                settings["context"] = context;
+            return new KubernetesTarget(new RollbackPolicy("kubernetes", settings, [], TimeSpan.FromSeconds(10)), Kept(_ => null), _clock);
+        }
     }
 
     // ---- Names ----

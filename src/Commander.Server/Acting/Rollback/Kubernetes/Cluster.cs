@@ -137,11 +137,14 @@ internal sealed class Cluster(Connection connection, TimeProvider clock, Func<st
 
         if (connection.Context is null && KubernetesClientConfiguration.IsInCluster())
             return KubernetesClientConfiguration.InClusterConfig();
-        if (connection.Context is null)
-            return KubernetesClientConfiguration.BuildDefaultConfig();
         var files = Environment.GetEnvironmentVariable("KUBECONFIG") is { Length: > 0 } named
             ? named.Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
             : [KubernetesClientConfiguration.KubeConfigDefaultLocation];
+        // The library would take localhost:8080 then, which nobody meant.
+        if (!Array.Exists(files, File.Exists))
+            throw new KubeConfigException($"there is no file {string.Join(", ", files)}");
+        if (connection.Context is null)
+            return KubernetesClientConfiguration.BuildDefaultConfig();
         var kubeconfig = files.Select(file => KubernetesClientConfiguration.LoadKubeConfig(new FileInfo(file)))
             .FirstOrDefault(config => config.Contexts?.Any(c => c.Name == connection.Context) == true);
         return kubeconfig is null
