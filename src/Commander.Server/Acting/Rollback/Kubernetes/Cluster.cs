@@ -97,7 +97,18 @@ internal sealed class Cluster(Connection connection, TimeProvider clock, Func<st
                 return (_client, null);
             // Reads files and may run a credential plugin: not on this thread, and never longer than the deadline.
             var configuration = await Task.Run(Configure, deadline).WaitAsync(deadline);
-            configuration.FirstMessageHandlerSetup = handler => (handler.AllowAutoRedirect, handler.UseCookies) = (false, false);
+            // The library's own check of a private authority passes over the name in the certificate; the platform's does not.
+            var authorities = configuration.SslCaCerts;
+            configuration.SslCaCerts = null;
+            configuration.FirstMessageHandlerSetup = handler =>
+            {
+                (handler.AllowAutoRedirect, handler.UseCookies) = (false, false);
+                if (authorities is null)
+                    return;
+                var trusted = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
+                trusted.CustomTrustStore.AddRange(authorities);
+                handler.SslOptions.CertificateChainPolicy = trusted;
+            };
             _serverName = configuration.TlsServerName;
             (_client, _connectedAt) = (new k8s.Kubernetes(configuration), clock.GetUtcNow());
             return (_client, null);
