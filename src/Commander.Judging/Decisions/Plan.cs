@@ -22,6 +22,11 @@ public enum Move
 /// <param name="RolledBackAt">When it was rolled back; null when it was not.</param>
 public sealed record PastDeployment(string Version, DateTimeOffset StartedAt, bool Continued, DateTimeOffset? RolledBackAt);
 
+/// <summary>A version that the platform itself could go back to.</summary>
+/// <param name="Names">By what it may be called, the name to order it by first; never empty.</param>
+/// <param name="Evidence">Why the platform takes it for healthy, in words that follow the version.</param>
+public sealed record EarlierVersion(IReadOnlyList<string> Names, string Evidence);
+
 /// <summary>What a ROLLBACK verdict meets.</summary>
 /// <param name="Now">The instant of the decision.</param>
 /// <param name="Version">The version that was judged.</param>
@@ -31,6 +36,7 @@ public sealed record PastDeployment(string Version, DateTimeOffset StartedAt, bo
 /// <param name="AfterContinue">Whether CONTINUE had been given before.</param>
 /// <param name="ByPerson">Whether a person asked for it: autonomy, cool-down and hourly limit bind Commander, not people.</param>
 /// <param name="History">Other deployments of the same service and environment, newest first.</param>
+/// <param name="Platform">What the platform offers to go back to, best first; empty when it offers nothing; null when it may offer something and has not been asked.</param>
 /// <param name="Freeze">The freeze that holds the service now; null for none. It binds Commander, not people.</param>
 public sealed record Situation(
     DateTimeOffset Now,
@@ -41,11 +47,12 @@ public sealed record Situation(
     bool AfterContinue,
     bool ByPerson,
     IReadOnlyList<PastDeployment> History,
+    IReadOnlyList<EarlierVersion>? Platform,
     Freeze? Freeze = null);
 
 /// <summary>What is allowed, and why.</summary>
 /// <param name="Move">What may be done.</param>
-/// <param name="TargetVersion">For <see cref="Move.Rollback"/> and <see cref="Move.Ask"/>: the version to go back to.</param>
+/// <param name="TargetVersion">For <see cref="Move.Rollback"/> and <see cref="Move.Ask"/>: the version to go back to; null when the platform must be asked for it first.</param>
 /// <param name="Reason">One sentence for a person.</param>
 public sealed record Plan(Move Move, string? TargetVersion, string Reason)
 {
@@ -54,23 +61,23 @@ public sealed record Plan(Move Move, string? TargetVersion, string Reason)
     {
         var autonomy = situation.AfterContinue ? act.Late : act.Autonomy;
         if (!situation.ByPerson && autonomy == Autonomy.Observe)
-            return new(Move.None, Target(situation), "autonomy is observe: recorded only");
+            return new(Move.None, Target(situation).Version, "autonomy is observe: recorded only");
         if (act.Rollback is null)
             return new(Move.Refuse, null, "the policy names no rollback target (act.rollback)");
-        var target = Target(situation);
-        if (target is null)
+        var (target, named) = Target(situation);
+        if (target is null && situation.Platform is not null)
             return new(Move.Refuse, null, "no earlier version is known that was not itself rolled back");
         if (Irreversible(act, situation) is { } mark)
             return new(Move.Refuse, target, $"the deployment is marked '{mark}', which cannot be undone");
         if (situation.ByPerson)
-            return new(Move.Rollback, target, $"back to {target}, asked for by a person");
+            return new(Move.Rollback, target, $"back to {named}, asked for by a person");
         // What keeps Commander from acting does not keep a person from it: who is asked is told.
         var held = situation.Freeze?.Sentence ?? Throttled(act, situation);
         var again = RolledBackBefore(situation.Version, situation.History) is { } before ? $"; {before}" : "";
         if (autonomy == Autonomy.Recommend)
-            return new(Move.Ask, target, $"recommended: back to {target}; waits for a person{(held is null ? "" : $" ({held})")}{again}");
+            return new(Move.Ask, target, $"recommended: back to {named}; waits for a person{(held is null ? "" : $" ({held})")}{again}");
         return held is null
-            ? new(Move.Rollback, target, $"back to {target}{again}")
+            ? new(Move.Rollback, target, $"back to {named}{again}")
             : new(Move.Refuse, target, held + again);
     }
 
@@ -82,13 +89,21 @@ public sealed record Plan(Move Move, string? TargetVersion, string Reason)
             ? $"{version} was rolled back before, at {at.UtcDateTime:yyyy-MM-dd HH:mm} UTC"
             : null;
 
-    // previous_version, else the last version that closed CONTINUE; never one that was rolled back itself.
-    private static string? Target(Situation situation)
+    // previous_version, else the last version that closed CONTINUE, else what the platform offers; never one that was rolled back itself.
+    private static (string? Version, string Named) Target(Situation situation)
     {
         var past = situation.History;
-        if (situation.PreviousVersion is { } previous && previous != situation.Version && !RolledBack(past, previous))
-            return previous;
-        return past.FirstOrDefault(p => p.Continued && p.Version != situation.Version && !RolledBack(past, p.Version))?.Version;
+        if (situation.PreviousVersion is { } previous && Free(previous))
+            return (previous, previous);
+        if (past.FirstOrDefault(p => p.Continued && Free(p.Version)) is { } continued)
+            return (continued.Version, continued.Version);
+        if (situation.Platform is null)
+            return (null, "the platform's previous healthy version");
+        return situation.Platform.FirstOrDefault(offered => offered.Names.All(Free)) is { } earlier
+            ? (earlier.Names[0], $"{earlier.Names[0]}, which the platform offers: {earlier.Evidence}")
+            : (null, "");
+
+        bool Free(string version) => version != situation.Version && !RolledBack(past, version);
     }
 
     private static bool RolledBack(IReadOnlyList<PastDeployment> past, string version) =>

@@ -421,7 +421,10 @@ public static class PolicyReader
             }
 
             var timeout = TimeSpan.FromSeconds(60);
-            return new RollbackPolicy(type, Settings.Read(section, type, known), run,
+            var settings = Settings.Read(section, type, known);
+            if (type == "kubernetes")
+                Settings.CheckKubernetes(section, settings);
+            return new RollbackPolicy(type, settings, run,
                 section.Duration("timeout", timeout, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(30)) ?? timeout)
             {
                 State = state,

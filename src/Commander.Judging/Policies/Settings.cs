@@ -35,8 +35,9 @@ internal static class Settings
     {
         ["kubernetes"] =
         [
-            new("namespace", Form.Text, Required: true, "shop"), new("deployment", Form.Text, Required: true, "checkout"), new("container", Form.Text, Example: "app"),
-            new("context", Form.Text, Example: "production"), new("server", Form.Url, Example: "https://cluster:6443"), new("token", Form.Secret),
+            new("namespace", Form.Text, Required: true, "shop"), new("deployment", Form.Text, Example: "checkout"), new("statefulset", Form.Text, Example: "checkout"),
+            new("daemonset", Form.Text, Example: "checkout"), new("container", Form.Text, Example: "app"), new("context", Form.Text, Example: "production"),
+            new("server", Form.Url, Example: "https://cluster:6443"), new("token", Form.Secret), new("ca", Form.Secret),
         ],
         ["argo"] =
         [
@@ -89,6 +90,22 @@ internal static class Settings
         }
 
         return values;
+    }
+
+    /// <summary>What no single setting of a kubernetes target can tell: one workload, one way to the cluster, no token in the clear.</summary>
+    public static void CheckKubernetes(Section section, IReadOnlyDictionary<string, string> values)
+    {
+        string[] workloads = [.. ((string[])["deployment", "statefulset", "daemonset"]).Where(section.Has)];
+        if (workloads.Length == 0)
+            section.Wrong("deployment", "is missing, and type kubernetes needs a workload", "write deployment: checkout, or statefulset: or daemonset:");
+        foreach (var other in workloads.Skip(1))
+            section.Wrong(other, $"is a second workload beside {workloads[0]}", "write one of deployment, statefulset, daemonset");
+        if (section.Has("server") && section.Has("context"))
+            section.Wrong("context", "stands beside server, and only one of them can lead to the cluster", "remove context or server");
+        foreach (var alone in ((string[])["token", "ca"]).Where(key => section.Has(key) && !section.Has("server")))
+            section.Wrong(alone, "belongs to a server, and there is none", "write server: https://cluster:6443, or remove it");
+        if (values.ContainsKey("token") && values.TryGetValue("server", out var server) && new Uri(server) is { Scheme: "http", IsLoopback: false })
+            section.Wrong("server", "http would send the token in the clear", "write https://");
     }
 
     /// <summary>Whether a text is ${COMMANDER_SECRET_NAME} or file:PATH below the secrets folder.</summary>

@@ -273,7 +273,7 @@ internal sealed class VerificationLoop : IDisposable
         }
         else if (_watch.Decision == Decision.Rollback)
         {
-            var plan = Plan.For(act, Situation(afterContinue, await History(cancel), await Frozen(cancel)));
+            var plan = Plan.For(act, Situation(afterContinue, await History(cancel), Unasked(), await Frozen(cancel)));
             // Whoever is asked has all the time that the policy gives.
             if (plan.Move == Move.Ask && act.AskFor > after)
                 endsAt = Now + act.AskFor;
@@ -297,29 +297,47 @@ internal sealed class VerificationLoop : IDisposable
         var target = _parts.Targets.Find(_watch.Policy!.Act.Rollback);
         var pending = _watch.LastRollback is { Done: false } unfinished ? unfinished : null;
         var history = await History(cancel);
-        var plan = Plan.For(_watch.Policy.Act, Situation(AfterContinue(), history, await Frozen(cancel)));
-        if (target is null || (pending is null && plan.Move != Move.Rollback))
-        {
-            await Commit(batch =>
-            {
-                if (_watch.State != WatchStates.Acting)
-                    return;
-                Refuse(batch, target is null ? $"this version cannot act on a target of type '{_watch.Policy.Act.Rollback?.Type}'" : plan.Reason, plan.TargetVersion);
-                batch.Add(FactKind.State, new StateBody(WatchStates.Observing, _watch.EndsAt, plan.Reason));
-            }, cancel);
-            return true;
-        }
-
+        var plan = Plan.For(_watch.Policy.Act, Situation(AfterContinue(), history, Unasked(), await Frozen(cancel)));
+        if (target is null)
+            return await RefuseNow($"this version cannot act on a target of type '{_watch.Policy.Act.Rollback?.Type}'", plan.TargetVersion, cancel);
+        if (pending is null && plan.Move != Move.Rollback)
+            return await RefuseNow(plan.Reason, plan.TargetVersion, cancel);
         var (service, environment) = (_watch.Received.Service, _watch.Received.Environment);
         var before = await target.Look(service, environment, cancel);
+        string? offered = null;
+        if (pending is null && plan.TargetVersion is null)
+        {
+            // Nobody knows what to go back to but the platform.
+            if (!before.Reached)
+            {
+                var why = $"no earlier version is known, and the platform does not name one: {before.Message}";
+                if (before.Hopeless || Now - _watch.StateSince > ActingDeadline)
+                    return await RefuseNow(why, null, cancel);
+                await Commit(batch =>
+                {
+                    if (_watch.State == WatchStates.Acting && !_watch.Notes.Contains(why))
+                        batch.Add(FactKind.State, new StateBody(WatchStates.Acting, _watch.EndsAt, why));
+                }, cancel);
+                return false;
+            }
+
+            plan = Plan.For(_watch.Policy.Act, Situation(AfterContinue(), history, before.Earlier, await Frozen(cancel)));
+            if (plan.Move != Move.Rollback)
+                return await RefuseNow(plan.Reason, plan.TargetVersion, cancel);
+            offered = plan.Reason;
+        }
+
         if (pending is null)
         {
             var key = $"{_id}/rollback/{_watch.Actions.Count(a => a.Kind == "rollback") + 1}";
             var by = _watch.Person is { Decision: "ROLLBACK" } person ? person.By : ByPolicy;
             var stored = await Commit(batch =>
             {
-                if (_watch.State == WatchStates.Acting)
-                    batch.Add(FactKind.Intent, new IntentBody("rollback", key, target.Name, plan.TargetVersion, by, before.Fence));
+                if (_watch.State != WatchStates.Acting)
+                    return;
+                batch.Add(FactKind.Intent, new IntentBody("rollback", key, target.Name, plan.TargetVersion, by, before.Fence));
+                if (offered is not null)
+                    batch.Add(FactKind.State, new StateBody(WatchStates.Acting, _watch.EndsAt, offered));
             }, cancel);
             if (!stored || _watch.LastRollback is not { Done: false } intended)
                 return true;
@@ -327,7 +345,8 @@ internal sealed class VerificationLoop : IDisposable
         }
 
         var intent = pending.Intent;
-        var already = before.Reached && before.Settled && before.ServingVersion == intent.TargetVersion;
+        // A name that the version to leave has as well tells nothing.
+        var already = before.Settled && before.Serves(intent.TargetVersion!) && !before.Serves(_watch.Received.Version);
         if (_watch.SupersededBy is { } newer && !already)
         {
             // Not accepted yet, and a newer version is out: going back to the old one now would undo that one.
@@ -358,7 +377,7 @@ internal sealed class VerificationLoop : IDisposable
             if (order.Accepted)
             {
                 batch.Add(FactKind.Result, new ResultBody(intent.Key, "running", null, null, order.Message));
-                batch.Add(FactKind.State, new StateBody(WatchStates.Verifying, _watch.EndsAt, null));
+                batch.Add(FactKind.State, new StateBody(WatchStates.Verifying, _watch.EndsAt, order.Note));
             }
             else
             {
@@ -378,7 +397,7 @@ internal sealed class VerificationLoop : IDisposable
             return false;
         var state = await target.Look(_watch.Received.Service, _watch.Received.Environment, cancel);
         var intent = rollback.Intent;
-        var serves = state.Reached && state.Settled && (state.OnlyWord || state.ServingVersion == intent.TargetVersion);
+        var serves = state.Reached && state.Settled && (state.OnlyWord || state.Serves(intent.TargetVersion!));
         if (!serves && Now - rollback.At <= ActingDeadline)
             return false;
         await Commit(batch =>
@@ -419,6 +438,18 @@ internal sealed class VerificationLoop : IDisposable
             Label(batch, "BAD", "recovered-after-rollback", null, null);
         if (_watch.SupersededBy is not null)
             Close(batch, "superseded");
+    }
+
+    private async Task<bool> RefuseNow(string reason, string? targetVersion, CancellationToken cancel)
+    {
+        await Commit(batch =>
+        {
+            if (_watch.State != WatchStates.Acting)
+                return;
+            Refuse(batch, reason, targetVersion);
+            batch.Add(FactKind.State, new StateBody(WatchStates.Observing, _watch.EndsAt, reason));
+        }, cancel);
+        return true;
     }
 
     private void Refuse(Batch batch, string reason, string? targetVersion)
@@ -619,7 +650,10 @@ internal sealed class VerificationLoop : IDisposable
 
     // ---- Storing ----
 
-    private Situation Situation(bool afterContinue, IReadOnlyList<PastDeployment> history, Freeze? freeze) => new(
+    // Null when the target knows a history that it has not been asked for.
+    private EarlierVersion[]? Unasked() => _parts.Targets.Find(_watch.Policy!.Act.Rollback) is { KnowsHistory: true } ? null : [];
+
+    private Situation Situation(bool afterContinue, IReadOnlyList<PastDeployment> history, IReadOnlyList<EarlierVersion>? platform, Freeze? freeze) => new(
         Now,
         _watch.Received.Version,
         _watch.Received.Kind,
@@ -628,6 +662,7 @@ internal sealed class VerificationLoop : IDisposable
         afterContinue,
         _watch.Person is { Decision: "ROLLBACK", By: not ByPolicy },
         history,
+        platform,
         freeze);
 
     private Task<Freeze?> Frozen(CancellationToken cancel) => _parts.Freezes.Of(_watch.Received.Service, _watch.Received.Environment, cancel);

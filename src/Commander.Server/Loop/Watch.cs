@@ -115,6 +115,9 @@ internal sealed class Watch(IPinned pinned)
 
     public DateTimeOffset? StateSince { get; private set; }
 
+    /// <summary>What a person should know, each sentence once.</summary>
+    public IReadOnlyList<string> Notes => _notes;
+
     public bool Open => State != WatchStates.Closed;
 
     /// <summary>A rollback's intent and what became of it.</summary>

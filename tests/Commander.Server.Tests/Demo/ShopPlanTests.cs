@@ -18,7 +18,7 @@ public class ShopPlanTests
 
     [Fact]
     public void A_version_that_carries_on_serves_while_the_old_one_stands_by() =>
-        ShopPlan.From([Facts.Decided(Watching(1, "subtle"), "CONTINUE")]).ShouldBe(new ShopPlan("1.0.0", "good", "1.0.1", "subtle", "dep-1", 1, 1));
+        ShopPlan.From([Facts.Decided(Watching(1, "subtle"), "CONTINUE")]).ShouldBe(new ShopPlan("1.0.0", "good", "1.0.1", "subtle", "dep-1", 0.9, 1));
 
     [Fact]
     public void A_version_that_closed_as_continue_is_the_stable_one_with_its_own_fault() =>

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Commander.Judging.Decisions;
 using Commander.Judging.Evidence;
 using Commander.Judging.Models;
 using Commander.Judging.Policies;
@@ -53,16 +54,19 @@ internal sealed class LoopWorld : IAsyncDisposable
 
     public string SamplesFolder => Path.Combine(_folder, "training-data");
 
-    private LoopWorld(string policy)
+    private readonly Func<RollbackPolicy, IRollbackTarget?>? _targets;
+
+    private LoopWorld(string policy, Func<RollbackPolicy, IRollbackTarget?>? targets)
     {
+        _targets = targets;
         var read = PolicyReader.Read(policy, "policy.yaml");
         Policies = read.Policies ?? throw new InvalidOperationException(string.Join('\n', read.Errors));
         Source = new TruthSource(Clock, Platform);
     }
 
-    public static async Task<LoopWorld> Begin(string? policy = null)
+    public static async Task<LoopWorld> Begin(string? policy = null, Func<RollbackPolicy, IRollbackTarget?>? targets = null)
     {
-        var world = new LoopWorld(policy ?? PolicyText);
+        var world = new LoopWorld(policy ?? PolicyText, targets);
         await world.Open();
         return world;
     }
@@ -82,7 +86,7 @@ internal sealed class LoopWorld : IAsyncDisposable
             _store,
             pins,
             new SourceBook(new Dictionary<string, ISource>(StringComparer.Ordinal) { ["truth"] = Source }),
-            new TargetBook(_ => Platform),
+            new TargetBook(_targets ?? (_ => Platform)),
             new LiveEvents(),
             Clock,
             new LoopLimits(),
@@ -224,8 +228,12 @@ internal sealed class Platform : IRollbackTarget
 
     public string Name => "platform:checkout";
 
+    public bool KnowsHistory { get; set; }
+
+    public IReadOnlyList<EarlierVersion> Earlier { get; set; } = [];
+
     public Task<PlatformState> Look(string service, string environment, CancellationToken cancel) =>
-        Task.FromResult(Mute ? new PlatformState(true, null, true, null, "as the command says", OnlyWord: true) : Unreachable ? new PlatformState(false, null, false, null, "the platform cannot be reached") : new PlatformState(true, Serving, Settled, null, $"{Serving} serves"));
+        Task.FromResult(Mute ? new PlatformState(true, null, true, null, "as the command says", OnlyWord: true) : Unreachable ? new PlatformState(false, null, false, null, "the platform cannot be reached") : new PlatformState(true, Serving, Settled, null, $"{Serving} serves") { Earlier = Earlier });
 
     public Task<OrderResult> Order(RollbackOrder order, CancellationToken cancel)
     {

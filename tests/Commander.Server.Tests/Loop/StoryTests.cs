@@ -254,6 +254,43 @@ public class StoryTests
     }
 
     [Fact]
+    public async Task When_nobody_knows_what_to_go_back_to_the_platform_is_asked_but_not_followed_to_what_was_rolled_back()
+    {
+        await using var world = await LoopWorld.Begin();
+        world.Platform.KnowsHistory = true;
+        world.Platform.Earlier = [new(["1.5.0"], "the newest before"), new(["0.9.0"], "its pods are ready")];
+        world.Source.ErrorShare["1.5.0"] = 0.25;
+        await world.Run((await world.Announce("1.5.0")).Id, d => d.State == "closed");
+        world.Platform.Serving = "2.0.0";
+        var id = (await world.Announce("2.0.0", previous: null)).Id;
+        await world.Run(id, d => d.Verdict is not null);
+        (await world.Desk.Act(id, "rollback", "ada", null, CancellationToken.None)).Status.ShouldBe(202);
+        var closed = await world.Run(id, d => d.State == "closed");
+        closed.Actions.ShouldHaveSingleItem().ServingVersion.ShouldBe("0.9.0");
+        world.Platform.Orders[^1].TargetVersion.ShouldBe("0.9.0");
+        closed.Notes.ShouldContain("back to 0.9.0, which the platform offers: its pods are ready, asked for by a person");
+    }
+
+    [Fact]
+    public async Task A_platform_that_cannot_be_asked_what_to_go_back_to_is_asked_again_before_it_is_refused()
+    {
+        await using var world = await LoopWorld.Begin();
+        world.Platform.KnowsHistory = true;
+        world.Platform.Earlier = [new(["0.9.0"], "its pods are ready")];
+        world.Platform.Unreachable = true;
+        world.Platform.Serving = "2.0.0";
+        var id = (await world.Announce("2.0.0", previous: null)).Id;
+        await world.Run(id, d => d.Verdict is not null);
+        (await world.Desk.Act(id, "rollback", "ada", null, CancellationToken.None)).Status.ShouldBe(202);
+        var asked = world.Clock.GetUtcNow();
+        var acting = await world.Run(id, _ => world.Clock.GetUtcNow() - asked > TimeSpan.FromMinutes(1));
+        acting.Actions.ShouldBeEmpty();
+        acting.Notes.ShouldContain("no earlier version is known, and the platform does not name one: the platform cannot be reached");
+        world.Platform.Unreachable = false;
+        (await world.Run(id, d => d.State == "closed")).Actions.ShouldHaveSingleItem().ServingVersion.ShouldBe("0.9.0");
+    }
+
+    [Fact]
     public async Task A_rollback_that_a_platform_announces_is_recognised_as_our_own_change()
     {
         await using var world = await LoopWorld.Begin();

@@ -63,6 +63,8 @@ internal sealed class CommandTarget(RollbackPolicy policy, TimeProvider clock, C
 
     public string Name => "command:" + policy.Run[0];
 
+    public bool KnowsHistory => false;
+
     public async Task<PlatformState> Look(string service, string environment, CancellationToken cancel)
     {
         if (policy.State.Count == 0)

@@ -1,4 +1,5 @@
 using Commander.Judging.Policies;
+using Commander.Server.Acting.Rollback.Kubernetes;
 using Commander.Server.Hosting;
 
 namespace Commander.Server.Acting.Rollback;
@@ -7,18 +8,19 @@ namespace Commander.Server.Acting.Rollback;
 internal sealed class TargetBook(Func<RollbackPolicy, IRollbackTarget?> make)
 {
     /// <summary>The types that this version can act on.</summary>
-    public static readonly string[] Types = ["command", "webhook"];
+    public static readonly string[] Types = ["command", "kubernetes", "webhook"];
 
     public IRollbackTarget? Find(RollbackPolicy? rollback) => rollback is null ? null : make(rollback);
 
-    /// <summary>All targets; those that speak HTTP do it through <paramref name="http"/>.</summary>
-    public static TargetBook Over(HttpClient http, TimeProvider clock, Func<string, string?> secret)
+    /// <summary>All targets: those that speak HTTP do it through <paramref name="http"/>, those in a cluster through <paramref name="clusters"/>.</summary>
+    public static TargetBook Over(HttpClient http, Clusters clusters, TimeProvider clock, Func<string, string?> secret)
     {
         var orders = new CommandOrders();
         return new TargetBook(rollback => rollback.Type switch
         {
-            "webhook" => new WebhookTarget(rollback, http, clock, secret),
             "command" => new CommandTarget(rollback, clock, orders),
+            "kubernetes" => new KubernetesTarget(rollback, clusters, clock),
+            "webhook" => new WebhookTarget(rollback, http, clock, secret),
             _ => null,
         });
     }
@@ -30,8 +32,10 @@ internal static class TargetHosting
     public static void AddRollbackTargets(this IServiceCollection services, Secrets secrets)
     {
         services.AddHttpClient("rollback").ConfigurePrimaryHttpMessageHandler(() => new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false, UseProxy = false });
+        services.AddSingleton(s => new Clusters(s.GetRequiredService<TimeProvider>(), secrets.Resolve));
         services.AddSingleton(s => TargetBook.Over(
             s.GetRequiredService<IHttpClientFactory>().CreateClient("rollback"),
+            s.GetRequiredService<Clusters>(),
             s.GetRequiredService<TimeProvider>(),
             secrets.Resolve));
     }

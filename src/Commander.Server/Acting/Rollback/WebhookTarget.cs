@@ -19,6 +19,8 @@ internal sealed class WebhookTarget(RollbackPolicy policy, HttpClient http, Time
 
     public string Name => "webhook:" + _url.GetLeftPart(UriPartial.Path);
 
+    public bool KnowsHistory => false;
+
     public async Task<PlatformState> Look(string service, string environment, CancellationToken cancel)
     {
         var query = new UriBuilder(_url)
