@@ -48,16 +48,21 @@ internal sealed class LoopWorld : IAsyncDisposable
 
     public LoopParts Parts { get; private set; } = null!;
 
-    private LoopWorld(string policy)
+    private readonly ISource? _source;
+
+    private LoopWorld(string policy, ISource? source)
     {
+        _source = source;
         var read = PolicyReader.Read(policy, "policy.yaml");
         Policies = read.Policies ?? throw new InvalidOperationException(string.Join('\n', read.Errors));
         Source = new TruthSource(Clock, Platform);
     }
 
-    public static async Task<LoopWorld> Begin(string? policy = null)
+    /// <param name="policy">Its source is named truth.</param>
+    /// <param name="source">Answers instead of <see cref="Source"/>.</param>
+    public static async Task<LoopWorld> Begin(string? policy = null, ISource? source = null)
     {
-        var world = new LoopWorld(policy ?? PolicyText);
+        var world = new LoopWorld(policy ?? PolicyText, source);
         await world.Open();
         return world;
     }
@@ -76,7 +81,7 @@ internal sealed class LoopWorld : IAsyncDisposable
         Parts = new LoopParts(
             _store,
             pins,
-            new SourceBook(new Dictionary<string, ISource>(StringComparer.Ordinal) { ["truth"] = Source }),
+            new SourceBook(new Dictionary<string, ISource>(StringComparer.Ordinal) { ["truth"] = _source ?? Source }),
             new TargetBook(_ => Platform),
             new LiveEvents(),
             Clock,
