@@ -58,6 +58,7 @@ internal static class SourceHosting
     public static void AddSources(this IServiceCollection services, PolicySet policies, Secrets secrets)
     {
         services.AddSingleton(s => new SourceBook(policies, ScrapeClient.Create(), s.GetRequiredService<TimeProvider>(), secrets.Resolve));
+        services.AddSingleton(s => new LiveCheck(ScrapeClient.Create(), s.GetRequiredService<TimeProvider>(), secrets.Resolve));
         services.AddHostedService<SourceRunner>();
     }
 }

@@ -110,13 +110,13 @@ internal sealed partial class RecordedPrometheus : IAsyncDisposable
         {
             var to = Ms(form["time"]!);
             var from = to - long.Parse(ranged.Groups[1].Value, CultureInfo.InvariantCulture);
-            var list = string.Join(',', points.Where(point => point.At >= from && point.At <= to).Select(point => $$"""[{{Text(point.At)}},{"count":"{{Number(point.Count)}}","sum":"0","buckets":{{point.Buckets}}}]"""));
+            var list = string.Join(',', points.Where(point => point.At >= from && point.At <= to).Select(point => $$$"""[{{{Text(point.At)}}},{"count":"{{{Number(point.Count)}}}","sum":"0","buckets":{{{point.Buckets}}}}]"""));
             body.Append(body.Length > 0 ? "," : "").Append($$"""{"metric":{{labels}},"histograms":[{{list}}]}""");
         }
 
         var type = ranged.Success || context.Request.Path.Value!.EndsWith("query_range", StringComparison.Ordinal) ? "matrix" : "vector";
         context.Response.ContentType = "application/json";
-        await context.Response.WriteAsync($$"""{"status":"success"{{(Warning is null ? "" : $",\"warnings\":[\"{Warning}\"]")}},"data":{"resultType":"{{type}}","result":[{{body}}]}}""");
+        await context.Response.WriteAsync($$$"""{"status":"success"{{{(Warning is null ? "" : $",\"warnings\":[\"{Warning}\"]")}}},"data":{"resultType":"{{{type}}}","result":[{{{body}}}]}}""");
     }
 
     private static void Matrix(StringBuilder body, string labels, IEnumerable<CounterPoint> points)
