@@ -1,6 +1,7 @@
 using Commander.Judging.Evidence;
 using Commander.Judging.Policies;
 using Commander.Server.Sources;
+using Commander.Server.Sources.Prometheus;
 using Microsoft.AspNetCore.Http;
 
 namespace Commander.Server.Tests.Sources.Prometheus;
@@ -77,7 +78,7 @@ public sealed class RealPrometheusTests : IAsyncLifetime
         last.Detail!.ShouldContain("although scraped every 1 s");
     }
 
-    private static async Task<Reading> Until(ISource source, DateTimeOffset from, Func<Reading, bool> holds, CancellationToken cancel)
+    private static async Task<Reading> Until(PrometheusSource source, DateTimeOffset from, Func<Reading, bool> holds, CancellationToken cancel)
     {
         while (true)
         {
