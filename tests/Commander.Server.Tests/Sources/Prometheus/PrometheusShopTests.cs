@@ -29,7 +29,7 @@ public sealed class PrometheusShopTests : IAsyncLifetime
         secrets.Add(DemoPolicy.SecretName, Secret);
         var read = PolicyReader.Read(Policy(router), "policy.yaml");
         read.Errors.ShouldBeEmpty();
-        var options = new CommanderOptions { Url = new Uri($"http://127.0.0.1:{RunningServer.FreePort()}"), Data = _data };
+        var options = new CommanderOptions { Url = new Uri($"http://127.0.0.1:{RunningServer.FreePort()}"), Data = _data, Demo = true };
         _app = await Application.Build(options, read.Policies!, secrets, router, CancellationToken.None);
         await _app.StartAsync();
         _http.BaseAddress = options.Url;
