@@ -13,7 +13,7 @@ namespace Commander.Server.Sources.Prometheus;
 /// <param name="Query">As it was asked, with its variables put in.</param>
 /// <param name="Series">How many series it selects.</param>
 /// <param name="NewestAgeSeconds">How old their newest point is; null where there is none, or where the query is an expression, whose value has no age.</param>
-/// <param name="Value">Gauge: the mean of the series. Else: what the counters stand at together.</param>
+/// <param name="Value">Gauge: the mean of the series. Histogram: all observations so far. Else: what the counters stand at together.</param>
 /// <param name="Error">Why a watch would not get a number from it, and what to write instead.</param>
 /// <param name="Note">What is worth knowing about it.</param>
 internal sealed record LiveQuery(string Service, string Metric, string Key, string Query, int Series, double? NewestAgeSeconds, double? Value, string? Error, string? Note);
@@ -75,7 +75,9 @@ internal sealed partial class LiveCheck(HttpClient http, TimeProvider clock, Fun
         var native = answer.Series.Where(series => series.Histograms.Length > 0).Select(series => series.Histograms[^1]).ToArray();
         if (newest.Length + native.Length > 0)
         {
-            var sum = newest.Sum(point => point.Value) + native.Sum(point => point.Count);
+            var sum = metric.Kind == MetricKind.Histogram
+                ? answer.Series.Where(series => series.Points.Length > 0 && Label.Find(series.Labels, "le") is "+Inf" or "Inf").Sum(series => series.Points[^1].Value) + native.Sum(point => point.Count)
+                : newest.Sum(point => point.Value);
             var value = metric.Kind == MetricKind.Gauge ? sum / newest.Length : sum;
             var latest = newest.Select(point => point.At).Concat(native.Select(point => point.At)).Max();
             var combined = metric.Kind == MetricKind.Gauge && newest.Length > 1 ? $"the mean of {newest.Length} series" : null;

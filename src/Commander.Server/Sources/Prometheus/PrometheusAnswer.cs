@@ -68,7 +68,7 @@ internal sealed record PromAnswer(Quality Quality, string? Detail, IReadOnlyList
                 return Failed(Quality.Error, $"{name}: the query selects {result.GetArrayLength()} series, at most {MaxSeries} are read; narrow it");
             return new PromAnswer(quality, detail, [.. result.EnumerateArray().Select(OneSeries)], []);
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException or FormatException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException or FormatException or IndexOutOfRangeException)
         {
             // Cut off in the middle, or of another form than documented.
             return Failed(Quality.Error, $"{name} answered JSON that is cut off or no answer of Prometheus");
@@ -93,6 +93,9 @@ internal sealed record PromAnswer(Quality Quality, string? Detail, IReadOnlyList
 
     private static string? Warning(JsonElement root)
     {
+        // VictoriaMetrics' word for it.
+        if (root.TryGetProperty("isPartial", out var partial) && partial.ValueKind == JsonValueKind.True)
+            return "some of its storage did not answer";
         if (!root.TryGetProperty("warnings", out var warnings) || warnings.ValueKind != JsonValueKind.Array || warnings.GetArrayLength() == 0)
             return null;
         return Short(warnings[0].GetString() ?? "") + (warnings.GetArrayLength() > 1 ? $" (and {warnings.GetArrayLength() - 1} more)" : "");

@@ -78,6 +78,11 @@ internal sealed class PrometheusClient(SourceSettings settings, HttpClient http,
         {
             return PromAnswer.Failed(Quality.Error, $"{Name} {ScrapeClient.Why(refused)}");
         }
+        catch (FormatException)
+        {
+            // What a secret's file holds is not shown, only that it does not fit.
+            return PromAnswer.Failed(Quality.Denied, $"{Name} is not asked: a secret or header of sources.{settings.Name} has characters that cannot stand in a header");
+        }
         catch (Exception broken) when (broken is IOException or InvalidDataException)
         {
             return PromAnswer.Failed(Quality.Error, $"{Name} broke off in the middle of its answer");

@@ -323,6 +323,7 @@ public sealed class PrometheusSourceTests : IAsyncLifetime
     [InlineData(200, "<html>Sign in</html>", "text/html; charset=utf-8", Quality.Error, "answered text/html, not the JSON")]
     [InlineData(200, """{"status":"success","data":{"resultType":"matrix","result":[{"metric":{},"val""", "application/json", Quality.Error, "cut off")]
     [InlineData(200, """{"status":"success","data":{"resultType":"matrix","result":[{"metric":{},"values":[[1,"x"]]}]}}""", "application/json", Quality.Error, "no answer of Prometheus")]
+    [InlineData(200, """{"status":"success","data":{"resultType":"matrix","result":[{"metric":{},"values":[[1]]}]}}""", "application/json", Quality.Error, "no answer of Prometheus")]
     [InlineData(200, """[1]""", "application/json", Quality.Error, "no answer of Prometheus")]
     [InlineData(200, """{"status":"success","data":{"resultType":"string","result":[1,"x"]}}""", "application/json", Quality.Error, "gives a string")]
     public async Task A_failure_has_its_quality_and_prometheus_own_words(int status, string body, string type, Quality quality, string says)
@@ -426,6 +427,10 @@ public sealed class PrometheusSourceTests : IAsyncLifetime
         await Denied(("username", "reader"), ("password", "${COMMANDER_SECRET_PROM}"));
         seen.ShouldBe(["Bearer s3cret shop s3cret", "Basic cmVhZGVyOnMzY3JldA==  "]);
         bearer.Detail!.ShouldContain("who is ***?");
+
+        _secrets["${COMMANDER_SECRET_PROM}"] = "two\nlines";
+        var broken = await Denied(("token", "${COMMANDER_SECRET_PROM}"));
+        (broken.Quality, broken.Detail!.Contains("two", StringComparison.Ordinal)).ShouldBe((Quality.Denied, false));
 
         async Task<Reading> Denied(params (string, string)[] settings)
         {
