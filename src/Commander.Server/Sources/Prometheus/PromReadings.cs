@@ -224,11 +224,13 @@ internal sealed class PromReadings
     }
 
     /// <summary>
-    /// Whether a series whose first point lies after <paramref name="from"/> is known not to have been there before: its target was
-    /// scraped then and showed other series. Then it counts from zero; else what it had at its first scrape belongs to nobody.
+    /// Whether a series whose first point lies after <paramref name="from"/> is known not to have been there before: an earlier scrape of
+    /// its target showed other series. Then it counts from zero; else what it had at its first scrape belongs to nobody. Points of one
+    /// scrape may carry times of their own that lie a little apart.
     /// </summary>
     private bool Born(PromSeries series, long from) =>
-        First(series) > from && Instance(series) is { } instance && _firstSeen.TryGetValue(instance, out var first) && first <= from;
+        First(series) is { } first && first > from && _interval > 0 && Instance(series) is { } instance
+        && _firstSeen.TryGetValue(instance, out var seen) && first - seen > _interval / 2;
 
     /// <summary>Why there is no growth; null when there is.</summary>
     private Reading? Missing(Increment grown, Fetched fetched, long from, long to)

@@ -1,7 +1,9 @@
 using System.Globalization;
 using System.Text;
+using System.Text.Json;
 using System.Text.RegularExpressions;
 using Commander.Judging.Evidence;
+using Commander.Server.Sources.Scrape;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Time.Testing;
 
@@ -59,6 +61,17 @@ internal sealed partial class RecordedPrometheus : IAsyncDisposable
         points.Add(new CounterPoint(at.ToUnixTimeMilliseconds(), value));
     }
 
+    /// <summary>Records what a service exposes now.</summary>
+    public void Scrape(string text)
+    {
+        foreach (var line in text.Split('\n', StringSplitOptions.RemoveEmptyEntries))
+        {
+            var parts = Exposed().Match(line);
+            var labels = string.Concat(Pairs().Matches(parts.Groups["labels"].Value).Select(pair => $",\"{pair.Groups["name"].Value}\":\"{pair.Groups["value"].Value}\""));
+            Add($"{{\"__name__\":\"{parts.Groups["name"].Value}\"{labels}}}", _clock.GetUtcNow(), double.Parse(parts.Groups["number"].Value, CultureInfo.InvariantCulture));
+        }
+    }
+
     public ValueTask DisposeAsync() => _server.DisposeAsync();
 
     private void Date(HttpContext context) => context.Response.Headers.Date = _clock.GetUtcNow().ToString("R", CultureInfo.InvariantCulture);
@@ -77,7 +90,7 @@ internal sealed partial class RecordedPrometheus : IAsyncDisposable
         var now = _clock.GetUtcNow().ToUnixTimeMilliseconds();
         var name = NameOf().Match(query).Value;
         var body = new StringBuilder();
-        foreach (var (labels, points) in Series.Where(series => series.Key.Contains($"\"__name__\":\"{name}\"", StringComparison.Ordinal)))
+        foreach (var (labels, points) in Series.Where(series => Selects(query[..(ranged.Success ? ranged.Index : query.Length)], name, series.Key)))
         {
             var seen = points.Where(point => point.At + Ingestion.TotalMilliseconds <= now).ToList();
             if (context.Request.Path.Value!.EndsWith("query_range", StringComparison.Ordinal))
@@ -119,6 +132,15 @@ internal sealed partial class RecordedPrometheus : IAsyncDisposable
         await context.Response.WriteAsync($$$"""{"status":"success"{{{(Warning is null ? "" : $",\"warnings\":[\"{Warning}\"]")}}},"data":{"resultType":"{{{type}}}","result":[{{{body}}}]}}""");
     }
 
+    private static bool Selects(string query, string name, string labels)
+    {
+        if (!labels.Contains($"\"__name__\":\"{name}\"", StringComparison.Ordinal))
+            return false;
+        using var known = JsonDocument.Parse(labels);
+        return !Selector.TryParse(query, widen: false, out var selector, out _)
+            || selector.Selects([.. known.RootElement.EnumerateObject().Select(label => new Label(label.Name, label.Value.GetString()!))]);
+    }
+
     private static void Matrix(StringBuilder body, string labels, IEnumerable<CounterPoint> points)
     {
         var values = string.Join(',', points.Select(point => $"[{Text(point.At)},\"{Number(point.Value)}\"]"));
@@ -132,6 +154,12 @@ internal sealed partial class RecordedPrometheus : IAsyncDisposable
 
     private static string Number(double value) =>
         double.IsNaN(value) ? "NaN" : double.IsPositiveInfinity(value) ? "+Inf" : value.ToString("R", CultureInfo.InvariantCulture);
+
+    [GeneratedRegex("""^(?<name>\w+)\{(?<labels>.*)\} (?<number>\S+)$""", RegexOptions.ExplicitCapture)]
+    private static partial Regex Exposed();
+
+    [GeneratedRegex("(?<name>\\w+)=\"(?<value>[^\"]*)\"", RegexOptions.ExplicitCapture)]
+    private static partial Regex Pairs();
 
     [GeneratedRegex(@"\[(\d+)ms\]$")]
     private static partial Regex RangeSelector();
