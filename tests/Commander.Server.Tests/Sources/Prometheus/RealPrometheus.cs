@@ -19,7 +19,8 @@ internal sealed class RealPrometheus : IAsyncDisposable
 
     /// <param name="target">What it scrapes every second; null for nothing.</param>
     /// <param name="history">OpenMetrics text with times that it has stored already; null for none.</param>
-    public static async Task<RealPrometheus> Start(Uri? target, string? history = null)
+    /// <param name="flags">More of the command line.</param>
+    public static async Task<RealPrometheus> Start(Uri? target, string? history = null, params string[] flags)
     {
         if (!File.Exists(Program))
         {
@@ -30,7 +31,7 @@ internal sealed class RealPrometheus : IAsyncDisposable
         var prometheus = new RealPrometheus();
         try
         {
-            await prometheus.Run(target, history);
+            await prometheus.Run(target, history, flags);
             return prometheus;
         }
         catch
@@ -57,7 +58,7 @@ internal sealed class RealPrometheus : IAsyncDisposable
         Directory.Delete(_folder, recursive: true);
     }
 
-    private async Task Run(Uri? target, string? history)
+    private async Task Run(Uri? target, string? history, string[] flags)
     {
         var data = Path.Combine(_folder, "data");
         if (history is not null)
@@ -80,7 +81,7 @@ internal sealed class RealPrometheus : IAsyncDisposable
             """);
         var port = RunningServer.FreePort();
         Url = $"http://127.0.0.1:{port}";
-        _process = Process.Start(Quiet(Program, $"--config.file={config}", $"--storage.tsdb.path={data}", "--storage.tsdb.retention.time=10y", $"--web.listen-address=127.0.0.1:{port}", "--log.level=error"));
+        _process = Process.Start(Quiet(Program, [$"--config.file={config}", $"--storage.tsdb.path={data}", "--storage.tsdb.retention.time=10y", $"--web.listen-address=127.0.0.1:{port}", "--log.level=error", .. flags]));
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
         while (!await Ready(patience.Token))
             await Task.Delay(TimeSpan.FromMilliseconds(50), TimeProvider.System, patience.Token);
