@@ -76,7 +76,7 @@ internal static class CommandLine
         root.Add(Outcome(At, Do));
         root.Add(Freeze(At, Do));
         root.Add(Backtest(Do));
-        root.Add(Policy(Do));
+        root.Add(Policy(At, Do, terminal));
         return root;
     }
 
@@ -184,14 +184,38 @@ internal static class CommandLine
         return command;
     }
 
-    private static Command Policy(Func<ParseResult, Verbs> verbs)
+    private static Command Policy(Func<ParseResult, Server> at, Func<ParseResult, Verbs> verbs, Terminal terminal)
     {
         var path = new Argument<string>("FILE|DIR") { Description = "A policy file, or a folder of them." };
-        var check = new Command("check", "Read a policy without a server and say everything that is wrong with it.") { path };
-        check.SetAction((parsed, cancel) => verbs(parsed).CheckPolicy(parsed.GetRequiredValue(path), cancel));
+        var live = new Option<bool>("--live") { Description = "Also let the server run every query now, and say what it gives." };
+        var service = new Option<string?>("--service") { Description = "With --live: only this service.", HelpName = "S" };
+        var version = new Option<string?>("--version") { Description = "With --live: what stands for {{version}}; else the newest that the source knows.", HelpName = "V" };
+        var check = new Command("check", "Read a policy without a server and say everything that is wrong with it.") { path, live, service, version };
+        check.SetAction(async (parsed, cancel) =>
+        {
+            if (!parsed.GetValue(live))
+                return await verbs(parsed).CheckPolicy(parsed.GetRequiredValue(path), cancel);
+            using var server = at(parsed);
+            return await verbs(parsed).CheckPolicyLive(server, parsed.GetRequiredValue(path), parsed.GetValue(service), parsed.GetValue(version), cancel);
+        });
+
+        var prometheus = new Option<string>("--prometheus") { Description = "Prometheus' address. A bearer token is taken from PROMETHEUS_TOKEN.", HelpName = "URL", Required = true };
+        prometheus.Validators.Add(result =>
+        {
+            if (result.Tokens.Any(token => !Uri.TryCreate(token.Value, UriKind.Absolute, out var uri) || uri.Scheme is not ("http" or "https") || uri.UserInfo.Length > 0))
+                result.AddError($"--prometheus {result.Tokens[^1].Value} is no address; write one such as http://localhost:9090");
+        });
+        var only = new Option<string?>("--service") { Description = "Only this service; else all that Prometheus knows.", HelpName = "S" };
+        var output = new Option<string?>("--out") { Description = "Write the policy to this file, which must not exist yet; else to stdout.", HelpName = "FILE" };
+        var init = new Command("init", "Write a first policy from the metrics that a Prometheus has. Needs no server.") { prometheus, only, output };
+        init.SetAction(async (parsed, cancel) =>
+        {
+            using var asked = new MetricNames(new Uri(parsed.GetRequiredValue(prometheus)), terminal.Variable("PROMETHEUS_TOKEN"), TimeProvider.System);
+            return await verbs(parsed).InitPolicy(asked, parsed.GetValue(only), parsed.GetValue(output), cancel);
+        });
         var schema = new Command("schema", "Print the JSON schema of policies, for editors and pipelines.");
         schema.SetAction((parsed, cancel) => verbs(parsed).PolicySchema(cancel));
-        return new Command("policy", "Work on policies.") { check, schema };
+        return new Command("policy", "Work on policies.") { check, init, schema };
     }
 
     private static Command OfOne(

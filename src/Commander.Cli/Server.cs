@@ -58,6 +58,9 @@ internal sealed class Server : IDisposable
         return Send<Frozen>(HttpMethod.Delete, "api/v1/freeze" + (query.Length > 0 ? "?" + query : ""), body: null, cancel);
     }
 
+    public Task<Answered<LiveChecked>> CheckLive(object policy, CancellationToken cancel) =>
+        Send<LiveChecked>(HttpMethod.Post, "api/v1/policies/check?live=true", policy, cancel);
+
     private static string Path(string id) => "api/v1/deployments/" + Uri.EscapeDataString(id);
 
     private async Task<Answered<T>> Send<T>(HttpMethod method, string path, object? body, CancellationToken cancel)
@@ -158,3 +161,9 @@ internal sealed record Frozen(IReadOnlyList<Freeze> Items);
 
 /// <summary>What a replay answers.</summary>
 internal sealed record Replayed(Verdict? Verdict, bool Identical, IReadOnlyList<string> Differences);
+
+/// <summary>What a live check answers.</summary>
+internal sealed record LiveChecked(bool Valid, IReadOnlyList<string> Errors, IReadOnlyList<LiveChecked.Query>? Queries)
+{
+    internal sealed record Query(string Service, string Metric, string Key, int Series, double? NewestAgeSeconds, double? Value, string? Error, string? Note);
+}

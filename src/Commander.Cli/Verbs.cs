@@ -111,6 +111,66 @@ internal sealed class Verbs(Terminal terminal, TimeProvider clock, bool json)
         return ExitCode.Done;
     }
 
+    /// <summary>Reads a policy file, and lets the server run each of its queries once.</summary>
+    public async Task<int> CheckPolicyLive(Server server, string path, string? service, string? version, CancellationToken cancel)
+    {
+        if (Directory.Exists(path))
+            throw new Failure($"{path} is a folder, and --live checks one file", "name a policy file that has its sources in it", ExitCode.Usage);
+        var text = (await Files(path, cancel))[0].Yaml;
+        var answer = await terminal.Waiting($"asking the sources of {path}", _ => server.CheckLive(new LiveChecking(text, path, service, version), cancel));
+        var queries = answer.Value.Queries ?? [];
+        if (json)
+            Print(answer.Body);
+        else
+            Say();
+        return answer.Value.Valid && queries.All(query => query.Error is null) ? ExitCode.Done : ExitCode.Error;
+
+        void Say()
+        {
+            foreach (var error in answer.Value.Errors)
+                terminal.Out.WriteLine(Terminal.Safe(error));
+            foreach (var query in queries)
+            {
+                var name = $"{query.Service} {query.Metric}{(query.Key == "query" ? "" : "." + query.Key)}";
+                var age = query.NewestAgeSeconds is { } seconds ? $", newest {seconds:0.#} s ago" : "";
+                var found = query.Series == 0 ? "" : $"{query.Series} series{age}, value {query.Value:0.####}";
+                terminal.Out.WriteLine(Terminal.Safe($"{(query.Error is null ? "ok   " : "error")} {name}: {string.Join("; ", new[] { found, query.Error, query.Note }.Where(part => !string.IsNullOrEmpty(part)))}"));
+            }
+
+            if (answer.Value.Valid && queries.Count == 0)
+                terminal.Out.WriteLine("no query to run: no service of this policy names metrics and a source of type prometheus");
+        }
+    }
+
+    /// <summary>Writes a first policy from what a Prometheus knows.</summary>
+    public async Task<int> InitPolicy(MetricNames prometheus, string? service, string? output, CancellationToken cancel)
+    {
+        var text = await terminal.Waiting($"reading the metrics of {prometheus.Address}", _ => FirstPolicy.Write(prometheus, service, cancel));
+        if (PolicyReader.Read([new PolicyFile("policy.yaml", text)]) is { Policies: null } wrong)
+            throw new Failure($"no policy could be made of these metrics: {wrong.Errors[0]}", "write it by hand: docs/policy.md");
+        if (output is null)
+        {
+            terminal.Out.Write(text);
+            return ExitCode.Done;
+        }
+
+        try
+        {
+            await using var file = new FileStream(output, FileMode.CreateNew, FileAccess.Write);
+            await file.WriteAsync(Encoding.UTF8.GetBytes(text), cancel);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new Failure($"{output} cannot be written: {exception.Message.TrimEnd('.')}", "name a file that does not exist yet");
+        }
+
+        if (json)
+            Print(JsonSerializer.SerializeToUtf8Bytes(new { file = output }, Json.Tolerant));
+        else
+            terminal.Out.WriteLine(Terminal.Safe($"wrote {output}; try it with: commander policy check {output} --live"));
+        return ExitCode.Done;
+    }
+
     /// <summary>Replays a case file without any server.</summary>
     public async Task<int> Backtest(string path, string judge, int? horizon, string? output, CancellationToken cancel)
     {
@@ -184,6 +244,13 @@ internal sealed class Verbs(Terminal terminal, TimeProvider clock, bool json)
 
     private void Print(byte[] document) => terminal.Out.WriteLine(Encoding.UTF8.GetString(document));
 }
+
+/// <summary>What a live check is asked with.</summary>
+internal sealed record LiveChecking(
+    string Yaml,
+    string File,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Service,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Version);
 
 /// <summary>What verify announces. Fields that are not given are left out: the server knows the defaults.</summary>
 internal sealed record Announcement(

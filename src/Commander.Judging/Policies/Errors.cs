@@ -58,11 +58,15 @@ internal static class Quote
 }
 
 /// <summary>"Did you mean".</summary>
-internal static class Nearest
+public static class Nearest
 {
     /// <summary>The known word that a slip of the finger turns into this one; null when none is near.</summary>
+    /// <param name="word">What was written.</param>
+    /// <param name="known">What would have been right.</param>
     public static string? To(string word, IEnumerable<string> known)
     {
+        ArgumentNullException.ThrowIfNull(word);
+        ArgumentNullException.ThrowIfNull(known);
         string? best = null;
         var least = int.MaxValue;
         foreach (var candidate in known)

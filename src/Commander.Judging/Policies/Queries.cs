@@ -16,6 +16,22 @@ public static class Queries
     /// <summary>The variables that a template may name.</summary>
     public static IReadOnlyList<string> Variables => Known;
 
+    /// <summary>What the variables stand for. The namespace is the deployment's label of that name, else the rollback target's.</summary>
+    /// <param name="policy">The service's policy.</param>
+    /// <param name="service">The service.</param>
+    /// <param name="environment">The environment.</param>
+    /// <param name="version">The version of the arm that is asked for.</param>
+    /// <param name="labels">The deployment's labels.</param>
+    public static Dictionary<string, string> Values(Policy policy, string service, string environment, string version, IReadOnlyDictionary<string, string> labels)
+    {
+        ArgumentNullException.ThrowIfNull(policy);
+        ArgumentNullException.ThrowIfNull(labels);
+        var values = new Dictionary<string, string>(StringComparer.Ordinal) { ["service"] = service, ["environment"] = environment, ["version"] = version };
+        if (labels.TryGetValue("namespace", out var space) || policy.Act.Rollback?.Settings.TryGetValue("namespace", out space) == true)
+            values["namespace"] = space;
+        return values;
+    }
+
     /// <summary>The template's text with its variables put in.</summary>
     /// <param name="template">From a policy that was read without errors.</param>
     /// <param name="variables">By name; those that the template does not name are passed over.</param>

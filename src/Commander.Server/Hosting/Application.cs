@@ -86,7 +86,7 @@ internal static class Application
             // First, so that the silo is active before anything wakes a grain.
             builder.AddEmbeddedSilo();
             builder.Services.AddLoop(await PinBook.Open(store, policies, Model.Shipped, TimeProvider.System, cancel), options);
-            builder.Services.AddSources(policies);
+            builder.Services.AddSources(policies, secrets);
             builder.Services.AddRollbackTargets(secrets);
             builder.Services.AddDashboard();
             // Forms that are open in a browser stay good across a restart.

@@ -162,10 +162,23 @@ internal sealed class VerificationLoop : IDisposable
         var questions = Arms.OfPast(_watch);
         var steps = (int)(policy.Watch.Reference / policy.Watch.Step);
         var points = Math.Min(steps, MaxPast);
-        if (questions.Count == 0 || points < 1)
+        if (points < 1)
             return;
         using var span = Tracing.Step(_parts.Clock, "3 observe", _id);
-        var past = await Ask(() => source.Past(questions, points, cancel), questions.Select(_ => new Reading[points]).ToArray(), cancel);
+        if (source.RemembersPast)
+            questions.AddRange(Arms.OfSeason(_watch, Arms.Seasons[0]));
+        if (questions.Count == 0)
+            return;
+        var past = await AskPast(source, questions, points, cancel);
+        // Where yesterday has nothing, last week may: a weekend, a holiday, a source that was away.
+        Question[] without = [.. questions.Where((q, i) => q.Arm == Arm.Seasonal && !past[i].Any(reading => reading.HasValue))];
+        if (without.Length > 0)
+        {
+            List<Question> earlier = [.. Arms.OfSeason(_watch, Arms.Seasons[1]).Where(q => without.Any(missing => missing.Index == q.Index))];
+            past = [.. past, .. await AskPast(source, earlier, points, cancel)];
+            questions.AddRange(earlier);
+        }
+
         var width = Math.Max(1, steps / points);
         await Commit(batch =>
         {
@@ -175,7 +188,7 @@ internal sealed class VerificationLoop : IDisposable
                 var any = false;
                 for (var q = 0; q < questions.Count; q++)
                 {
-                    tick[questions[q].Index, Arm.Before] = past[q][p];
+                    tick[questions[q].Index, questions[q].Arm] = past[q][p];
                     any |= past[q][p].HasValue;
                 }
 
@@ -184,6 +197,9 @@ internal sealed class VerificationLoop : IDisposable
             }
         }, cancel);
     }
+
+    private static Task<Reading[][]> AskPast(ISource source, List<Question> questions, int points, CancellationToken cancel) =>
+        Ask(() => source.Past(questions, points, cancel), questions.Select(_ => new Reading[points]).ToArray(), cancel);
 
     // ---- (3) Observe: everything measured for one interval; what is missing says why. ----
 

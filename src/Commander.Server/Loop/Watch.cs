@@ -40,6 +40,8 @@ internal sealed class Watch(IPinned pinned)
     private WatchState _judge;
     private TickCodec? _codec;
     private long[] _lastAt = [];
+    private TimeSpan?[] _season = [];
+    private Beside[] _beside = [];
     private byte[] _lastHash = Fact.NoHash;
     private double? _health;
 
@@ -140,11 +142,31 @@ internal sealed class Watch(IPinned pinned)
     private Fact Next(DateTimeOffset at, string kind, byte[] body, Fact? after) =>
         Fact.After(Stream, (after?.Seq ?? Seq) + 1, after?.Hash ?? _lastHash, at, kind, 1, body);
 
-    /// <summary>When the last reading of a metric in an arm ended; the start of the deployment before the first.</summary>
+    /// <summary>When the last reading of a metric in an arm ended; the start of the deployment (in the season: that clock time) before the first.</summary>
     public DateTimeOffset ReadUntil(int metric, Arm arm)
     {
         var at = _lastAt[(metric * Words.ArmCount) + (int)arm];
-        return at == 0 ? Received.StartedAt : DateTimeOffset.FromUnixTimeMilliseconds(at);
+        return at != 0 ? DateTimeOffset.FromUnixTimeMilliseconds(at)
+            : arm == Arm.Seasonal ? Received.StartedAt - (Season(metric) ?? TimeSpan.Zero)
+            : Received.StartedAt;
+    }
+
+    /// <summary>How long ago the same clock time is that a metric is compared with, as its past shows; null where nothing is known of it.</summary>
+    public TimeSpan? Season(int metric) => _season[metric];
+
+    /// <summary>Whether the judge may look at the season: not at a metric that has its control beside it.</summary>
+    public bool SeasonWanted(int metric) =>
+        Policy!.Compare == Compare.Seasonal
+        || Policy.Metrics[metric].Kind == MetricKind.Count
+        || _beside[metric] != Beside.Control
+        || (Policy.Metrics[metric].Kind == MetricKind.Ratio && (ReferenceChanged & (1u << metric)) != 0);
+
+    // What stood beside the candidate when it was seen first: then its reference was chosen.
+    private enum Beside
+    {
+        Unknown = 0,
+        Control,
+        Nothing,
     }
 
     /// <summary>Folds one fact in.</summary>
@@ -240,6 +262,8 @@ internal sealed class Watch(IPinned pinned)
             return;
         _codec = new TickCodec(Policy.Metrics);
         _lastAt = new long[Policy.Metrics.Count * Words.ArmCount];
+        _season = new TimeSpan?[Policy.Metrics.Count];
+        _beside = new Beside[Policy.Metrics.Count];
         _judge = Judge.Start(Policy, body.Restarted);
     }
 
@@ -254,15 +278,27 @@ internal sealed class Watch(IPinned pinned)
             HasPast = true;
         for (var m = 0; m < tick.Metrics; m++)
         {
-            for (var arm = Arm.Candidate; arm <= Arm.Control; arm++)
+            if (tick.N <= 0)
+            {
+                if (tick[m, Arm.Seasonal] is { HasValue: true } season)
+                    _season[m] ??= Arms.SeasonOf(Received.StartedAt + (tick.N * Policy.Watch.Step), season.At);
+                continue;
+            }
+
+            foreach (var arm in (ReadOnlySpan<Arm>)[Arm.Candidate, Arm.Control, Arm.Seasonal])
             {
                 if (tick[m, arm] is { HasValue: true } reading)
                     _lastAt[(m * Words.ArmCount) + (int)arm] = reading.At;
             }
+
+            if (_beside[m] == Beside.Unknown && Serves(m, tick[m, Arm.Candidate]))
+                _beside[m] = Serves(m, tick[m, Arm.Control]) ? Beside.Control : Beside.Nothing;
         }
 
         Step = Judge.Next(Policy, Model, ref _judge, Input.Of(tick));
     }
+
+    private bool Serves(int metric, in Reading reading) => reading.HasValue && (Policy!.Metrics[metric].Kind != MetricKind.Ratio || reading.Total > 0);
 
     private void Change(ReferenceBody body)
     {

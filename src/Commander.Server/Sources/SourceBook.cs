@@ -1,4 +1,6 @@
 using Commander.Judging.Policies;
+using Commander.Server.Hosting;
+using Commander.Server.Sources.Prometheus;
 using Commander.Server.Sources.Scrape;
 
 namespace Commander.Server.Sources;
@@ -9,14 +11,25 @@ internal sealed class SourceBook
     private readonly Dictionary<string, ISource> _sources = new(StringComparer.Ordinal);
 
     /// <summary>The types that this version can ask.</summary>
-    public static readonly string[] Types = ["scrape"];
+    public static readonly string[] Types = ["scrape", "prometheus"];
 
-    public SourceBook(PolicySet policies, HttpClient http, TimeProvider clock)
+    /// <param name="policies">Whose sources.</param>
+    /// <param name="http">Made by <see cref="ScrapeClient"/>.</param>
+    /// <param name="clock">The clock.</param>
+    /// <param name="secret">Resolves what the policies refer to.</param>
+    public SourceBook(PolicySet policies, HttpClient http, TimeProvider clock, Func<string, string?> secret)
     {
-        foreach (var settings in policies.Sources.Values.Where(s => s.Type == "scrape"))
+        foreach (var settings in policies.Sources.Values)
         {
-            var watched = policies.Services.Values.Append(policies.Defaults).Where(p => p.Source == settings.Name).SelectMany(p => p.Metrics);
-            _sources[settings.Name] = new ScrapeSource(settings, watched, http, clock);
+            if (settings.Type == "prometheus")
+            {
+                _sources[settings.Name] = new PrometheusSource(settings, http, clock, secret);
+            }
+            else if (settings.Type == "scrape")
+            {
+                var watched = policies.Services.Values.Append(policies.Defaults).Where(p => p.Source == settings.Name).SelectMany(p => p.Metrics);
+                _sources[settings.Name] = new ScrapeSource(settings, watched, http, clock);
+            }
         }
     }
 
@@ -42,9 +55,10 @@ internal sealed class SourceRunner(SourceBook sources) : BackgroundService
 /// <summary>Adds the sources of the policies.</summary>
 internal static class SourceHosting
 {
-    public static void AddSources(this IServiceCollection services, PolicySet policies)
+    public static void AddSources(this IServiceCollection services, PolicySet policies, Secrets secrets)
     {
-        services.AddSingleton(s => new SourceBook(policies, ScrapeClient.Create(), s.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(s => new SourceBook(policies, ScrapeClient.Create(), s.GetRequiredService<TimeProvider>(), secrets.Resolve));
+        services.AddSingleton(s => new LiveCheck(ScrapeClient.Create(), s.GetRequiredService<TimeProvider>(), secrets.Resolve));
         services.AddHostedService<SourceRunner>();
     }
 }

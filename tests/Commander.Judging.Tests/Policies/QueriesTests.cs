@@ -75,4 +75,16 @@ public class QueriesTests
             Queries.NamesVersion(text);
             Queries.TryResolve(text, Variables, out _, out _);
         });
+
+    [Theory]
+    [InlineData(null, "shop")]
+    [InlineData("canaries", "canaries")]
+    public void The_namespace_is_the_deployments_label_else_that_of_the_rollback_target(string? label, string expected)
+    {
+        var policy = PolicyReader.Read("services: { cart: { act: { rollback: { type: kubernetes, namespace: shop, deployment: cart } } } }", "p.yaml").Policies!.For("cart", "prod");
+        var labels = new Dictionary<string, string>();
+        if (label is not null)
+            labels["namespace"] = label;
+        Queries.Resolve("up{namespace=\"{{namespace}}\"}", Queries.Values(policy, "cart", "prod", "1", labels)).ShouldBe($"up{{namespace=\"{expected}\"}}");
+    }
 }

@@ -37,9 +37,65 @@ public class ArmsTests
         unasked.ShouldHaveSingleItem().Reading.Detail!.ShouldContain("pod_template_hash");
     }
 
-    private static Watch Watching(string query, string? previous)
+    [Fact]
+    public void The_season_is_asked_with_the_old_version_where_the_past_has_it()
     {
-        var read = PolicyReader.Read($"sources:\n  s: {{ type: scrape, targets: {{ candidate: 'http://h/m' }} }}\nservices:\n  x:\n    source: s\n    metrics:\n      memory: {{ kind: gauge, query: '{query}', unit: MB, tolerance: 25% }}\n", "p");
+        var watch = Watching("m{version=\"{{version}}\"}", previous: "1.0.0");
+        Arms.OfSeason(watch, TimeSpan.FromDays(1)).Select(q => (q.Arm, q.Query, q.To)).ShouldBe([(Arm.Seasonal, "m{version=\"1.0.0\"}", Start.AddDays(-1))]);
+        Arms.Of(watch, Start.AddSeconds(1), separateArms: false).Asked.Select(q => q.Arm).ShouldBe([Arm.Candidate, Arm.Control]);
+        Season(watch, days: 7);
+        var asked = Arms.Of(watch, Start.AddSeconds(15), separateArms: false).Asked[^1];
+        (asked.Arm, asked.Query, asked.From, asked.To).ShouldBe((Arm.Seasonal, "m{version=\"1.0.0\"}", Start.AddDays(-7), Start.AddDays(-7).AddSeconds(15)));
+    }
+
+    [Fact]
+    public void A_season_reading_goes_on_where_the_last_one_ended()
+    {
+        var watch = Watching("m", previous: null);
+        Season(watch, days: 1);
+        var end = Start.AddDays(-1).AddSeconds(14);
+        Observe(watch, 1, (Arm.Candidate, Start.AddSeconds(14)), (Arm.Seasonal, end));
+        Arms.Of(watch, Start.AddSeconds(30), separateArms: false).Asked.Single(q => q.Arm == Arm.Seasonal).From.ShouldBe(end);
+    }
+
+    [Fact]
+    public void Nobody_asks_for_a_season_beside_a_control()
+    {
+        var watch = Watching("m{version=\"{{version}}\"}", previous: "1.0.0");
+        Season(watch, days: 1);
+        Observe(watch, 1, (Arm.Candidate, Start.AddSeconds(14)), (Arm.Control, Start.AddSeconds(14)));
+        Arms.Of(watch, Start.AddSeconds(30), separateArms: false).Asked.Select(q => q.Arm).ShouldBe([Arm.Candidate, Arm.Control]);
+        var alone = Watching("m{version=\"{{version}}\"}", previous: "1.0.0");
+        Season(alone, days: 1);
+        Observe(alone, 1, (Arm.Candidate, Start.AddSeconds(14)));
+        Observe(alone, 2, (Arm.Candidate, Start.AddSeconds(29)), (Arm.Control, Start.AddSeconds(29)));
+        Arms.Of(alone, Start.AddSeconds(45), separateArms: false).Asked.Select(q => q.Arm).ShouldBe([Arm.Candidate, Arm.Control, Arm.Seasonal]);
+    }
+
+    [Theory]
+    [InlineData("before")]
+    [InlineData("control")]
+    public void A_policy_that_compares_with_something_else_asks_for_no_season(string compare) =>
+        Arms.OfSeason(Watching("m", previous: null, compare), TimeSpan.FromDays(1)).ShouldBeEmpty();
+
+    private static void Season(Watch watch, int days)
+    {
+        var tick = new Tick(0, 1, 1);
+        tick[0, Arm.Seasonal] = new Reading(Quality.Value, 5, At: Start.AddDays(-days).AddSeconds(-1).ToUnixTimeMilliseconds());
+        watch.Apply(watch.NextTick(Start, tick, 0));
+    }
+
+    private static void Observe(Watch watch, int n, params (Arm Arm, DateTimeOffset At)[] readings)
+    {
+        var tick = new Tick(n, 1, 1);
+        foreach (var (arm, at) in readings)
+            tick[0, arm] = new Reading(Quality.Value, 5, At: at.ToUnixTimeMilliseconds());
+        watch.Apply(watch.NextTick(Start, tick, 0));
+    }
+
+    private static Watch Watching(string query, string? previous, string compare = "auto")
+    {
+        var read = PolicyReader.Read($"sources:\n  s: {{ type: scrape, targets: {{ candidate: 'http://h/m' }} }}\nservices:\n  x:\n    source: s\n    metrics:\n      memory: {{ kind: gauge, query: '{query}', unit: MB, tolerance: 25% }}\n    compare: {compare}\n", "p");
         var pins = new Pins(read.Policies!.For("x", "prod"));
         var watch = new Watch(pins);
         watch.Apply(Fact.After("deployment/d", 1, Fact.NoHash, Start, FactKind.Received, 1, FactBody.Write(new ReceivedBody("d", "x", "prod", "2.0.0", previous, Start, null, null, null, new Dictionary<string, string>(StringComparer.Ordinal), "release", null, Start, "test"))));

@@ -56,17 +56,22 @@ internal sealed class LoopWorld : IAsyncDisposable
 
     private readonly Func<RollbackPolicy, IRollbackTarget?>? _targets;
 
-    private LoopWorld(string policy, Func<RollbackPolicy, IRollbackTarget?>? targets)
+    private readonly ISource? _source;
+
+    private LoopWorld(string policy, Func<RollbackPolicy, IRollbackTarget?>? targets, ISource? source)
     {
-        _targets = targets;
+        (_targets, _source) = (targets, source);
         var read = PolicyReader.Read(policy, "policy.yaml");
         Policies = read.Policies ?? throw new InvalidOperationException(string.Join('\n', read.Errors));
         Source = new TruthSource(Clock, Platform);
     }
 
-    public static async Task<LoopWorld> Begin(string? policy = null, Func<RollbackPolicy, IRollbackTarget?>? targets = null)
+    /// <param name="policy">Its source is named truth.</param>
+    /// <param name="targets">The rollback targets; without them the world's own platform.</param>
+    /// <param name="source">Answers instead of <see cref="Source"/>.</param>
+    public static async Task<LoopWorld> Begin(string? policy = null, Func<RollbackPolicy, IRollbackTarget?>? targets = null, ISource? source = null)
     {
-        var world = new LoopWorld(policy ?? PolicyText, targets);
+        var world = new LoopWorld(policy ?? PolicyText, targets, source);
         await world.Open();
         return world;
     }
@@ -85,7 +90,7 @@ internal sealed class LoopWorld : IAsyncDisposable
         Parts = new LoopParts(
             _store,
             pins,
-            new SourceBook(new Dictionary<string, ISource>(StringComparer.Ordinal) { ["truth"] = Source }),
+            new SourceBook(new Dictionary<string, ISource>(StringComparer.Ordinal) { ["truth"] = _source ?? Source }),
             new TargetBook(_targets ?? (_ => Platform)),
             new LiveEvents(),
             Clock,

@@ -11,6 +11,8 @@ internal sealed class Exporter : IAsyncDisposable
 {
     private readonly WebApplication _app;
 
+    private bool _gone;
+
     private Exporter(WebApplication app) => _app = app;
 
     public RequestDelegate Answer { get; set; } = _ => Task.CompletedTask;
@@ -41,8 +43,14 @@ internal sealed class Exporter : IAsyncDisposable
         await context.Response.WriteAsync(text);
     };
 
+    /// <summary>Also how a test takes it away in the middle.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (_gone)
+        {
+            return;
+        }
+        _gone = true;
         using var now = new CancellationTokenSource(TimeSpan.FromMilliseconds(200));
         await _app.StopAsync(now.Token);
         await _app.DisposeAsync();

@@ -29,6 +29,22 @@ internal static class ScrapeClient
     /// <summary>A client whose time-outs are the callers'.</summary>
     public static HttpClient Create() => new(Handler()) { Timeout = Timeout.InfiniteTimeSpan };
 
+    /// <summary>In words, why there was no answer; follows the address.</summary>
+    public static string Why(HttpRequestException refused) => refused.InnerException switch
+    {
+        ForbiddenAddressException forbidden => forbidden.Message,
+        SocketException { SocketErrorCode: SocketError.ConnectionRefused } => "refused the connection",
+        SocketException { SocketErrorCode: SocketError.HostNotFound or SocketError.TryAgain or SocketError.NoData } => "has a host name that nobody knows",
+        SocketException socket => $"cannot be reached: {socket.SocketErrorCode}",
+        _ => refused.HttpRequestError switch
+        {
+            HttpRequestError.SecureConnectionError => "has no certificate that is trusted here",
+            HttpRequestError.InvalidResponse => "does not speak HTTP",
+            HttpRequestError.ResponseEnded => "closed the connection without an answer",
+            var other => $"cannot be read: {other}",
+        },
+    };
+
     private static async ValueTask<Stream> Connect(SocketsHttpConnectionContext context, CancellationToken cancel)
     {
         // Checked on what the name resolves to, and connected to just that, so that no second answer of the resolver slips through.

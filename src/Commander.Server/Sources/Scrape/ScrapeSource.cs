@@ -1,4 +1,3 @@
-using System.Globalization;
 using Commander.Judging.Evidence;
 using Commander.Judging.Policies;
 
@@ -13,7 +12,6 @@ internal sealed class ScrapeSource : ISource
     /// <summary>How often a target is scraped when nobody asks.</summary>
     public static readonly TimeSpan Every = TimeSpan.FromSeconds(2);
 
-    private const int MaxBuckets = 256;
     private const int MaxSelectors = 512;
 
     private readonly ScrapeTarget _candidate;
@@ -310,61 +308,14 @@ internal sealed class ScrapeSource : ISource
 
     private static Reading Histogram(Series[] found, ScrapeTarget target, MetricPolicy metric, long from, long to)
     {
-        var instances = new Dictionary<string, int>(StringComparer.Ordinal);
-        var edges = new SortedDictionary<double, (Increment Grown, int Instances)>();
+        var grown = found.Select(series => new GrownBucket(series.Labels, Increments.Of(series.Recent, from, to, series.BornAfter))).ToArray();
         var all = Increment.None;
-        foreach (var series in found)
+        foreach (var bucket in grown)
         {
-            var grown = Increments.Of(series.Recent, from, to, series.BornAfter);
-            if (!grown.Any)
-            {
-                continue;
-            }
-            var le = Label.Find(series.Labels, "le");
-            if (!Edge(le, out var edge))
-            {
-                return Reading.Missing(Quality.Error, $"metrics.{metric.Name}: {series.Name} has a series without a bucket's bound (label le); ask for ..._bucket");
-            }
-            var instance = string.Join('\u0001', series.Labels.Where(label => label.Name != "le").Select(label => label.Name + "\u0002" + label.Value));
-            instances[instance] = 0;
-            var before = edges.GetValueOrDefault(edge, (Grown: Increment.None, Instances: 0));
-            edges[edge] = (before.Grown + grown, before.Instances + 1);
-            all += grown;
+            all += bucket.Grown.Any ? bucket.Grown : Increment.None;
         }
-        if (Unknown(all, found, target) is { } unknown)
-        {
-            return unknown;
-        }
-        // Instances with other bounds than the rest can only be added up where all have one.
-        var kept = edges.Where(pair => pair.Value.Instances == instances.Count).ToArray();
-        if (kept.Length == 0 || !double.IsPositiveInfinity(kept[^1].Key))
-        {
-            return Reading.Missing(Quality.Error, $"{target.Name}: the buckets of {found[0].Name} have no common bound +Inf");
-        }
-        if (kept.Length > MaxBuckets)
-        {
-            return Reading.Missing(Quality.Error, $"{target.Name}: {found[0].Name} has {kept.Length} buckets, at most {MaxBuckets} are read");
-        }
-        var bounds = new double[kept.Length];
-        var counts = new double[kept.Length];
-        double least = 0;
-        for (var i = 0; i < kept.Length; i++)
-        {
-            bounds[i] = kept[i].Key * metric.Scale;
-            // Buckets that an exporter writes one after the other may disagree by an observation.
-            counts[i] = least = Math.Max(least, kept[i].Value.Grown.Amount);
-        }
-        return new Reading(
-            all.Whole ? Quality.Value : Quality.Partial,
-            Buckets: new Buckets(bounds, counts),
-            At: all.At,
-            Detail: all.Whole ? null : $"{target.Name} was first scraped inside the interval");
-    }
-
-    private static bool Edge(string le, out double edge)
-    {
-        edge = double.PositiveInfinity;
-        return le is "+Inf" or "inf" or "Inf" || (double.TryParse(le, NumberStyles.Float, CultureInfo.InvariantCulture, out edge) && !double.IsNaN(edge));
+        return Unknown(all, found, target)
+            ?? ClassicHistogram.AddUp(grown, metric, $"{target.Name}: {found[0].Name}", $"{target.Name} was first scraped inside the interval");
     }
 
     private static Increment Grown(Series[] found, long from, long to)

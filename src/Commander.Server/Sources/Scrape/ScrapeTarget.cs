@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Net;
-using System.Net.Sockets;
 using Commander.Judging.Evidence;
 
 namespace Commander.Server.Sources.Scrape;
@@ -168,7 +167,7 @@ internal sealed class ScrapeTarget(Uri address, HttpClient http, TimeProvider cl
         }
         catch (HttpRequestException refused)
         {
-            return (Not(Quality.Error, Why(refused)), null);
+            return (Not(Quality.Error, ScrapeClient.Why(refused)), null);
         }
         catch (Exception broken) when (broken is IOException or InvalidDataException)
         {
@@ -199,19 +198,4 @@ internal sealed class ScrapeTarget(Uri address, HttpClient http, TimeProvider cl
             ArrayPool<byte>.Shared.Return(buffer);
         }
     }
-
-    private static string Why(HttpRequestException refused) => refused.InnerException switch
-    {
-        ForbiddenAddressException forbidden => forbidden.Message,
-        SocketException { SocketErrorCode: SocketError.ConnectionRefused } => "refused the connection",
-        SocketException { SocketErrorCode: SocketError.HostNotFound or SocketError.TryAgain or SocketError.NoData } => "has a host name that nobody knows",
-        SocketException socket => $"cannot be reached: {socket.SocketErrorCode}",
-        _ => refused.HttpRequestError switch
-        {
-            HttpRequestError.SecureConnectionError => "has no certificate that is trusted here",
-            HttpRequestError.InvalidResponse => "does not speak HTTP",
-            HttpRequestError.ResponseEnded => "closed the connection without an answer",
-            var other => $"cannot be read: {other}",
-        },
-    };
 }

@@ -1,0 +1,211 @@
+using System.Buffers;
+using System.Globalization;
+using System.Net.Http.Headers;
+using System.Text;
+using Commander.Judging.Evidence;
+using Commander.Judging.Policies;
+using Commander.Server.Sources.Scrape;
+
+namespace Commander.Server.Sources.Prometheus;
+
+/// <summary>
+/// Prometheus' HTTP API, or that of a server that speaks it (Thanos, Mimir, VictoriaMetrics). Bounded in time by the policy's timeout,
+/// in size by itself, and in how much it asks at once; whatever goes wrong is an answer with a quality and its reason.
+/// </summary>
+/// <param name="settings">The policy's settings: url, token, username, password, headers.*, timeout.</param>
+/// <param name="http">Made by <see cref="ScrapeClient"/>: no redirects, no proxy, no metadata addresses.</param>
+/// <param name="clock">The clock.</param>
+/// <param name="secret">Resolves what the policy refers to.</param>
+internal sealed class PrometheusClient(SourceSettings settings, HttpClient http, TimeProvider clock, Func<string, string?> secret) : IDisposable
+{
+    public const int MaxBody = 16 * 1024 * 1024;
+    private const int MaxAtOnce = 8;
+    private static readonly TimeSpan DefaultTimeout = TimeSpan.FromSeconds(5);
+
+    private readonly SemaphoreSlim _places = new(MaxAtOnce, MaxAtOnce);
+    private readonly Uri _base = new(settings.Settings["url"].TrimEnd('/') + "/", UriKind.Absolute);
+    private readonly TimeSpan _timeout = settings.Settings.TryGetValue("timeout", out var text) && Durations.TryParse(text, out var timeout) ? timeout : DefaultTimeout;
+
+    /// <summary>The address without what may be secret in it.</summary>
+    public string Name { get; } = new Uri(settings.Settings["url"], UriKind.Absolute).GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped).TrimEnd('/');
+
+    /// <summary>The value of an expression at an instant; of a range selector, the points in its range.</summary>
+    public Task<PromAnswer> Query(string expression, DateTimeOffset at, CancellationToken cancel) =>
+        Ask("api/v1/query", [("query", expression), ("time", Seconds(at)), ("timeout", Milliseconds(_timeout))], cancel);
+
+    /// <summary>The values of an expression at from, from + step ... up to to.</summary>
+    public Task<PromAnswer> QueryRange(string expression, DateTimeOffset from, DateTimeOffset to, TimeSpan step, CancellationToken cancel) =>
+        Ask("api/v1/query_range", [("query", expression), ("start", Seconds(from)), ("end", Seconds(to)), ("step", (step.TotalMilliseconds / 1000).ToString("0.###", CultureInfo.InvariantCulture)), ("timeout", Milliseconds(_timeout))], cancel);
+
+    /// <summary>The values that a label has had since <paramref name="from"/>, on the series that a selector selects; __name__ for the metrics' names.</summary>
+    public Task<PromAnswer> LabelValues(string label, string? selector, DateTimeOffset from, CancellationToken cancel)
+    {
+        var query = $"?start={Seconds(from)}" + (selector is null ? "" : $"&match[]={Uri.EscapeDataString(selector)}");
+        return Ask($"api/v1/label/{Uri.EscapeDataString(label)}/values{query}", null, cancel);
+    }
+
+    /// <summary>The names of the labels on the series that a selector selects.</summary>
+    public Task<PromAnswer> LabelNames(string? selector, DateTimeOffset from, CancellationToken cancel) =>
+        Ask("api/v1/labels", selector is null ? [("start", Seconds(from))] : [("start", Seconds(from)), ("match[]", selector)], cancel);
+
+    public void Dispose() => _places.Dispose();
+
+    private static string Seconds(DateTimeOffset at) => (at.ToUnixTimeMilliseconds() / 1000m).ToString("0.###", CultureInfo.InvariantCulture);
+
+    private static string Milliseconds(TimeSpan span) => ((long)span.TotalMilliseconds).ToString(CultureInfo.InvariantCulture) + "ms";
+
+    private async Task<PromAnswer> Ask(string path, (string, string)[]? form, CancellationToken cancel)
+    {
+        try
+        {
+            await _places.WaitAsync(cancel);
+            try
+            {
+                using var patience = new CancellationTokenSource(_timeout, clock);
+                using var both = CancellationTokenSource.CreateLinkedTokenSource(cancel, patience.Token);
+                return await Send(path, form, both.Token);
+            }
+            finally
+            {
+                _places.Release();
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            return PromAnswer.Failed(Quality.Timeout, $"{Name} did not answer within {(cancel.IsCancellationRequested ? "the tick's deadline" : $"{_timeout.TotalSeconds:0.#} s")}");
+        }
+        catch (HttpRequestException refused)
+        {
+            return PromAnswer.Failed(Quality.Error, $"{Name} {ScrapeClient.Why(refused)}");
+        }
+        catch (FormatException)
+        {
+            // What a secret's file holds is not shown, only that it does not fit.
+            return PromAnswer.Failed(Quality.Denied, $"{Name} is not asked: a secret or header of sources.{settings.Name} has characters that cannot stand in a header");
+        }
+        catch (Exception broken) when (broken is IOException or InvalidDataException)
+        {
+            return PromAnswer.Failed(Quality.Error, $"{Name} broke off in the middle of its answer");
+        }
+    }
+
+    private async Task<PromAnswer> Send(string path, (string Key, string Value)[]? form, CancellationToken cancel)
+    {
+        using var request = new HttpRequestMessage(form is null ? HttpMethod.Get : HttpMethod.Post, new Uri(_base, path));
+        if (form is not null)
+            request.Content = new FormUrlEncodedContent(form.Select(pair => KeyValuePair.Create(pair.Key, pair.Value)));
+        if (Authorize(request) is { } missing)
+            return PromAnswer.Failed(Quality.Denied, $"{Name} is not asked: the secret that the policy refers to ({missing}) is not there");
+        using var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancel);
+        var status = (int)response.StatusCode;
+        if (status is >= 300 and < 400)
+            return PromAnswer.Failed(Quality.Error, $"{Name} answered {status}: redirects are not followed, name the final address in sources.{settings.Name}.url");
+        if (status is 401 or 403)
+            return PromAnswer.Failed(Quality.Denied, $"{Name} answered {status}: it does not let Commander read; set token, or username and password, of sources.{settings.Name}");
+        var (body, length) = await ReadAll(response, cancel);
+        if (body is null)
+            return PromAnswer.Failed(Quality.Error, $"{Name} sends more than {MaxBody / 1024 / 1024} MiB; let the query select fewer series");
+        try
+        {
+            var type = response.Content.Headers.ContentType?.MediaType ?? "";
+            var json = type is "application/json" or "text/json" || (type.Length == 0 && length > 0 && body[0] == '{');
+            if (status != 200)
+            {
+                var why = json ? PrometheusError(body.AsMemory(0, length)) : null;
+                // What Prometheus gave up on because of its own time limit.
+                var late = status is 503 or 504 && why?.Contains("timed out", StringComparison.Ordinal) == true;
+                return PromAnswer.Failed(late ? Quality.Timeout : Quality.Error, $"{Name} answered {status}{(why is null ? "" : ": " + why)}");
+            }
+
+            if (!json)
+                return PromAnswer.Failed(Quality.Error, $"{Name} answered {(type.Length is 0 or > 60 ? "something" : type)}, not the JSON of Prometheus' API; check sources.{settings.Name}.url");
+            return PromAnswer.Read(body.AsMemory(0, length), Name) with { Ahead = response.Headers.Date - clock.GetUtcNow() };
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(body);
+        }
+    }
+
+    // Whatever the other side says, it must not hand a secret on into facts and pages.
+    private string? PrometheusError(ReadOnlyMemory<byte> body)
+    {
+        var message = PromAnswer.Error(body);
+        foreach (var (_, reference) in settings.Settings)
+        {
+            if (message is not null && IsReference(reference) && secret(reference) is { Length: > 0 } value)
+                message = message.Replace(value, "***", StringComparison.Ordinal);
+        }
+
+        return message;
+    }
+
+    /// <summary>Sets the headers; answers the reference of a secret that is not there, null when all is well.</summary>
+    private string? Authorize(HttpRequestMessage request)
+    {
+        if (settings.Settings.TryGetValue("token", out var token))
+        {
+            if (secret(token) is not { } value)
+                return token;
+            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", value);
+        }
+        else if (settings.Settings.TryGetValue("username", out var user))
+        {
+            var reference = settings.Settings.GetValueOrDefault("password");
+            var password = reference is null ? "" : secret(reference);
+            if (password is null)
+                return reference;
+            request.Headers.Authorization = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{user}:{password}")));
+        }
+
+        foreach (var (key, given) in settings.Settings)
+        {
+            if (!key.StartsWith("headers.", StringComparison.Ordinal))
+                continue;
+            var value = IsReference(given) ? secret(given) : given;
+            if (value is null)
+                return given;
+            request.Headers.Remove(key["headers.".Length..]);
+            request.Headers.TryAddWithoutValidation(key["headers.".Length..], value);
+        }
+
+        return null;
+    }
+
+    private static bool IsReference(string text) => text.StartsWith("${", StringComparison.Ordinal) || text.StartsWith("file:", StringComparison.Ordinal);
+
+    /// <summary>The body in a rented buffer; null when it is too long.</summary>
+    private static async Task<(byte[]? Body, int Length)> ReadAll(HttpResponseMessage response, CancellationToken cancel)
+    {
+        await using var stream = await response.Content.ReadAsStreamAsync(cancel);
+        var buffer = ArrayPool<byte>.Shared.Rent((int)Math.Clamp(response.Content.Headers.ContentLength ?? 0, 16 * 1024, MaxBody + 1));
+        var length = 0;
+        try
+        {
+            int read;
+            while ((read = await stream.ReadAsync(buffer.AsMemory(length), cancel)) > 0)
+            {
+                length += read;
+                if (length > MaxBody)
+                {
+                    ArrayPool<byte>.Shared.Return(buffer);
+                    return (null, 0);
+                }
+
+                if (length < buffer.Length)
+                    continue;
+                var larger = ArrayPool<byte>.Shared.Rent(Math.Min(buffer.Length * 2, MaxBody + 1));
+                buffer.AsSpan(0, length).CopyTo(larger);
+                ArrayPool<byte>.Shared.Return(buffer);
+                buffer = larger;
+            }
+
+            return (buffer, length);
+        }
+        catch
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+            throw;
+        }
+    }
+}
