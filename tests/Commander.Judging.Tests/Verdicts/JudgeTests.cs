@@ -1,6 +1,7 @@
 using Commander.Judging.Evidence;
 using Commander.Judging.Models;
 using Commander.Judging.Policies;
+using Commander.Judging.Simulation;
 using Commander.Judging.Tests.Simulated;
 using Commander.Judging.Verdicts;
 
