@@ -85,12 +85,13 @@ public static class Grid
         new("no control, 2 requests/s", Plain with { Control = false, Traffic = 2 }),
         new("no control, bursts phi 5", Plain with { Control = false, Dispersion = 5, Errors = 0.02 }),
         new("no control, past of 2", Plain with { Control = false, PastTicks = 2 }),
+        new("no control, past of 1", Plain with { Control = false, PastTicks = 1, LatencyNoise = 0.05 }),
         new("no control, bursts phi 5, past of 2", Plain with { Control = false, Dispersion = 5, Errors = 0.02, PastTicks = 2 }),
         new("no control, rho .9", Plain with { Control = false, Autocorrelation = 0.9, LatencyNoise = 0.05 }),
         new("no control, error rate wanders, rho .9", Plain with { Control = false, Autocorrelation = 0.9, ErrorNoise = 0.5, Errors = 0.02 }),
         new("no control, stalls", Plain with { Control = false, StallsPerHour = 20 }),
-        new("no control, day's rise", Plain with { Control = false, StepSeconds = 60, DailyTraffic = 0.5, DailyLevels = 0.4, WatchTicks = 120 }),
-        new("no control, day's rise, seasonal", Plain with { Control = false, StepSeconds = 60, DailyTraffic = 0.5, DailyLevels = 0.4, WatchTicks = 120, Seasonal = true }),
+        new("no control, day's rise", Plain with { Control = false, StepSeconds = 60, DailyTraffic = 0.6, DailyLevels = 0.5, Hour = 21 }),
+        new("no control, day's rise, seasonal", Plain with { Control = false, StepSeconds = 60, DailyTraffic = 0.6, DailyLevels = 0.5, Hour = 21, Seasonal = true }),
     ];
 
     /// <summary>Faulty deployments.</summary>

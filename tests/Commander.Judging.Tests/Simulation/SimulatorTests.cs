@@ -44,8 +44,8 @@ public class SimulatorTests
     {
         var ticks = Ticks(new Scenario { PastTicks = 3, WatchTicks = 2 });
         ticks.Select(static tick => tick.N).ShouldBe([-2, -1, 0, 1, 2]);
-        ticks.ShouldAllBe(static tick => tick[Errors, Arm.Before].HasValue == (tick.N <= 0) && tick[Errors, Arm.Candidate].HasValue == (tick.N > 0)
-            && tick[Memory, Arm.Control].HasValue == (tick.N > 0) && !tick[Cpu, Arm.Seasonal].HasValue);
+        ticks.TrueForAll(static tick => tick[Errors, Arm.Before].HasValue == (tick.N <= 0) && tick[Errors, Arm.Candidate].HasValue == (tick.N > 0)
+            && tick[Memory, Arm.Control].HasValue == (tick.N > 0) && !tick[Cpu, Arm.Seasonal].HasValue).ShouldBeTrue();
     }
 
     [Fact]
@@ -156,7 +156,7 @@ public class SimulatorTests
         var failed = Of(ticks, Arm.Candidate, static tick => tick[Errors, Arm.Candidate].Value);
         var slow = Of(ticks, Arm.Candidate, static tick => Slow(tick, Arm.Candidate, 9));
         Correlation(failed, slow).ShouldBeGreaterThan(0.95);
-        ticks.Where(static tick => tick.N > 0).ShouldAllBe(static tick => tick[Latency, Arm.Control].Buckets!.Total == tick[Requests, Arm.Control].Value);
+        ticks.TrueForAll(static tick => tick.N <= 0 || tick[Latency, Arm.Control].Buckets!.Total == tick[Requests, Arm.Control].Value).ShouldBeTrue();
     }
 
     [Fact]
@@ -191,7 +191,7 @@ public class SimulatorTests
     public void A_control_goes_when_the_scenario_says_so_or_the_new_version_is_promoted_and_its_traffic_is_taken_over()
     {
         var ticks = Ticks(Long with { ControlGoneAfter = 100, WatchTicks = 40 });
-        ticks.Where(static tick => tick.N > 0).ShouldAllBe(static tick => tick[Errors, Arm.Control].HasValue == (tick.N <= 20));
+        ticks.TrueForAll(static tick => tick.N <= 0 || tick[Errors, Arm.Control].HasValue == (tick.N <= 20)).ShouldBeTrue();
         ticks[^1][Requests, Arm.Candidate].Value.ShouldBe(1000, 150);
         var simulator = new Simulator(Long with { PastTicks = 0 }, Grid.Policy, 1);
         simulator.Next()[Requests, Arm.Control].HasValue.ShouldBeTrue();
@@ -211,7 +211,7 @@ public class SimulatorTests
         Mean(alone, Arm.Candidate, 1, 40).ShouldBe(0.02, 0.01);
         Mean(alone, Arm.Control, 1, 40).ShouldBe(0.22, 0.02);
         var stalls = Ticks(Long with { StallsPerHour = 72 });
-        stalls.Count(static tick => tick.N > 0 && tick[Errors, Arm.Control].Value > 0.07 * tick[Errors, Arm.Control].Total).ShouldBe(400, 80);
+        ((double)stalls.Count(static tick => tick.N > 0 && tick[Errors, Arm.Control].Value > 0.07 * tick[Errors, Arm.Control].Total)).ShouldBe(400, 80);
 
         static double Mean(List<Tick> ticks, Arm arm, int from, int to) => Rates(ticks.Where(tick => tick.N >= from && tick.N <= to), arm).Average();
     }
@@ -242,8 +242,8 @@ public class SimulatorTests
         Of(slow, Arm.Candidate, static tick => Slow(tick, Arm.Candidate, 6) / tick[Requests, Arm.Candidate].Value).Average().ShouldBe(0.15, 0.02);
         var late = Ticks(Long with { WatchTicks = 100, Fault = new Fault(FaultKind.LatencyFactor, 2) });
         Of(late, Arm.Candidate, static tick => Slow(tick, Arm.Candidate, 5) / tick[Requests, Arm.Candidate].Value).Average().ShouldBe(1 / (1 + Math.Pow(100.0 / 120, 4)), 0.02);
-        Ticks(Long with { WatchTicks = 40, Fault = new Fault(FaultKind.Silent, 1, After: 100) }).Where(static tick => tick.N > 0)
-            .ShouldAllBe(static tick => tick[Cpu, Arm.Candidate].HasValue == (tick.N <= 20) && tick[Cpu, Arm.Control].HasValue);
+        Ticks(Long with { WatchTicks = 40, Fault = new Fault(FaultKind.Silent, 1, After: 100) })
+            .TrueForAll(static tick => tick.N <= 0 || (tick[Cpu, Arm.Candidate].HasValue == (tick.N <= 20) && tick[Cpu, Arm.Control].HasValue)).ShouldBeTrue();
     }
 
     [Fact]
