@@ -4,6 +4,7 @@ using Commander.Judging.Policies;
 using Commander.Judging.Simulation;
 using Commander.Judging.Tests.Simulated;
 using Commander.Judging.Verdicts;
+using CsCheck;
 
 namespace Commander.Judging.Tests.Verdicts;
 
@@ -387,5 +388,50 @@ public class JudgeTests
             }
             return step;
         }
+    }
+
+    [Theory]
+    [InlineData(Arm.Control)]
+    [InlineData(Arm.Before)]
+    public void The_lower_limit_lies_above_zero_exactly_when_the_count_test_is_an_alarm(Arm reference) =>
+        Gen.Select(Gen.Int[0, 60], Gen.Int[100, 600], Gen.Int[0, 20], Gen.Int[100, 600], Gen.Int[2, 12]).Sample((bad, total, referenceBad, referenceTotal, ticks) =>
+        {
+            var policy = Shop.Policy(Shop.ErrorMetric);
+            var state = Judge.Start(policy, restarted: false);
+            for (var n = 1 - ticks; n <= ticks; n++)
+            {
+                var tick = new Tick(n, 1, 1);
+                if (n > 0)
+                {
+                    tick[0, Arm.Candidate] = new Reading(Quality.Value, bad, total);
+                }
+                if (reference == Arm.Control == n > 0)
+                {
+                    tick[0, reference] = new Reading(Quality.Value, referenceBad, referenceTotal);
+                }
+                Tick(policy, ref state, tick);
+            }
+            var finding = Read(policy, state).Findings.Single();
+            var worse = finding.Difference > 1;
+            return finding.Low <= finding.Difference && finding.High >= finding.Difference
+                && (!worse || finding.Score >= 1 == finding.Low > 0);
+        });
+
+    [Fact]
+    public void An_alarm_shows_how_much_worse_it_is_at_least_though_the_old_version_never_failed()
+    {
+        var policy = Shop.Policy(Shop.ErrorMetric);
+        var state = Judge.Start(policy, restarted: false);
+        for (var n = 1; n <= 2; n++)
+        {
+            var tick = new Tick(n, 1, 1);
+            tick[0, Arm.Candidate] = new Reading(Quality.Value, 14, 51);
+            tick[0, Arm.Control] = new Reading(Quality.Value, 0, 51);
+            Tick(policy, ref state, tick);
+        }
+        var finding = Read(policy, state).Findings.Single();
+        finding.Difference.ShouldBe(27.5);
+        finding.Score.ShouldBeGreaterThanOrEqualTo(1);
+        finding.Low!.Value.ShouldBeInRange(1, 20);
     }
 }
