@@ -15,6 +15,9 @@ internal static class Counts
 
     private const double Fade = 0.75;
 
+    // By so much the blocks of a steady past exceed its ticks by accident.
+    private const double Clearly = 1.3;
+
     // ln of the largest ratio of two rates that is told apart from an infinite one.
     private const double Farthest = 13.8;
 
@@ -28,10 +31,12 @@ internal static class Counts
             if (metric.Kind == MetricKind.Ratio)
             {
                 count.Before.Add(before.Value, before.Total);
+                count.Wandering.Add(before.Value, before.Total);
             }
             else
             {
-                Slow(metric, ref count, count.Histogram.Before, before.Buckets!, ref count.Before);
+                var (slow, total) = Slow(metric, ref count, count.Histogram.Before, before.Buckets!, ref count.Before);
+                count.Wandering.Add(slow, total);
             }
         }
         ref var season = ref tick[index, Arm.Seasonal];
@@ -278,7 +283,7 @@ internal static class Counts
         ref var head = ref state.Head;
         ref var count = ref state.Count;
         var isBeside = head.Reference == ReferenceKind.Control;
-        head.Dispersion = Math.Max(Dispersion.Upper(count.Before, count.Control, isBeside), count.Candidate.Value(isBeside));
+        head.Dispersion = Math.Max(Dispersion.Upper(count.Before, count.Control, isBeside), count.Candidate.Value(isBeside)) + Wandered(count, isBeside);
         var reference = ReferenceShare(metric, state);
         var share = count.Candidate.Bad / count.Candidate.Total;
         var tolerance = Tolerance(metric, state);
@@ -302,6 +307,25 @@ internal static class Counts
             score = Math.Min(score, 0.95) * way * way;
         }
         head.Score = score;
+    }
+
+    /// <summary>What a rate that wanders by itself adds to the dispersion: nothing unless the blocks of the past scatter clearly more than its ticks.</summary>
+    private static double Wandered(in CountState count, bool isBeside)
+    {
+        var excess = Math.Max(0, count.Wandering.Value - (Clearly * count.Before.Value(beside: false)));
+        if (excess <= 0)
+        {
+            return 0;
+        }
+        // A block sees a third to a half of what lasts longer than itself.
+        excess *= 3;
+        if (!isBeside)
+        {
+            return excess;
+        }
+        // It grows with the requests of a tick. The past is the whole service; two arms of shares s and 1 - s differ by 2 s (1 - s) of it.
+        var share = count.Candidate.Total / (count.Candidate.Total + count.Control.Total);
+        return 2 * share * (1 - share) * excess;
     }
 
     // The chance of so many bad events of the candidate, or more, when its rate is so many times the past's or the objective's.

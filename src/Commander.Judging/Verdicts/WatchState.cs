@@ -130,6 +130,7 @@ internal struct CountState
     public double SeasonTotal;
     public double SeasonBeforeBad;
     public double SeasonBeforeTotal;
+    public Wandering Wandering;
     public RateRatio Ratio;
     public HistogramState Histogram;
 }
@@ -138,7 +139,7 @@ internal struct CountState
 internal struct HistogramState
 {
     /// <summary>So many edges are kept, the last of them infinity.</summary>
-    public const int Slots = 18;
+    public const int Slots = 16;
 
     public int EdgeCount;
     // Index + 1 of the edge above which a request is slow; 0 while none is chosen.
