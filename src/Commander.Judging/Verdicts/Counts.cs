@@ -283,7 +283,7 @@ internal static class Counts
         ref var head = ref state.Head;
         ref var count = ref state.Count;
         var isBeside = head.Reference == ReferenceKind.Control;
-        head.Dispersion = Math.Max(Dispersion.Upper(count.Before, count.Control, isBeside), count.Candidate.Value(isBeside)) + Wandered(count, isBeside);
+        head.Dispersion = Math.Max(Dispersion.Upper(count.Before, isBeside || count.Before.Ticks >= Dispersion.Known ? count.Control : count.Candidate, isBeside), count.Candidate.Value(isBeside)) + Wandered(count, isBeside);
         var reference = ReferenceShare(metric, state);
         var share = count.Candidate.Bad / count.Candidate.Total;
         var tolerance = Tolerance(metric, state);
