@@ -434,4 +434,16 @@ public class JudgeTests
         finding.Score.ShouldBeGreaterThanOrEqualTo(1);
         finding.Low!.Value.ShouldBeInRange(1, 20);
     }
+
+    [Theory]
+    [InlineData(1, Decision.Continue)]
+    [InlineData(3, Decision.Rollback)]
+    public void A_single_point_of_the_past_is_compared_with(double factor, Decision expected)
+    {
+        var policy = Shop.Policy(Shop.CpuMetric);
+        var noise = new Noise(2);
+        var state = Shop.Begin(policy, noise, Good, restarted: false, past: 1);
+        Shop.First(policy, noise, ref state, expected, 40, _ => Good with { Cpu = factor * Good.Cpu }, _ => null).ShouldNotBeNull();
+        Read(policy, state).Findings[0].ReferenceArm.ShouldBe("before");
+    }
 }
