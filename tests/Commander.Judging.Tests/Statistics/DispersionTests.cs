@@ -83,7 +83,7 @@ public class DispersionTests
             var arm = new Dispersion();
             for (var tick = 0; tick < 100; tick++)
             {
-                arm.Add(tick % every == 0 ? burst : 0, 1000);
+                arm.Add(tick % every == 0 ? burst : 1, 1000);
             }
             return Dispersion.Upper(arm, default, beside: false) / Dispersion.Mean(arm, default, beside: false);
         }
