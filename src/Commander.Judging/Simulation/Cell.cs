@@ -50,6 +50,8 @@ public static class Grid
     [
         new("plain", Plain),
         new("2 requests/s", Plain with { Traffic = 2 }),
+        new("2 requests/s, share 10 %, ticks of 5 s", Plain with { Traffic = 2, Share = 0.1, StepSeconds = 5, WatchTicks = 360 }),
+        new("2 requests/s, share 1 %", Plain with { Traffic = 2, Share = 0.01 }),
         new("200 requests/s", Plain with { Traffic = 200 }),
         new("share 5 %", Plain with { Share = 0.05 }),
         new("share 5 %, 200 requests/s", Plain with { Share = 0.05, Traffic = 200 }),

@@ -43,9 +43,10 @@ public struct WatchState
     internal double PBad;
     internal double Silence;
     internal double Joined;
-    // Requests so far, and the candidate's that would have come while it is silent.
+    // Requests so far, how often the candidate fell silent, and of the present silence -ln of the chance of it.
     internal double CandidateRequests;
     internal double ControlRequests;
+    internal double Silences;
     internal double Missed;
     internal MetricStates Metrics;
 

@@ -21,6 +21,7 @@ public class RehearsalTests(ITestOutputHelper output)
     [InlineData("bursts phi 5")]
     [InlineData("levels rho .9")]
     [InlineData("no control")]
+    [InlineData("2 requests/s, share 10 %, ticks of 5 s")]
     public void A_look_at_every_tick_of_harmless_deployments_keeps_the_budget(string name)
     {
         var result = Run(Grid.Harmless.Single(cell => cell.Name == name), 300);
