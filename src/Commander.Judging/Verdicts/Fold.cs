@@ -19,8 +19,9 @@ public static partial class Judge
     private const double DeadTicks = 5;
     private const double DeadSeconds = 3;
 
-    // While the candidate never had any, its share is taken to be at least 5 %.
+    // While the candidate never had any request, its share is taken to be at least 5 %; when its process is seen to run, 1 %.
     private const double SmallestShare = 0.05;
+    private const double SmallestShareRunning = 0.01;
 
     // The score from which a metric is no longer "fine" for CONTINUE.
     private const double Fine = 0.3;
@@ -258,10 +259,11 @@ public static partial class Judge
         {
             state.Silences += state.Misses == 0 ? 1 : 0;
             state.Misses++;
+            var smallest = candidateLevel ? SmallestShareRunning : SmallestShare;
             // -ln of the chance of none, given the requests so far: for a share that few of them tell of it falls more slowly than exp(-missing).
             state.Missed += state.CandidateRequests > 0
                 ? state.CandidateRequests * Math.Log(1 + (controlRequests / Math.Max(1, state.ControlRequests)))
-                : controlRequests * SmallestShare / (1 - SmallestShare);
+                : controlRequests * smallest / (1 - smallest);
         }
         state.CandidateRequests += candidateRequests;
         state.ControlRequests += controlRequests;

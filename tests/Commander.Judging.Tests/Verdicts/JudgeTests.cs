@@ -446,4 +446,24 @@ public class JudgeTests
         Shop.First(policy, noise, ref state, expected, 40, _ => Good with { Cpu = factor * Good.Cpu }, _ => null).ShouldNotBeNull();
         Read(policy, state).Findings[0].ReferenceArm.ShouldBe("before");
     }
+
+    [Theory]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    public void A_version_that_never_had_a_request_is_dead_sooner_when_nothing_of_it_is_seen(bool runs, bool expected)
+    {
+        var policy = Shop.Policy(Shop.ErrorMetric, Shop.MemoryMetric);
+        var state = Judge.Start(policy, restarted: false);
+        Step step = default;
+        for (var n = 1; n <= 10; n++)
+        {
+            // 300 requests of the control: more than a share of 5 % leaves without one, fewer than one of 1 % does.
+            var tick = new Tick(n, 1, 2);
+            tick[0, Arm.Control] = new Reading(Quality.Value, 0, 30);
+            tick[1, Arm.Control] = new Reading(Quality.Value, 60);
+            tick[1, Arm.Candidate] = runs ? new Reading(Quality.Value, 60) : default;
+            step = Tick(policy, ref state, tick);
+        }
+        step.Alarm.ShouldBe(expected);
+    }
 }
