@@ -6,6 +6,7 @@ return args switch
     ["decision", .. var rest] => Decision(rest),
     ["intake", .. var rest] => await IntakeBenchmark.Run(rest),
     ["demo", .. var rest] => await DemoBenchmark.Run(rest),
+    ["simulate"] => SimulateBenchmark.Run(),
     _ => Usage(),
 };
 
@@ -26,6 +27,7 @@ static int Usage()
                     the demo's bars: request to verdict, to the old version serving and, with --page, to an open page saying so
           intake [SECONDS]
                     announcements a second that are durably stored, 64 callers at once, against a bare loop
+          simulate  simulated ticks of five metrics a second on one core, alone and with the judge watching
         """);
     return 2;
 }

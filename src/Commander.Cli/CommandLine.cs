@@ -168,7 +168,7 @@ internal static class CommandLine
 
     private static Command Backtest(Func<ParseResult, Verbs> verbs)
     {
-        var path = new Argument<string>("CASES.jsonl") { Description = "A case file: one recorded deployment a line." };
+        var path = new Argument<string?>("CASES.jsonl") { Description = "A case file: one recorded deployment a line.", Arity = ArgumentArity.ZeroOrOne };
         var judge = new Option<string>("--judge") { Description = "Who judges.", HelpName = string.Join('|', Backtests.Judges), DefaultValueFactory = _ => Backtests.Judges[0] };
         judge.AcceptOnlyFromAmong([.. Backtests.Judges]);
         var horizon = new Option<int?>("--horizon") { Description = "At most so many steps after the change; all when not given.", HelpName = "N" };
@@ -178,9 +178,35 @@ internal static class CommandLine
                 result.AddError($"--horizon {result.Tokens[^1].Value} is no number of steps; write 1 or more");
         });
         var output = new Option<string?>("--out") { Description = "Write one verdict a line, for every case.", HelpName = "VERDICTS.jsonl" };
-        var command = new Command("backtest", "Judge recorded deployments without a server, and count what was right.") { path, judge, horizon, output };
-        command.SetAction((parsed, cancel) => verbs(parsed).Backtest(
-            parsed.GetRequiredValue(path), parsed.GetRequiredValue(judge), parsed.GetValue(horizon), parsed.GetValue(output), cancel));
+        var simulate = new Option<string?>("--simulate")
+        {
+            Description = "Judge simulated deployments instead: all cells of the grid, or those named by false-alarms, faults, or parts of their names separated by semicolons.",
+            HelpName = "CELLS",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
+        var deployments = new Option<int>("--deployments") { Description = "How many of each cell.", HelpName = "N", DefaultValueFactory = _ => 400 };
+        deployments.Validators.Add(result =>
+        {
+            if (result.Tokens.Any(token => !int.TryParse(token.Value, out var count) || count is < 1 or > Simulating.Most))
+                result.AddError($"--deployments {result.Tokens[^1].Value} is no number of deployments; write 1 to {Simulating.Most}");
+        });
+        var seed = new Option<ulong>("--seed") { Description = "Which deployments: the same seed gives the same.", HelpName = "S", DefaultValueFactory = _ => 1 };
+        var policy = new Option<string?>("--policy") { Description = "Judge simulated deployments by this policy; else by one of errors, response time, cpu, memory and traffic.", HelpName = "FILE" };
+        var command = new Command("backtest", "Judge recorded or simulated deployments without a server, and count what was right.") { path, judge, horizon, output, simulate, deployments, seed, policy };
+        command.Validators.Add(result =>
+        {
+            bool Given(Option option) => result.GetResult(option) is { Implicit: false };
+            if (Given(simulate) == (result.GetResult(path) is { Tokens.Count: > 0 }))
+                result.AddError("give either a case file or --simulate");
+            else if (Given(simulate) && (Given(horizon) || Given(output)))
+                result.AddError("--horizon and --out go with a case file");
+            else if (!Given(simulate) && (Given(deployments) || Given(seed) || Given(policy)))
+                result.AddError("--deployments, --seed and --policy go with --simulate");
+        });
+        command.SetAction((parsed, cancel) => parsed.GetValue(path) is { } file
+            ? verbs(parsed).Backtest(file, parsed.GetRequiredValue(judge), parsed.GetValue(horizon), parsed.GetValue(output), cancel)
+            : verbs(parsed).Simulate(
+                parsed.GetValue(simulate), parsed.GetValue(deployments), parsed.GetValue(seed), parsed.GetRequiredValue(judge), parsed.GetValue(policy), cancel));
         return command;
     }
 

@@ -4,6 +4,7 @@ using System.Text.Json.Serialization;
 using Commander.Judging;
 using Commander.Judging.Backtest;
 using Commander.Judging.Policies;
+using Commander.Judging.Simulation;
 using Commander.Judging.Verdicts;
 
 namespace Commander.Cli;
@@ -194,6 +195,42 @@ internal sealed class Verbs(Terminal terminal, TimeProvider clock, bool json)
         else
             terminal.Out.Write(summary.ToString());
         return ExitCode.Done;
+    }
+
+    /// <summary>Judges simulated deployments without any server.</summary>
+    public async Task<int> Simulate(string? wanted, int deployments, ulong seed, string judge, string? policyPath, CancellationToken cancel)
+    {
+        IReadOnlyList<Cell> cells;
+        try
+        {
+            cells = Grid.Choose(wanted);
+        }
+        catch (RefusedException refused)
+        {
+            throw new Failure(refused.Problem, null, ExitCode.Usage);
+        }
+
+        var policy = policyPath is null ? Grid.Policy : await OnlyPolicy(policyPath, cancel);
+        var results = await terminal.Waiting("watching simulated deployments",
+            progress => Task.Run(() => Simulating.Run(cells, deployments, seed, judge, policy, clock, progress, cancel), cancel));
+        if (json)
+            Print(JsonSerializer.SerializeToUtf8Bytes(new { judge, seed, budget = policy.Decide.FalseAlarms, cells = results }, Json.Tolerant));
+        else
+            Simulating.Print(results, policy.Decide.FalseAlarms, terminal);
+        return ExitCode.Done;
+    }
+
+    /// <summary>The one policy of a file that watches something: its only service's, else the defaults.</summary>
+    private static async Task<Policy> OnlyPolicy(string path, CancellationToken cancel)
+    {
+        var result = PolicyReader.Read(await Files(path, cancel));
+        if (result.Policies is not { } policies)
+            throw new Failure($"{path} is no policy: {result.Errors[0]}", $"see: commander policy check {path}");
+        Policy[] services = [.. policies.Services.Where(entry => !entry.Key.Contains('/', StringComparison.Ordinal)).Select(entry => entry.Value)];
+        var policy = services is [var only] ? only : policies.Defaults;
+        return policy.Metrics.Count > 0
+            ? policy
+            : throw new Failure($"{path} has no single policy to judge by", "give a file with one service, or with metrics in its defaults");
     }
 
     private async Task<int> Follow(Server server, Answered<Deployment> first, Until until, TimeSpan timeout, CancellationToken cancel)

@@ -181,7 +181,7 @@ public static class PolicyReader
 
         private bool Named(Entry entry, string what)
         {
-            if (entry.Key.Length is 0 or > MaxName || entry.Key == PolicySet.AnyService || entry.Key.Any(c => char.IsControl(c) || c == '/'))
+            if (entry.Key.Length is 0 or > MaxName || entry.Key == PolicySet.AnyService || entry.Key.Any(c => char.IsControl(c) || c == '/') || Section.HasLoneSurrogate(entry.Key))
             {
                 errors.Add(entry.Place, entry.Value.Path, $"{Quote.It(entry.Key)} is no name of a {what}", $"write 1 to {MaxName} characters without / and *");
                 return false;

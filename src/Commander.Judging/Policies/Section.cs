@@ -194,7 +194,7 @@ internal sealed class Section
         _ => "a text",
     };
 
-    private static bool HasLoneSurrogate(string text)
+    public static bool HasLoneSurrogate(string text)
     {
         for (var i = 0; i < text.Length; i++)
         {

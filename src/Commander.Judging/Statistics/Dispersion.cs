@@ -11,7 +11,13 @@ public struct Dispersion
     /// <summary>A pair of neighbouring ticks counts at most so many times the mean so far.</summary>
     public const double Most = 6;
 
+    /// <summary>With fewer ticks nothing is known about bursts.</summary>
+    public const int Known = 10;
+
     private const double Prior = 2;
+
+    // The 90 % quantile of the normal distribution.
+    private const double NormalNinth = 1.2815515655446004;
 
     /// <summary>All bad events.</summary>
     public double Bad;
@@ -26,6 +32,8 @@ public struct Dispersion
     private int _pairs;
     private float _squares;
     private float _bounded;
+    private float _fourths;
+    private float _boundedFourths;
     private float _lastBad;
     private float _lastTotal;
 
@@ -47,8 +55,11 @@ public struct Dispersion
             {
                 var difference = (bad / total) - (_lastBad / _lastTotal);
                 var square = difference * difference / variance;
-                _bounded += (float)Math.Min(square, Most * Math.Max(1, Value(beside: true)));
+                var bounded = Math.Min(square, Most * Math.Max(1, Value(beside: true)));
+                _bounded += (float)bounded;
+                _boundedFourths += (float)(bounded * bounded);
                 _squares += (float)square;
+                _fourths += (float)(square * square);
                 _pairs++;
             }
         }
@@ -77,19 +88,32 @@ public struct Dispersion
     public static double Upper(in Dispersion one, in Dispersion other, bool beside)
     {
         var mean = Mean(one, other, beside);
-        if (one.Ticks + other.Ticks < 10)
+        if (one.Ticks + other.Ticks < Known)
         {
             return Math.Max(2, mean);
         }
         double freedom = Math.Max(0, one.Ticks - 1) + Math.Max(0, other.Ticks - 1);
-        return mean * freedom / LowerTenth(freedom);
+        return Math.Max(mean * freedom / LowerTenth(freedom), mean + (NormalNinth * Error(one, other, beside)));
+    }
+
+    // The standard error of the mean. A few great bursts say less about how many more there will be than many small ones do, which the chi-square limit cannot know.
+    private static double Error(in Dispersion one, in Dispersion other, bool beside)
+    {
+        var pairs = one._pairs + other._pairs;
+        if (pairs <= 0)
+        {
+            return 0;
+        }
+        var mean = (beside ? one._bounded + other._bounded : one._squares + other._squares) / pairs;
+        var fourths = (beside ? one._boundedFourths + other._boundedFourths : one._fourths + other._fourths) / pairs;
+        return Math.Sqrt(Math.Max(0, fourths - (mean * mean)) / pairs);
     }
 
     /// <summary>The 10 % quantile of the chi-square distribution (Wilson and Hilferty 1931), for at least 8 degrees of freedom within 0.5 %.</summary>
     public static double LowerTenth(double freedom)
     {
         var variance = 2 / (9 * freedom);
-        var root = 1 - variance - (1.2815515655446004 * Math.Sqrt(variance));
+        var root = 1 - variance - (NormalNinth * Math.Sqrt(variance));
         return freedom * root * root * root;
     }
 }

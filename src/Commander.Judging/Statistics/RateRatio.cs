@@ -72,6 +72,42 @@ public struct RateRatio
         return (largest / dispersion) + Math.Log(sum / Points);
     }
 
+    /// <summary>
+    /// ln E against one ratio of the two rates, with every count divided by the dispersion: the same mixture over that ratio's own likelihood, so the ratios for which it
+    /// stays below 1/alpha are a time-uniform interval, and at ratio 1 it is the evidence against "no worse".
+    /// Between the grid's ratios the likelihood is that of the mean share, set right by what the ticks' own shares make of the nearest two.
+    /// </summary>
+    /// <param name="dispersion">At least 1.</param>
+    /// <param name="logRatio">ln of the ratio.</param>
+    /// <param name="direction">As in <see cref="Add"/>.</param>
+    /// <param name="bad">Bad events of the candidate so far.</param>
+    /// <param name="events">Bad events of both so far.</param>
+    /// <param name="share">The candidate's share of all requests so far, in (0, 1).</param>
+    public readonly double LogE(double dispersion, double logRatio, Direction direction, double bad, double events, double share)
+    {
+        var logs = LogRatios[(int)direction];
+        var far = Math.Abs(logRatio);
+        double near = 0, off = 0;
+        for (var at = 0; at < Points; at++)
+        {
+            if (logs[at] * logRatio <= 0)
+            {
+                continue;
+            }
+            var here = Math.Abs(logs[at]);
+            var offHere = _sums[at] - AtMeanShare(logs[at]);
+            if (here >= far)
+            {
+                off += (offHere - off) * (far - near) / (here - near);
+                break;
+            }
+            (near, off) = (here, offHere);
+        }
+        return LogE(dispersion) - ((AtMeanShare(logRatio) + off) / dispersion);
+
+        double AtMeanShare(double log) => (bad * log) - (events * Math.Log(1 + ((Math.Exp(log) - 1) * share)));
+    }
+
     [InlineArray(Points)]
     private struct Sums
     {

@@ -5,13 +5,14 @@ using Commander.Judging.Policies;
 namespace Commander.Judging.Verdicts;
 
 /// <summary>
-/// How the chance of a false alarm is spent: a tenth on the hard guard, four on counts, two on slow requests, two on levels, one on the slow layer.
+/// How the chance of a false alarm is spent: a tenth on the hard guard, four on counts, two on slow requests, two on levels, one on a silent candidate.
 /// Metrics of one part divide it, and a metric's reference may change once, so each reference has half.
 /// </summary>
 internal readonly struct Budget
 {
     private const double CountPart = 0.4;
     private const double SlowPart = 0.2;
+    private const double SilentPart = 0.1;
     private const double References = 2;
 
     // Page's limit for a level, in its scale: where the simulator found the levels' part of a budget of 1 % kept with one level.
@@ -49,6 +50,9 @@ internal readonly struct Budget
 
     /// <summary>The level of one metric's hard guard.</summary>
     public double Guard => _falseAlarms * HardGuard.Part / _ratios;
+
+    /// <summary>The chance that a candidate that merely has few requests is ever taken for dead; spent over its silences, the n-th gets 6 / (pi^2 n^2) of it.</summary>
+    public double Silence => _falseAlarms * SilentPart;
 
     /// <summary>The joined e-value that is an alarm.</summary>
     public double Joined => 1 / _falseAlarms;

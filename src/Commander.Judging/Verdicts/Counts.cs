@@ -15,6 +15,12 @@ internal static class Counts
 
     private const double Fade = 0.75;
 
+    // By so much the blocks of a steady past exceed its ticks by accident.
+    private const double Clearly = 1.3;
+
+    // ln of the largest ratio of two rates that is told apart from an infinite one.
+    private const double Farthest = 13.8;
+
     /// <summary>A tick of the past.</summary>
     public static void Past(MetricPolicy metric, ref MetricState state, Tick tick, int index)
     {
@@ -25,10 +31,12 @@ internal static class Counts
             if (metric.Kind == MetricKind.Ratio)
             {
                 count.Before.Add(before.Value, before.Total);
+                count.Wandering.Add(before.Value, before.Total);
             }
             else
             {
-                Slow(metric, ref count, count.Histogram.Before, before.Buckets!, ref count.Before);
+                var (slow, total) = Slow(metric, ref count, count.Histogram.Before, before.Buckets!, ref count.Before);
+                count.Wandering.Add(slow, total);
             }
         }
         ref var season = ref tick[index, Arm.Seasonal];
@@ -164,18 +172,16 @@ internal static class Counts
             ? 0.5 * (1 - metric.Quantile)
             : Math.Max(0.25 * (1 - metric.Quantile), state.Count.Histogram.CriticalShare - ChosenShare(state));
 
-    /// <summary>The confidence sequence of the difference of the shares.</summary>
+    /// <summary>The confidence sequence of the difference of the shares that CONTINUE asks for its upper limit.</summary>
     /// <param name="metric">The metric.</param>
     /// <param name="state">Its memory.</param>
-    /// <param name="cautious">With the dispersion's upper limit, as an alarm needs it; else with its mean.</param>
     /// <param name="factor">So many times the counts: what more of the same would say.</param>
-    public static Difference Difference(MetricPolicy metric, in MetricState state, bool cautious, double factor = 1)
+    public static Difference Difference(MetricPolicy metric, in MetricState state, double factor = 1)
     {
         ref readonly var count = ref state.Count;
         var isBeside = state.Head.Reference == ReferenceKind.Control;
-        var dispersion = cautious ? state.Head.Dispersion : Math.Max(Dispersion.Mean(count.Before, count.Control, isBeside), count.Candidate.Value(isBeside));
         // A past that is over does not grow: only the candidate and a control beside it do.
-        dispersion = Math.Max(1, dispersion);
+        var dispersion = Math.Max(1, Math.Max(Dispersion.Mean(count.Before, count.Control, isBeside), count.Candidate.Value(isBeside)));
         var grown = factor / dispersion;
         var beside = isBeside ? grown : 1 / dispersion;
         var scale = Math.Clamp(Tolerance(metric, state), 1e-6, 0.5);
@@ -198,9 +204,78 @@ internal static class Counts
             return false;
         }
         var tolerance = Tolerance(metric, state);
-        var difference = Difference(metric, state, cautious: false);
+        var difference = Difference(metric, state);
         return (metric.Direction == Direction.Down || difference.Below(tolerance, UpperAlpha))
             && (metric.Direction == Direction.Up || difference.Above(-tolerance, UpperAlpha));
+    }
+
+    /// <summary>
+    /// The differences of the shares that the alarm's own test has not refuted at level alpha: the ratios of the rates that it has not, each as the difference that it means
+    /// at the bad events seen. So the limit on the side of harm lies beyond 0 exactly when the test by itself is an alarm.
+    /// </summary>
+    public static (double Low, double High) Limits(MetricPolicy metric, in MetricState state, double alpha)
+    {
+        var (bad, total) = (state.Count.Candidate.Bad, state.Count.Candidate.Total);
+        var reference = ReferenceShare(metric, state);
+        var estimate = bad <= 0 ? (reference > 0 ? -Farthest : 0) : reference <= 0 ? Farthest : Math.Clamp(Math.Log(bad / total / reference), -Farthest, Farthest);
+        // At the farthest ratio rounding must not carry a limit past the difference itself.
+        var difference = (bad / total) - reference;
+        return (
+            Math.Min(difference, Meaning(metric, state, Unrefuted(metric, state, -Math.Log(alpha), estimate, -Farthest))),
+            Math.Max(difference, Meaning(metric, state, Unrefuted(metric, state, -Math.Log(alpha), estimate, Farthest))));
+    }
+
+    // The ratio nearest to an end that is not refuted, as its logarithm, within 1e-9.
+    private static double Unrefuted(MetricPolicy metric, in MetricState state, double wanted, double inside, double outside)
+    {
+        if (Against(metric, state, outside) < wanted)
+        {
+            return outside;
+        }
+        for (var halving = 0; halving < 35; halving++)
+        {
+            var middle = 0.5 * (inside + outside);
+            if (Against(metric, state, middle) < wanted)
+            {
+                inside = middle;
+            }
+            else
+            {
+                outside = middle;
+            }
+        }
+        return outside;
+    }
+
+    // The difference of the shares at a ratio of the rates: the reference's share is the one that makes the bad events seen most likely at that ratio.
+    private static double Meaning(MetricPolicy metric, in MetricState state, double logRatio)
+    {
+        var ratio = Math.Exp(logRatio);
+        if (state.Head.Reference == ReferenceKind.Objective)
+        {
+            return Math.Min(1, ratio * ReferenceShare(metric, state)) - ReferenceShare(metric, state);
+        }
+        var (bad, total) = Reference(state);
+        return (ratio - 1) * (state.Count.Candidate.Bad + bad) / (total + (ratio * state.Count.Candidate.Total));
+    }
+
+    // ln of the evidence against a ratio of the rates (its logarithm), and against everything beyond it seen from the estimate; at 0 it is what an alarm needs.
+    private static double Against(MetricPolicy metric, in MetricState state, double logRatio)
+    {
+        ref readonly var count = ref state.Count;
+        if (state.Head.Reference == ReferenceKind.Control)
+        {
+            return count.Ratio.LogE(
+                Math.Max(1, state.Head.Dispersion),
+                logRatio,
+                metric.Direction,
+                count.Candidate.Bad,
+                count.Candidate.Bad + count.Control.Bad,
+                count.Candidate.Total / (count.Candidate.Total + count.Control.Total));
+        }
+        // Spent over the looks: alpha_t = alpha 6 / (pi^2 t^2), taken off here so that what is left compares with the whole alpha.
+        var looks = Math.Max(1, state.Head.Looks);
+        return -Math.Log(Tail(metric, state, Math.Exp(logRatio))) - Math.Log(Math.PI * Math.PI * looks * looks / 6);
     }
 
     private static void Judge(MetricPolicy metric, ref MetricState state, in Budget budget)
@@ -208,8 +283,7 @@ internal static class Counts
         ref var head = ref state.Head;
         ref var count = ref state.Count;
         var isBeside = head.Reference == ReferenceKind.Control;
-        head.Dispersion = Math.Max(Dispersion.Upper(count.Before, count.Control, isBeside), count.Candidate.Value(isBeside));
-        var dispersion = head.Dispersion;
+        head.Dispersion = Math.Max(Dispersion.Upper(count.Before, isBeside || count.Before.Ticks >= Dispersion.Known ? count.Control : count.Candidate, isBeside), count.Candidate.Value(isBeside)) + Wandered(count, isBeside);
         var reference = ReferenceShare(metric, state);
         var share = count.Candidate.Bad / count.Candidate.Total;
         var tolerance = Tolerance(metric, state);
@@ -220,17 +294,8 @@ internal static class Counts
             var shift = (count.SeasonBad / count.SeasonTotal) - (count.SeasonBeforeBad / count.SeasonBeforeTotal);
             harm = Math.Min(harm, Numbers.Harm(metric.Direction, share - reference - shift));
         }
-        double logE;
-        if (isBeside)
-        {
-            logE = count.Ratio.LogE(dispersion);
-        }
-        else
-        {
-            head.Looks++;
-            // Spent over the looks: alpha_t = alpha 6 / (pi^2 t^2), taken off here so that what is left compares with the whole alpha.
-            logE = -Math.Log(Tail(metric, head.Reference, count, reference, share, dispersion)) - Math.Log(Math.PI * Math.PI * head.Looks * head.Looks / 6);
-        }
+        head.Looks += isBeside ? 0 : 1;
+        var logE = Against(metric, state, 0);
         head.LogE = logE;
         // One tick without a past: whether its errors are a fault or a single burst cannot be told.
         var alone = head.Judged < 2 && Past(count).Total <= 0;
@@ -244,23 +309,47 @@ internal static class Counts
         head.Score = score;
     }
 
-    private static double Tail(MetricPolicy metric, ReferenceKind kind, in CountState count, double reference, double share, double dispersion)
+    /// <summary>What a rate that wanders by itself adds to the dispersion: nothing unless the blocks of the past scatter clearly more than its ticks.</summary>
+    private static double Wandered(in CountState count, bool isBeside)
     {
-        double events, of, probability;
-        if (kind == ReferenceKind.Objective)
+        var excess = Math.Max(0, count.Wandering.Value - (Clearly * count.Before.Value(beside: false)));
+        if (excess <= 0)
         {
-            (events, of, probability) = (count.Candidate.Bad / dispersion, count.Candidate.Total / dispersion, reference);
+            return 0;
+        }
+        // A block sees a third to a half of what lasts longer than itself.
+        excess *= 3;
+        if (!isBeside)
+        {
+            return excess;
+        }
+        // It grows with the requests of a tick. The past is the whole service; two arms of shares s and 1 - s differ by 2 s (1 - s) of it.
+        var share = count.Candidate.Total / (count.Candidate.Total + count.Control.Total);
+        return 2 * share * (1 - share) * excess;
+    }
+
+    // The chance of so many bad events of the candidate, or more, when its rate is so many times the past's or the objective's.
+    private static double Tail(MetricPolicy metric, in MetricState state, double ratio)
+    {
+        ref readonly var count = ref state.Count;
+        var dispersion = Math.Max(1, state.Head.Dispersion);
+        var share = count.Candidate.Bad / count.Candidate.Total;
+        var expected = ratio * ReferenceShare(metric, state);
+        double events, of, probability;
+        if (state.Head.Reference == ReferenceKind.Objective)
+        {
+            (events, of, probability) = (count.Candidate.Bad / dispersion, count.Candidate.Total / dispersion, Math.Min(1, expected));
         }
         else
         {
             var (bad, total) = Past(count);
             events = count.Candidate.Bad / dispersion;
             of = (count.Candidate.Bad + bad) / dispersion;
-            probability = count.Candidate.Total / (count.Candidate.Total + total);
+            probability = ratio * count.Candidate.Total / ((ratio * count.Candidate.Total) + total);
         }
         // The tail on the other side is near 1 and says nothing: it is not computed.
-        var up = metric.Direction == Direction.Down || share <= reference ? 1 : Binomial.UpperTail(events, of, probability);
-        var down = metric.Direction == Direction.Up || share >= reference ? 1 : Binomial.LowerTail(events, of, probability);
+        var up = metric.Direction == Direction.Down || share <= expected ? 1 : Binomial.UpperTail(events, of, probability);
+        var down = metric.Direction == Direction.Up || share >= expected ? 1 : Binomial.LowerTail(events, of, probability);
         return metric.Direction == Direction.Either ? Math.Min(1, 2 * Math.Min(up, down)) : Math.Min(up, down);
     }
 

@@ -176,6 +176,16 @@ internal static class Findings
         {
             (low, high) = QuantileLimits(policy, metric, state);
             (low, high) = (low - reference, high - reference);
+            // The test counts slow requests at one edge: whether there is a difference at all is for it to say.
+            var refuted = state.Head.LogE >= -Math.Log(new Budget(policy).Alpha(metric.Kind));
+            if (metric.Direction == Direction.Up)
+            {
+                low = refuted ? Math.Max(low ?? 0, 0) : Math.Min(low ?? 0, 0);
+            }
+            else if (metric.Direction == Direction.Down)
+            {
+                high = refuted ? Math.Min(high ?? 0, 0) : high is { } most ? Math.Max(most, 0) : null;
+            }
         }
         var word = compared ? Word(metric, state, low, high) : Missing(state);
         return Make(metric, state, candidate, reference, low, high, metric.Unit, query, word);
@@ -230,21 +240,15 @@ internal static class Findings
 
     private static (double Low, double High) Limits(Policy policy, MetricPolicy metric, in MetricState state)
     {
-        var alpha = new Budget(policy).Alpha(metric.Kind);
-        var cautious = Counts.Difference(metric, state, cautious: true);
-        var plain = Counts.Difference(metric, state, cautious: false);
-        // The limit on the side of harm is the alarm's, the one on the other side is that of CONTINUE.
-        var low = metric.Direction == Direction.Down ? plain.Low(Counts.UpperAlpha) : cautious.Low(alpha);
-        var high = metric.Direction == Direction.Up ? plain.High(Counts.UpperAlpha) : cautious.High(alpha);
-        // The count test conditions on the errors and is sharper at zero than the interval: the sign is the test's.
-        var refuted = state.Head.LogE >= -Math.Log(alpha);
+        // The limit on the side of harm is the alarm's own, the one on the other side is that of CONTINUE.
+        var (low, high) = Counts.Limits(metric, state, new Budget(policy).Alpha(metric.Kind));
         if (metric.Direction == Direction.Up)
         {
-            low = refuted ? Math.Max(low, 0) : Math.Min(low, 0);
+            high = Counts.Difference(metric, state).High(Counts.UpperAlpha);
         }
         else if (metric.Direction == Direction.Down)
         {
-            high = refuted ? Math.Min(high, 0) : Math.Max(high, 0);
+            low = Counts.Difference(metric, state).Low(Counts.UpperAlpha);
         }
         return (low, high);
     }

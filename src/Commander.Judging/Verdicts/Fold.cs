@@ -19,11 +19,9 @@ public static partial class Judge
     private const double DeadTicks = 5;
     private const double DeadSeconds = 3;
 
-    // So many requests of the candidate must be missing, given its share so far: the chance of that by accident is exp(-7).
-    private const double DeadRequests = 7;
-
-    // While the candidate never had any, its share is taken to be at least 5 %.
+    // While the candidate never had any request, its share is taken to be at least 5 %; when its process is seen to run, 1 %.
     private const double SmallestShare = 0.05;
+    private const double SmallestShareRunning = 0.01;
 
     // The score from which a metric is no longer "fine" for CONTINUE.
     private const double Fine = 0.3;
@@ -147,8 +145,8 @@ public static partial class Judge
             Recovery.Observe(policy, ref state, tick);
             return 0;
         }
-        Survey(policy, ref state, tick, seconds);
         var budget = new Budget(policy);
+        Survey(policy, ref state, tick, seconds, budget);
         var elapsed = policy.Watch.Step.TotalSeconds * tick.N;
         uint gone = 0;
         for (var index = 0; index < policy.Metrics.Count; index++)
@@ -194,7 +192,7 @@ public static partial class Judge
     }
 
     /// <summary>Who is there at all: a candidate that is silent while the control has traffic is dead, when it would have had requests.</summary>
-    private static void Survey(Policy policy, ref WatchState state, Tick tick, double seconds)
+    private static void Survey(Policy policy, ref WatchState state, Tick tick, double seconds, in Budget budget)
     {
         bool traffic = false, counted = false, candidate = false, control = false, unknown = false;
         bool candidateLevel = false, controlLevel = false, unknownLevel = false;
@@ -259,9 +257,13 @@ public static partial class Judge
         }
         else if (control && !unknown)
         {
+            state.Silences += state.Misses == 0 ? 1 : 0;
             state.Misses++;
-            var share = state.CandidateRequests > 0 ? state.CandidateRequests / Math.Max(1, state.ControlRequests) : SmallestShare / (1 - SmallestShare);
-            state.Missed += controlRequests * share;
+            var smallest = candidateLevel ? SmallestShareRunning : SmallestShare;
+            // -ln of the chance of none, given the requests so far: for a share that few of them tell of it falls more slowly than exp(-missing).
+            state.Missed += state.CandidateRequests > 0
+                ? state.CandidateRequests * Math.Log(1 + (controlRequests / Math.Max(1, state.ControlRequests)))
+                : controlRequests * smallest / (1 - smallest);
         }
         state.CandidateRequests += candidateRequests;
         state.ControlRequests += controlRequests;
@@ -269,8 +271,9 @@ public static partial class Judge
         var silence = state.Misses / needed;
         if (counted)
         {
-            // Five ticks without one of the few requests a small canary gets are no sign of death.
-            silence = Math.Min(silence, state.Missed / DeadRequests);
+            // Five ticks without one of the few requests a small canary gets are no sign of death; and who is often silent will once be so for long.
+            var accident = Math.Log(Math.PI * Math.PI / 6 / budget.Silence) + (2 * Math.Log(Math.Max(1, state.Silences)));
+            silence = Math.Min(silence, state.Missed / accident);
         }
         state.Silence = Math.Min(silence, 2);
     }

@@ -13,8 +13,9 @@ internal static class Levels
     // A family's say, in the order of Family: what is only indirectly the service's own weighs less.
     private static readonly double[] Weights = [1, 1, 0.8, 0.8, 0.5, 0.6, 0.3, 0.5];
 
-    // So many points of the past, or else of the control, before anything is compared.
+    // So many points of the past beside a control, or without one, or else of the control, before anything is compared.
     private const int EnoughBase = 2;
+    private const int EnoughBefore = 1;
     private const int EnoughControl = 5;
 
     // Four points' worth of "noise is a third of the tolerance", for short pasts.
@@ -119,7 +120,7 @@ internal static class Levels
             up = Nearer(up, up + both - value);
             down = -up;
         }
-        Scale(metric, ref level);
+        Scale(metric, ref level, head.Reference);
         head.Judged++;
         Judge(metric, ref state, up, down, budget);
     }
@@ -141,7 +142,7 @@ internal static class Levels
         {
             ReferenceKind.Control => ReferenceKind.Control,
             ReferenceKind.Seasonal when level.Season.Count >= EnoughBase && level.Base.Count >= EnoughBase => ReferenceKind.Seasonal,
-            _ => level.Base.Count >= EnoughBase ? ReferenceKind.Before : ReferenceKind.None,
+            _ => level.Base.Count >= EnoughBefore ? ReferenceKind.Before : ReferenceKind.None,
         };
     }
 
@@ -279,7 +280,7 @@ internal static class Levels
     }
 
     /// <summary>The residual's scale: made again only when the sample has grown by a quarter, because it sorts.</summary>
-    private static void Scale(MetricPolicy metric, ref LevelState level)
+    private static void Scale(MetricPolicy metric, ref LevelState level, ReferenceKind reference)
     {
         if (level.Scale > 0 && level.ControlValues < (1.25 * level.ScaledAt) + 4)
         {
@@ -303,6 +304,11 @@ internal static class Levels
         var drawn = Math.Sqrt(((PriorPoints * smallest * smallest) + (points * scatter * scatter)) / (PriorPoints + points));
         var correlation = Correlation(level);
         level.Scale = Math.Max(Math.Max(drawn, smallest), scatter * Math.Sqrt((1 + correlation) / (1 - correlation)));
+        if (reference == ReferenceKind.Before && level.Base.Count == 1)
+        {
+            // A single point is as far off as the candidate's.
+            level.Scale *= Math.Sqrt(2);
+        }
     }
 
     // Lag-1 autocorrelation of the base, cut to 0..0.8.
@@ -340,7 +346,7 @@ internal static class Levels
         {
             head.Reference = ReferenceKind.Seasonal;
         }
-        else if (policy.Compare is Compare.Auto or Compare.Before && level.Base.Count >= EnoughBase)
+        else if (policy.Compare is Compare.Auto or Compare.Before && level.Base.Count >= EnoughBefore)
         {
             head.Reference = ReferenceKind.Before;
         }

@@ -222,11 +222,11 @@ public static partial class Judge
         var change = metric.Kind == MetricKind.Ratio ? $"a change of {Findings.Tolerance(metric)}" : $"a change of {spoken} by {Findings.Tolerance(metric)}";
         for (var factor = 1.0; factor < 1e4; factor *= 1.05)
         {
-            if (Counts.Difference(metric, state, cautious: false, factor).Below(tolerance, Counts.UpperAlpha))
+            if (Counts.Difference(metric, state, factor).Below(tolerance, Counts.UpperAlpha))
             {
                 return $"needs about {Display.About((factor - 1) * state.Count.Candidate.Total)} more requests to see {change}";
             }
         }
-        return $"{spoken} is {Display.Number(100 * Counts.Difference(metric, state, cautious: false).Estimate)} pp above its reference, too near to {change} to tell apart";
+        return $"{spoken} is {Display.Number(100 * Counts.Difference(metric, state).Estimate)} pp above its reference, too near to {change} to tell apart";
     }
 }

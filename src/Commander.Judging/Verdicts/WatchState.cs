@@ -43,9 +43,10 @@ public struct WatchState
     internal double PBad;
     internal double Silence;
     internal double Joined;
-    // Requests so far, and the candidate's that would have come while it is silent.
+    // Requests so far, how often the candidate fell silent, and of the present silence -ln of the chance of it.
     internal double CandidateRequests;
     internal double ControlRequests;
+    internal double Silences;
     internal double Missed;
     internal MetricStates Metrics;
 
@@ -130,6 +131,7 @@ internal struct CountState
     public double SeasonTotal;
     public double SeasonBeforeBad;
     public double SeasonBeforeTotal;
+    public Wandering Wandering;
     public RateRatio Ratio;
     public HistogramState Histogram;
 }
@@ -138,7 +140,7 @@ internal struct CountState
 internal struct HistogramState
 {
     /// <summary>So many edges are kept, the last of them infinity.</summary>
-    public const int Slots = 18;
+    public const int Slots = 16;
 
     public int EdgeCount;
     // Index + 1 of the edge above which a request is slow; 0 while none is chosen.

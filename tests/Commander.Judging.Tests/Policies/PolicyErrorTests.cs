@@ -76,6 +76,7 @@ public class PolicyErrorTests
         { "services: { s: { act: { rollback: { type: kubernetes, namespace: shop, deployment: a, server: 'http://c', token: 'file:t' } } } }", "policy.yaml:1:95 services.s.act.rollback.server: http would send the token in the clear; write https://" },
         { "services: { s: { act: { rollback: { type: command } } } }", "policy.yaml:1:35 services.s.act.rollback.run: is missing, and type command needs it; write run: [PROGRAM, ARGUMENT]" },
         { "services: { s: { fix: { agent: cline } } }", "policy.yaml:1:23 services.s.fix.repository: is missing, and a fix needs it; write repository: acme/checkout" },
+        { "services: { 'a\ud800b': {} }", "policy.yaml:1:13 services.a\ufffdb: 'a\ufffdb' is no name of a service; write 1 to 100 characters without / and *" },
         { "services: { a/b: {} }", "policy.yaml:1:13 services.a/b: 'a/b' is no name of a service; write 1 to 100 characters without / and *" },
 
         // Metrics and queries.

@@ -1,32 +1,18 @@
 using Commander.Judging.Evidence;
 using Commander.Judging.Models;
 using Commander.Judging.Policies;
+using Commander.Judging.Simulation;
 using Commander.Judging.Verdicts;
 
 namespace Commander.Judging.Tests.Simulated;
 
-/// <summary>How one version of the simulated service behaves.</summary>
-internal sealed record Behaviour
-{
-    public double Rate { get; init; } = 100;
-    public double Errors { get; init; } = 0.001;
-    // Mean errors per burst, as retries make them; 1 for independent errors.
-    public double Burst { get; init; } = 1;
-    public double Median { get; init; } = 20;
-    public double Memory { get; init; } = 60;
-    public double Leak { get; init; }
-    public double Cpu { get; init; } = 20;
-}
-
-/// <summary>A service under simulated load: ticks as a scrape would give them.</summary>
+/// <summary>A service of half-second ticks whose arms a test moves by hand.</summary>
 internal static class Shop
 {
     public const int Errors = 0;
     public const int Latency = 1;
     public const int Memory = 2;
     public const int Cpu = 3;
-
-    private static readonly double[] Edges = [5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, double.PositiveInfinity];
 
     public static MetricPolicy ErrorMetric { get; } = new(
         "errors", MetricKind.Ratio, Family.Error, Direction.Up, null, "bad", "total", 0.95, new Tolerance(1, false), 0, null, true, "%", 1, null, TimeSpan.Zero);
@@ -57,9 +43,9 @@ internal static class Shop
     public static Tick Tick(Policy policy, Noise noise, int n, Behaviour? candidate, Behaviour? control, Behaviour? before = null)
     {
         var tick = new Tick(n, 1, policy.Metrics.Count);
-        Fill(policy, noise, tick, Arm.Candidate, candidate, n);
-        Fill(policy, noise, tick, Arm.Control, control, n);
-        Fill(policy, noise, tick, Arm.Before, before, n);
+        candidate?.Measure(policy, noise, tick, Arm.Candidate);
+        control?.Measure(policy, noise, tick, Arm.Control);
+        before?.Measure(policy, noise, tick, Arm.Before);
         return tick;
     }
 
@@ -86,62 +72,5 @@ internal static class Shop
             }
         }
         return null;
-    }
-
-    private static void Fill(Policy policy, Noise noise, Tick tick, Arm arm, Behaviour? behaviour, int n)
-    {
-        if (behaviour is null)
-        {
-            return;
-        }
-        const double seconds = 0.5;
-        var requests = noise.Poisson(behaviour.Rate * seconds);
-        for (var index = 0; index < policy.Metrics.Count; index++)
-        {
-            var metric = policy.Metrics[index];
-            tick[index, arm] = metric.Name switch
-            {
-                "errors" => new Reading(Quality.Value, Failed(noise, behaviour, requests), requests),
-                "latency" => new Reading(Quality.Value, Buckets: Durations(noise, behaviour, requests)),
-                "memory" => new Reading(Quality.Value, (behaviour.Memory + (behaviour.Leak * Math.Max(0, n) * seconds)) * (1 + (0.02 * noise.Normal()))),
-                "cpu" => new Reading(Quality.Value, Math.Max(0, behaviour.Cpu * (1 + (0.1 * noise.Normal())))),
-                _ => Reading.Missing(Quality.Empty),
-            };
-        }
-    }
-
-    private static double Failed(Noise noise, Behaviour behaviour, int requests)
-    {
-        if (behaviour.Burst <= 1)
-        {
-            return noise.Binomial(requests, behaviour.Errors);
-        }
-        var failed = 0;
-        for (var bursts = noise.Poisson(requests * behaviour.Errors / behaviour.Burst); bursts > 0; bursts--)
-        {
-            // Geometric with the wanted mean.
-            failed += 1 + (int)(Math.Log(1 - noise.Uniform()) / Math.Log(1 - (1 / behaviour.Burst)));
-        }
-        return Math.Min(failed, requests);
-    }
-
-    private static Buckets Durations(Noise noise, Behaviour behaviour, int requests)
-    {
-        var counts = new double[Edges.Length];
-        for (var request = 0; request < requests; request++)
-        {
-            var duration = behaviour.Median * Math.Exp(0.45 * noise.Normal());
-            var at = 0;
-            while (duration > Edges[at])
-            {
-                at++;
-            }
-            counts[at]++;
-        }
-        for (var at = 1; at < counts.Length; at++)
-        {
-            counts[at] += counts[at - 1];
-        }
-        return new Buckets(Edges, counts);
     }
 }

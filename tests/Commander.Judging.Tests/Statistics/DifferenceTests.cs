@@ -1,5 +1,5 @@
+using Commander.Judging.Simulation;
 using Commander.Judging.Statistics;
-using Commander.Judging.Tests.Simulated;
 using CsCheck;
 
 namespace Commander.Judging.Tests.Statistics;

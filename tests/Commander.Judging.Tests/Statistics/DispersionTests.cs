@@ -1,5 +1,5 @@
+using Commander.Judging.Simulation;
 using Commander.Judging.Statistics;
-using Commander.Judging.Tests.Simulated;
 
 namespace Commander.Judging.Tests.Statistics;
 
@@ -69,5 +69,23 @@ public class DispersionTests
             all.Add(50, 50);
         }
         Dispersion.Mean(none, all, beside: true).ShouldBe(1);
+    }
+
+    [Fact]
+    public void Few_great_bursts_leave_more_room_above_than_many_small_ones()
+    {
+        // Both scatter about alike in the mean: 50 of 100 ticks with bursts of 4, 4 of 100 with bursts of 50.
+        var (many, few) = (Upper(2, 4), Upper(25, 50));
+        few.ShouldBeGreaterThan(many);
+
+        static double Upper(int every, int burst)
+        {
+            var arm = new Dispersion();
+            for (var tick = 0; tick < 100; tick++)
+            {
+                arm.Add(tick % every == 0 ? burst : 1, 1000);
+            }
+            return Dispersion.Upper(arm, default, beside: false) / Dispersion.Mean(arm, default, beside: false);
+        }
     }
 }

@@ -1,6 +1,6 @@
 using Commander.Judging.Evidence;
+using Commander.Judging.Simulation;
 using Commander.Judging.Statistics;
-using Commander.Judging.Tests.Simulated;
 using CsCheck;
 
 namespace Commander.Judging.Tests.Statistics;
@@ -95,5 +95,51 @@ public class RateRatioTests
         }
         // Six standard errors above the level would be 0.10; Ville says at most 0.05.
         (alarms / (double)runs).ShouldBeLessThanOrEqualTo(alpha + 0.02);
+    }
+
+    [Fact]
+    public void At_a_grid_s_ratio_the_evidence_is_the_mixture_over_that_ratio_s_likelihood() =>
+        Gen.Select(Counts, Gen.Double[1, 5]).Sample((counts, dispersion) =>
+        {
+            var ratio = new RateRatio();
+            ratio.Add(counts.Bad, counts.Total, counts.ReferenceBad, counts.ReferenceTotal, Direction.Up);
+            var (events, share) = (counts.Bad + counts.ReferenceBad, counts.Total / (counts.Total + counts.ReferenceTotal));
+            var likelihood = (counts.Bad * Math.Log(2.6)) - (events * Math.Log(1 + (1.6 * share)));
+            return Math.Abs(At(Math.Log(2.6)) - (ratio.LogE(dispersion) - (likelihood / dispersion))) < 1e-9
+                && Math.Abs(At(0) - ratio.LogE(dispersion)) < 1e-9;
+
+            double At(double log) => ratio.LogE(dispersion, log, Direction.Up, counts.Bad, events, share);
+        });
+
+    [Theory]
+    [InlineData(1, 0.05, 0.5)]
+    [InlineData(3, 0.05, 0.5)]
+    [InlineData(3, 0.5, 0.1)]
+    [InlineData(25, 0.1, 0.5)]
+    public void The_true_ratio_is_hardly_ever_refuted_at_any_tick_of_a_ramp(double truth, double firstShare, double lastShare)
+    {
+        const double alpha = 0.05;
+        const int runs = 400;
+        var refuted = 0;
+        for (var run = 0; run < runs; run++)
+        {
+            var noise = new Noise((ulong)run);
+            var ratio = new RateRatio();
+            double bad = 0, events = 0, total = 0, all = 0;
+            for (var tick = 0; tick < 120; tick++)
+            {
+                var rate = 0.01 * (1 + (0.5 * Math.Sin(tick / 20.0)));
+                var candidate = (int)(200 * (firstShare + ((lastShare - firstShare) * tick / 120)));
+                var (own, other) = (noise.Binomial(candidate, truth * rate), noise.Binomial(200 - candidate, rate));
+                ratio.Add(own, candidate, other, 200 - candidate, Direction.Up);
+                (bad, events, total, all) = (bad + own, events + own + other, total + candidate, all + 200);
+                if (ratio.LogE(1, Math.Log(truth), Direction.Up, bad, events, total / all) >= -Math.Log(alpha))
+                {
+                    refuted++;
+                    break;
+                }
+            }
+        }
+        (refuted / (double)runs).ShouldBeLessThanOrEqualTo(alpha + 0.02);
     }
 }

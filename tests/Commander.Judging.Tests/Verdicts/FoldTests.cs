@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using Commander.Judging.Evidence;
 using Commander.Judging.Models;
 using Commander.Judging.Policies;
+using Commander.Judging.Simulation;
 using Commander.Judging.Tests.Simulated;
 using Commander.Judging.Verdicts;
 using CsCheck;

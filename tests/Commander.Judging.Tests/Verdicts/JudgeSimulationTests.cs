@@ -1,6 +1,7 @@
 using Commander.Judging.Evidence;
 using Commander.Judging.Models;
 using Commander.Judging.Policies;
+using Commander.Judging.Simulation;
 using Commander.Judging.Tests.Simulated;
 using Commander.Judging.Verdicts;
 
@@ -65,7 +66,7 @@ public class JudgeSimulationTests(ITestOutputHelper output)
     [InlineData(0.02, 5, 40)]
     public void Errors_that_both_versions_make_are_no_alarm_even_in_bursts(double errors, double burst, int past)
     {
-        var same = Good with { Errors = errors, Burst = burst };
+        var same = Good with { Errors = errors, Dispersion = (2 * burst) - 1 };
         var run = Run(300, same, same, 120, Shop.Policy(Shop.ErrorMetric), past: past);
         // The part of the budget for one count test is 0.2 %: two of 300 would be three times that.
         run.RolledBack.Count.ShouldBeLessThanOrEqualTo(2);

@@ -1,8 +1,10 @@
 using Commander.Judging.Evidence;
 using Commander.Judging.Models;
 using Commander.Judging.Policies;
+using Commander.Judging.Simulation;
 using Commander.Judging.Tests.Simulated;
 using Commander.Judging.Verdicts;
+using CsCheck;
 
 namespace Commander.Judging.Tests.Verdicts;
 
@@ -386,5 +388,82 @@ public class JudgeTests
             }
             return step;
         }
+    }
+
+    [Theory]
+    [InlineData(Arm.Control)]
+    [InlineData(Arm.Before)]
+    public void The_lower_limit_lies_above_zero_exactly_when_the_count_test_is_an_alarm(Arm reference) =>
+        Gen.Select(Gen.Int[0, 60], Gen.Int[100, 600], Gen.Int[0, 20], Gen.Int[100, 600], Gen.Int[2, 12]).Sample((bad, total, referenceBad, referenceTotal, ticks) =>
+        {
+            var policy = Shop.Policy(Shop.ErrorMetric);
+            var state = Judge.Start(policy, restarted: false);
+            for (var n = 1 - ticks; n <= ticks; n++)
+            {
+                var tick = new Tick(n, 1, 1);
+                if (n > 0)
+                {
+                    tick[0, Arm.Candidate] = new Reading(Quality.Value, bad, total);
+                }
+                if (reference == Arm.Control == n > 0)
+                {
+                    tick[0, reference] = new Reading(Quality.Value, referenceBad, referenceTotal);
+                }
+                Tick(policy, ref state, tick);
+            }
+            var finding = Read(policy, state).Findings.Single();
+            var worse = finding.Difference > 1;
+            return finding.Low <= finding.Difference && finding.High >= finding.Difference
+                && (!worse || finding.Score >= 1 == finding.Low > 0);
+        });
+
+    [Fact]
+    public void An_alarm_shows_how_much_worse_it_is_at_least_though_the_old_version_never_failed()
+    {
+        var policy = Shop.Policy(Shop.ErrorMetric);
+        var state = Judge.Start(policy, restarted: false);
+        for (var n = 1; n <= 2; n++)
+        {
+            var tick = new Tick(n, 1, 1);
+            tick[0, Arm.Candidate] = new Reading(Quality.Value, 14, 51);
+            tick[0, Arm.Control] = new Reading(Quality.Value, 0, 51);
+            Tick(policy, ref state, tick);
+        }
+        var finding = Read(policy, state).Findings.Single();
+        finding.Difference.ShouldBe(27.5);
+        finding.Score.ShouldBeGreaterThanOrEqualTo(1);
+        finding.Low!.Value.ShouldBeInRange(1, 20);
+    }
+
+    [Theory]
+    [InlineData(1, Decision.Continue)]
+    [InlineData(3, Decision.Rollback)]
+    public void A_single_point_of_the_past_is_compared_with(double factor, Decision expected)
+    {
+        var policy = Shop.Policy(Shop.CpuMetric);
+        var noise = new Noise(2);
+        var state = Shop.Begin(policy, noise, Good, restarted: false, past: 1);
+        Shop.First(policy, noise, ref state, expected, 40, _ => Good with { Cpu = factor * Good.Cpu }, _ => null).ShouldNotBeNull();
+        Read(policy, state).Findings[0].ReferenceArm.ShouldBe("before");
+    }
+
+    [Theory]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    public void A_version_that_never_had_a_request_is_dead_sooner_when_nothing_of_it_is_seen(bool runs, bool expected)
+    {
+        var policy = Shop.Policy(Shop.ErrorMetric, Shop.MemoryMetric);
+        var state = Judge.Start(policy, restarted: false);
+        Step step = default;
+        for (var n = 1; n <= 10; n++)
+        {
+            // 300 requests of the control: more than a share of 5 % leaves without one, fewer than one of 1 % does.
+            var tick = new Tick(n, 1, 2);
+            tick[0, Arm.Control] = new Reading(Quality.Value, 0, 30);
+            tick[1, Arm.Control] = new Reading(Quality.Value, 60);
+            tick[1, Arm.Candidate] = runs ? new Reading(Quality.Value, 60) : default;
+            step = Tick(policy, ref state, tick);
+        }
+        step.Alarm.ShouldBe(expected);
     }
 }

@@ -31,7 +31,10 @@ public abstract class RollbackTargetCompliance
     private protected virtual int EffectsOfTwoKeys => 2;
 
     /// <summary>What the platform says when it refuses.</summary>
-    private protected virtual string Gone => "the target is gone";
+    private protected virtual string Refusal => "the target is gone";
+
+    /// <summary>What is said when it does not answer within half a second.</summary>
+    private protected virtual string TooLate => "within 0.5 s";
 
     private Task<IRollbackTarget> Target(PlatformMood mood) => Target(mood, TimeSpan.FromSeconds(20));
 
@@ -63,7 +66,7 @@ public abstract class RollbackTargetCompliance
         var target = await Target(PlatformMood.Refuses);
         var result = await target.Order(Order, CancellationToken.None).WaitAsync(Deadline);
         (result.Accepted, result.Refused).ShouldBe((false, true), result.Message);
-        result.Message.ShouldContain(Gone);
+        result.Message.ShouldContain(Refusal);
         Effects.ShouldBe(0);
     }
 
@@ -86,7 +89,7 @@ public abstract class RollbackTargetCompliance
         var target = await Target(PlatformMood.Hangs, TimeSpan.FromMilliseconds(500));
         var result = await target.Order(Order, CancellationToken.None).WaitAsync(Deadline);
         (result.Accepted, result.Refused).ShouldBe((false, false), result.Message);
-        result.Message.ShouldContain("within 0.5 s");
+        result.Message.ShouldContain(TooLate);
     }
 
     [Fact]

@@ -80,4 +80,58 @@ public sealed class BacktestTests : IDisposable
         ran.Code.ShouldBe(1);
         ran.Error.ShouldContain("none.jsonl");
     }
+
+    [Fact]
+    public async Task Simulated_deployments_are_counted_against_the_budget_and_by_what_was_found()
+    {
+        var ran = await new Shell().Run("backtest", "--simulate", "no errors; crash 90 %, 200/s, share 50 %", "--deployments", "20");
+        ran.Code.ShouldBe(0);
+        ran.Lines[0].ShouldStartWith("harmless");
+        ran.Lines[0].ShouldContain("budget 1.00 %");
+        ran.Lines[1].ShouldStartWith("no errors");
+        ran.Lines[^1].ShouldStartWith("crash 90 %, 200/s, share 50 %");
+        ran.Lines[^1].ShouldContain("100 %");
+        ran.Error.ShouldContain("40 deployments of 2 cells watched by commander");
+    }
+
+    [Fact]
+    public async Task The_same_seed_gives_the_same_figures_and_a_cell_the_same_alone_and_among_others()
+    {
+        var (one, among) = (await Cells("bursts phi 10"), await Cells("bursts phi"));
+        one.Single()!.ToJsonString().ShouldBe(among.Single(cell => cell!["cell"]!.GetValue<string>() == "bursts phi 10")!.ToJsonString());
+
+        static async Task<JsonArray> Cells(string wanted) => JsonNode.Parse(
+            (await new Shell().Run("backtest", "--simulate", wanted, "--deployments", "30", "--seed", "5", "--json")).Out)!["cells"]!.AsArray();
+    }
+
+    [Fact]
+    public async Task Simulated_deployments_are_judged_by_a_given_policy_and_its_budget()
+    {
+        var file = Path.Combine(_folder, "policy.yaml");
+        await File.WriteAllTextAsync(file, """
+            sources: { prom: { type: prometheus, url: 'http://localhost:9090' } }
+            services:
+              shop:
+                source: prom
+                metrics: { errors: { kind: ratio, bad: 'b{version="{{version}}"}', total: 't{version="{{version}}"}', tolerance: 1pp } }
+                decide: { false_alarms: 5% }
+            """, TestContext.Current.CancellationToken);
+        var ran = await new Shell().Run("backtest", "--simulate", "no errors", "--deployments", "20", "--policy", file);
+        ran.Error.ShouldNotContain("error:");
+        ran.Lines[0].ShouldContain("budget 5.00 %");
+    }
+
+    [Theory]
+    [InlineData("give either a case file or --simulate")]
+    [InlineData("give either a case file or --simulate", "cases.jsonl", "--simulate")]
+    [InlineData("--horizon and --out go with a case file", "--simulate", "--horizon", "3")]
+    [InlineData("--deployments, --seed and --policy go with --simulate", "cases.jsonl", "--seed", "3")]
+    [InlineData("--deployments 0 is no number of deployments; write 1 to 1000000", "--simulate", "--deployments", "0")]
+    [InlineData("no cell's name has 'nonsense'", "--simulate", "nonsense")]
+    public async Task What_does_not_go_together_is_a_usage_error(string said, params string[] more)
+    {
+        var ran = await new Shell().Run(["backtest", .. more]);
+        ran.Code.ShouldBe(2);
+        ran.Error.ShouldContain(said);
+    }
 }

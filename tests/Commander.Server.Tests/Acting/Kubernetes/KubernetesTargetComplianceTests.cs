@@ -14,7 +14,9 @@ public sealed class KubernetesTargetComplianceTests : RollbackTargetCompliance, 
     // The workload serves the target version already: nothing is left to be written.
     private protected override int EffectsOfTwoKeys => 1;
 
-    private protected override string Gone => "there is no such workload";
+    private protected override string Refusal => "there is no such workload";
+
+    private protected override string TooLate => "did not answer in time";
 
     public async ValueTask InitializeAsync() => _cluster = await FakeCluster.Start();
 
