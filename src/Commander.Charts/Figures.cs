@@ -1,4 +1,5 @@
 using System.Globalization;
+using Commander.Judging.Verdicts;
 
 namespace Commander.Charts;
 
@@ -82,6 +83,13 @@ public static class Figures
             < 86400 => Two((int)duration.TotalHours, "h", duration.Minutes, "min"),
             _ => Two((int)duration.TotalDays, "d", duration.Hours, "h"),
         };
+    }
+
+    /// <summary>How sure a verdict is: "97 %"; "–" for a HOLD that nothing has been measured for yet.</summary>
+    public static string Confidence(Verdict verdict)
+    {
+        ArgumentNullException.ThrowIfNull(verdict);
+        return verdict.Decision == "HOLD" && verdict.Findings.All(f => f.Verdict is "no_data" or "warming_up") ? "–" : Probability(verdict.Confidence);
     }
 
     /// <summary>A probability as a whole percentage that never claims certainty: "98 %", "> 99 %", "&lt; 1 %".</summary>

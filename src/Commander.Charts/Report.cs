@@ -135,7 +135,7 @@ public static class Report
     }
 
     private static string Facts(Deployment deployment, Verdict verdict) =>
-        $"verdict {verdict.Decision} · confidence {Figures.Probability(verdict.Confidence)} · P(bad) {Figures.Probability(verdict.PBad)}"
+        $"verdict {verdict.Decision} · confidence {Figures.Confidence(verdict)} · P(bad) {Figures.Probability(verdict.PBad)}"
         + (verdict.HealthScore is { } health ? $" · health {health} of 100" : "")
         + $" · {deployment.State}{(deployment.ClosedReason is null ? "" : $" ({deployment.ClosedReason.Replace('_', ' ')})")}"
         + $" · started {Figures.Instant(deployment.StartedAt)}"

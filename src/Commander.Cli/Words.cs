@@ -1,4 +1,5 @@
 using System.Globalization;
+using Commander.Charts;
 using Commander.Judging.Verdicts;
 
 namespace Commander.Cli;
@@ -76,7 +77,7 @@ internal static class Words
     {
         var verdict = deployment.Verdict;
         var closed = deployment.State == "closed" ? $", closed: {deployment.ClosedReason?.Replace('_', ' ')}" : $", {deployment.State.Replace('_', ' ')}";
-        var sure = verdict is null ? "" : $", confidence {Percent(verdict.Confidence)}";
+        var sure = verdict is null ? "" : $", confidence {Figures.Confidence(verdict)}";
         terminal.Out.WriteLine(Terminal.Safe($"{verdict?.Decision ?? "HOLD"} {Name(deployment)}{sure}{closed}"));
         terminal.Out.WriteLine(Terminal.Safe(verdict?.Reasoning ?? "nothing is judged yet"));
     }

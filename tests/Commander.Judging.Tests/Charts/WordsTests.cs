@@ -34,6 +34,16 @@ public class WordsTests
     public void A_duration_has_its_two_largest_units(double seconds, string text) => Figures.Duration(TimeSpan.FromSeconds(seconds)).ShouldBe(text);
 
     [Fact]
+    public void A_hold_that_rests_on_nothing_is_not_sure_of_anything()
+    {
+        var verdict = Sample.Rollback().Deployment.Verdict!;
+        Figures.Confidence(verdict).ShouldBe("98 %");
+        var hold = verdict with { Decision = "HOLD" };
+        Figures.Confidence(hold).ShouldBe("98 %");
+        Figures.Confidence(hold with { Findings = [.. hold.Findings.Select(f => f with { Verdict = "no_data" })] }).ShouldBe("–");
+    }
+
+    [Fact]
     public void A_probability_never_claims_certainty()
     {
         Figures.Probability(1).ShouldBe("> 99 %");
