@@ -15,8 +15,9 @@ public struct Wandering
     private double _squares;
     private float _blockBad;
     private float _blockTotal;
-    private int _ticks;
-    private int _blocks;
+    private float _highest;
+    private short _ticks;
+    private short _blocks;
 
     /// <summary>Folds one tick of the past in. Counts are finite, 0 &lt;= bad &lt;= total.</summary>
     public void Add(double bad, double total)
@@ -34,9 +35,13 @@ public struct Wandering
         _bad += _blockBad;
         _total += _blockTotal;
         _squares += (double)_blockBad * _blockBad / _blockTotal;
-        _blocks++;
+        _highest = Math.Max(_highest, _blockBad / _blockTotal);
+        _blocks = (short)Math.Min(_blocks + 1, short.MaxValue);
         (_blockBad, _blockTotal, _ticks) = (0, 0, 0);
     }
+
+    /// <summary>The share of bad events of the worst block, 0..1.</summary>
+    public readonly double Highest => _highest;
 
     /// <summary>The dispersion of the blocks, at least 0 and about 1 for independent events; 0 while there are too few to tell.</summary>
     public readonly double Value

@@ -18,6 +18,9 @@ internal static class Counts
     // By so much the blocks of a steady past exceed its ticks by accident.
     private const double Clearly = 1.3;
 
+    // From so many times the past's worst block on, wandering explains no slow requests; from one less on, less and less.
+    private const double FarAbove = 1.5;
+
     // ln of the largest ratio of two rates that is told apart from an infinite one.
     private const double Farthest = 13.8;
 
@@ -283,7 +286,7 @@ internal static class Counts
         ref var head = ref state.Head;
         ref var count = ref state.Count;
         var isBeside = head.Reference == ReferenceKind.Control;
-        head.Dispersion = Math.Max(Dispersion.Upper(count.Before, isBeside || count.Before.Ticks >= Dispersion.Known ? count.Control : count.Candidate, isBeside), count.Candidate.Value(isBeside)) + Wandered(count, isBeside);
+        head.Dispersion = Math.Max(Dispersion.Upper(count.Before, isBeside || count.Before.Ticks >= Dispersion.Known ? count.Control : count.Candidate, isBeside), count.Candidate.Value(isBeside)) + Wandered(metric, count, isBeside);
         var reference = ReferenceShare(metric, state);
         var share = count.Candidate.Bad / count.Candidate.Total;
         var tolerance = Tolerance(metric, state);
@@ -310,7 +313,7 @@ internal static class Counts
     }
 
     /// <summary>What a rate that wanders by itself adds to the dispersion: nothing unless the blocks of the past scatter clearly more than its ticks.</summary>
-    private static double Wandered(in CountState count, bool isBeside)
+    private static double Wandered(MetricPolicy metric, in CountState count, bool isBeside)
     {
         var excess = Math.Max(0, count.Wandering.Value - (Clearly * count.Before.Value(beside: false)));
         if (excess <= 0)
@@ -322,6 +325,11 @@ internal static class Counts
         if (!isBeside)
         {
             return excess;
+        }
+        if (metric.Kind == MetricKind.Histogram)
+        {
+            // A stall of the machine makes a whole block slow, and meets both arms: what lies far above the worst block is not explained by it.
+            excess *= Math.Clamp(FarAbove - (count.Candidate.Bad / count.Candidate.Total / count.Wandering.Highest), 0, 1);
         }
         // It grows with the requests of a tick. The past is the whole service; two arms of shares s and 1 - s differ by 2 s (1 - s) of it.
         var share = count.Candidate.Total / (count.Candidate.Total + count.Control.Total);

@@ -93,6 +93,8 @@ internal static class KestraApi
             return problem!;
         using var body = parsed;
         var errors = new List<string>();
+        if (!IsText(body.RootElement))
+            return Problems.Invalid("the body has half characters (a lone surrogate); send UTF-8");
         var request = Read(body.RootElement, errors);
         if (errors.Count == 0)
             errors.AddRange(Bounds.Check(request with { Version = request.Version.Length > 0 ? request.Version : "new" }, clock.GetUtcNow()));
@@ -164,6 +166,28 @@ internal static class KestraApi
             Text(body, "version", errors) ?? "",
             Labels: id is null ? null : new Dictionary<string, string>(StringComparer.Ordinal) { [DeploymentLabel] = id },
             Metrics: Metrics(body, errors));
+    }
+
+    // JSON may spell half a character; nothing can store it. Nesting is bounded by the reader.
+    private static bool IsText(JsonElement body)
+    {
+        try
+        {
+            Walk(body);
+            return true;
+        }
+        catch (InvalidOperationException)
+        {
+            return false;
+        }
+
+        static int Walk(JsonElement element) => element.ValueKind switch
+        {
+            JsonValueKind.Object => element.EnumerateObject().Sum(property => property.Name.Length + Walk(property.Value)),
+            JsonValueKind.Array => element.EnumerateArray().Sum(Walk),
+            JsonValueKind.String => element.GetString()!.Length,
+            _ => 0,
+        };
     }
 
     // Templates leave an empty text where they have nothing, and versions are often bare numbers.

@@ -312,6 +312,7 @@ internal sealed class VerificationLoop : IDisposable
         using var span = Tracing.Step(_parts.Clock, "7 act", _id);
         var target = _parts.Targets.Find(_watch.Policy!.Act.Rollback);
         var pending = _watch.LastRollback is { Done: false } unfinished ? unfinished : null;
+        var resumed = pending is not null;
         var history = await History(cancel);
         var plan = Plan.For(_watch.Policy.Act, Situation(AfterContinue(), history, Unasked(), await Frozen(cancel)));
         if (target is null)
@@ -347,9 +348,11 @@ internal sealed class VerificationLoop : IDisposable
         {
             var key = $"{_id}/rollback/{_watch.Actions.Count(a => a.Kind == "rollback") + 1}";
             var by = _watch.Person is { Decision: "ROLLBACK" } person ? person.By : ByPolicy;
-            var stored = await Commit(batch =>
+            var byPerson = by != ByPolicy;
+            var stored = await Commit(async batch =>
             {
-                if (_watch.State != WatchStates.Acting)
+                // A freeze may have come while the platform was looked at.
+                if (_watch.State != WatchStates.Acting || (!byPerson && await Frozen(cancel) is not null))
                     return;
                 batch.Add(FactKind.Intent, new IntentBody("rollback", key, target.Name, plan.TargetVersion, by, before.Fence));
                 if (offered is not null)
@@ -361,15 +364,16 @@ internal sealed class VerificationLoop : IDisposable
         }
 
         var intent = pending.Intent;
-        // A name that the version to leave has as well tells nothing.
-        var already = before.Settled && before.Serves(intent.TargetVersion!) && !before.Serves(_watch.Received.Version);
+        // The answer to an earlier order may have been lost. One that was never given is given, whatever the platform says it serves:
+        // where old and new share the traffic, it may well say the old one. A name that the version to leave has as well tells nothing.
+        var already = resumed && before.Settled && before.Serves(intent.TargetVersion!) && !before.Serves(_watch.Received.Version);
         if (_watch.SupersededBy is { } newer && !already)
         {
             // Not accepted yet, and a newer version is out: going back to the old one now would undo that one.
             await Commit(batch =>
             {
                 if (_watch.State == WatchStates.Acting)
-                    Finish(batch, new ResultBody(intent.Key, "failed", before.ServingVersion, null, $"superseded by {newer.Version} before the platform took the order"));
+                    Finish(batch, new ResultBody(intent.Key, "failed", null, null, $"superseded by {newer.Version} before the platform took the order"));
             }, cancel);
             return true;
         }
@@ -397,7 +401,7 @@ internal sealed class VerificationLoop : IDisposable
             }
             else
             {
-                Finish(batch, new ResultBody(intent.Key, order.Refused ? "refused" : "failed", before.ServingVersion, null, order.Message));
+                Finish(batch, new ResultBody(intent.Key, order.Refused ? "refused" : "failed", null, null, order.Message));
             }
         }, cancel);
         return true;
@@ -406,11 +410,30 @@ internal sealed class VerificationLoop : IDisposable
     // First the platform must report the old version serving; then the metrics must come back (Recovered).
     private async Task<bool> Verify(CancellationToken cancel)
     {
-        if (_watch.LastRollback is not { Done: false, Result: not null } rollback || rollback.ServingAt is not null)
+        if (_watch.LastRollback is not { Done: false, Result: not null } rollback)
             return false;
         using var span = Tracing.Step(_parts.Clock, "7 verify", _id);
+        if (rollback.ServingAt is { } since)
+        {
+            // Ticks say whether the metrics came back; where nothing is measured there are none.
+            if (NextTick() is not null || Now - since < RecoveryDeadline)
+                return false;
+            return await Commit(batch =>
+            {
+                if (_watch.LastRollback is { Done: false, ServingAt: not null } waiting)
+                    Recovered(batch, waiting);
+            }, cancel);
+        }
+
         if (_parts.Targets.Find(_watch.Policy!.Act.Rollback) is not { } target)
-            return false;
+        {
+            return await Commit(batch =>
+            {
+                if (_watch.LastRollback is { Done: false })
+                    Finish(batch, new ResultBody(rollback.Intent.Key, "failed", null, null, "the policy names no target any more that could be asked whether the old version serves"));
+            }, cancel);
+        }
+
         var state = await target.Look(_watch.Received.Service, _watch.Received.Environment, cancel);
         var intent = rollback.Intent;
         var serves = state.Reached && state.Settled && (state.OnlyWord || state.Serves(intent.TargetVersion!));

@@ -35,6 +35,24 @@ public class JudgeSimulationTests(ITestOutputHelper output)
         Run(50, Good, Good with { Median = 60 }, 20).RolledBackWithin(20).ShouldBe(1);
 
     [Fact]
+    public void Stalls_of_the_past_do_not_hide_that_a_quarter_of_the_requests_is_slow()
+    {
+        var policy = Shop.Policy();
+        for (var seed = 0; seed < 30; seed++)
+        {
+            var noise = new Noise((ulong)seed);
+            var state = Judge.Start(policy, restarted: true);
+            for (var n = -59; n <= 0; n++)
+            {
+                var old = Good with { Rate = 2 * Good.Rate, SlowShare = n is -45 or -44 or -20 ? 0.6 : 0 };
+                Judge.Next(policy, Model.Shipped, ref state, Input.Of(Shop.Tick(policy, noise, n, null, null, old)));
+            }
+            var slow = Good with { SlowShare = 0.25 };
+            Shop.First(policy, noise, ref state, Decision.Rollback, 24, _ => slow, _ => Good).ShouldNotBeNull($"seed {seed}");
+        }
+    }
+
+    [Fact]
     public void A_leak_is_rolled_back_within_fifteen_seconds() =>
         Run(50, Good, Good with { Leak = 8 }, 30).RolledBackWithin(30).ShouldBe(1);
 

@@ -96,6 +96,8 @@ public sealed class KestraApiTests(RunningServer server) : IClassFixture<Running
     [Theory]
     [InlineData("[1]", "no JSON object")]
     [InlineData("{", "$")]
+    [InlineData("{\"service\":\"\\ud800\"}", "half characters")]
+    [InlineData("{\"note\":[\"\\ud800\"]}", "half characters")]
     [InlineData("""{"service":{"name":"x"}}""", "service: is no text")]
     [InlineData("""{"service":"no spaces"}""", "service: 'no spaces'")]
     [InlineData("""{"version":"\u0000"}""", "version:")]

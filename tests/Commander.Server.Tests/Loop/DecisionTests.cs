@@ -1,4 +1,5 @@
 using Commander.Judging.Verdicts;
+using Commander.Server.Acting.Rollback;
 
 namespace Commander.Server.Tests.Loop;
 
@@ -239,5 +240,58 @@ public class DecisionTests
         (action.State, action.ServingVersion, action.Recovered).ShouldBe(("done", "1.0.0", true));
         (await world.Facts(closed.Id)).Where(f => f.Kind == "result").ShouldContain(f => System.Text.Encoding.UTF8.GetString(f.Body!).Contains("1.0.0 serves, as the command says", StringComparison.Ordinal));
         closed.Outcome!.Label.ShouldBe("BAD");
+    }
+
+    [Fact]
+    public async Task The_first_order_is_given_also_where_the_old_version_serves_beside_the_new_one()
+    {
+        await using var world = await Begin();
+        world.Platform.Serving = "1.0.0";
+        var closed = await Closed(world, "2.0.0");
+        world.Platform.Orders.ShouldHaveSingleItem().Version.ShouldBe("2.0.0");
+        closed.Actions.ShouldHaveSingleItem().State.ShouldBe("done");
+    }
+
+    [Fact]
+    public async Task An_order_that_was_never_taken_is_no_rollback_and_holds_up_no_other()
+    {
+        await using var world = await Begin(Act("cooldown: 0s", "cooldown: 30m"));
+        world.Platform.Intercept = order => order.Version == "2.0.0" ? new OrderResult(false, false, "later") : null;
+        var first = await Closed(world, "2.0.0");
+        (first.Actions.ShouldHaveSingleItem().State, first.Actions[0].ServingVersion).ShouldBe(("failed", null));
+        var second = await Closed(world, "3.0.0");
+        second.Actions.ShouldHaveSingleItem().State.ShouldBe("done", second.Actions[0].Message);
+    }
+
+    [Fact]
+    public async Task A_rollback_of_a_service_without_metrics_comes_to_an_end()
+    {
+        const string policy = """
+            services:
+              checkout: { act: { autonomy: enforce, rollback: { type: webhook, url: 'http://127.0.0.1:1/rollback' } }, watch: { min: 1m, max: 10m, after: 1m } }
+            """;
+        await using var world = await Begin(policy);
+        var id = (await world.Announce("2.0.0")).Id;
+        await world.Run(id, d => d.State == "watching");
+        (await world.Desk.Act(id, "rollback", "ada", null, CancellationToken.None)).Status.ShouldBe(202);
+        var closed = await world.Run(id, d => d.State == "closed", TimeSpan.FromHours(1));
+        var action = closed.Actions.ShouldHaveSingleItem();
+        (action.State, action.ServingVersion, action.Recovered).ShouldBe(("done", "1.0.0", null), action.Message);
+    }
+
+    [Fact]
+    public async Task A_freeze_that_comes_while_the_platform_is_looked_at_holds()
+    {
+        await using var world = await Begin();
+        world.Platform.Looked = async () =>
+        {
+            world.Platform.Looked = null;
+            await world.Freezes.Set("checkout", null, "grace", "the big sale", null, CancellationToken.None);
+        };
+        var closed = await Closed(world, "2.0.0");
+        world.Platform.Orders.ShouldBeEmpty();
+        var action = closed.Actions.ShouldHaveSingleItem();
+        action.State.ShouldBe("refused");
+        action.Message.ShouldNotBeNull().ShouldContain("the big sale");
     }
 }

@@ -237,8 +237,19 @@ internal sealed class Platform : IRollbackTarget
 
     public IReadOnlyList<EarlierVersion> Earlier { get; set; } = [];
 
-    public Task<PlatformState> Look(string service, string environment, CancellationToken cancel) =>
-        Task.FromResult(Mute ? new PlatformState(true, null, true, null, "as the command says", OnlyWord: true) : Unreachable ? new PlatformState(false, null, false, null, "the platform cannot be reached") : new PlatformState(true, Serving, Settled, null, $"{Serving} serves") { Earlier = Earlier });
+    /// <summary>Runs while it is looked at, as what others do at that moment.</summary>
+    public Func<Task>? Looked { get; set; }
+
+    public async Task<PlatformState> Look(string service, string environment, CancellationToken cancel)
+    {
+        if (Looked is { } looked)
+            await looked();
+        if (Mute)
+            return new PlatformState(true, null, true, null, "as the command says", OnlyWord: true);
+        return Unreachable
+            ? new PlatformState(false, null, false, null, "the platform cannot be reached")
+            : new PlatformState(true, Serving, Settled, null, $"{Serving} serves") { Earlier = Earlier };
+    }
 
     public Task<OrderResult> Order(RollbackOrder order, CancellationToken cancel)
     {

@@ -150,7 +150,7 @@ internal sealed class CommandTarget(RollbackPolicy policy, TimeProvider clock, C
         }
         catch (Exception e) when (e is Win32Exception or InvalidOperationException or FileNotFoundException)
         {
-            return new Ran(0, "", "", "", $"{command[0]} cannot be started: {e.Message.TrimEnd('.')}. Write its full path, and let this server's user run it.", Missing: true);
+            return new Ran(0, "", "", "", $"{command[0]} cannot be started: {e.Message.TrimEnd('.')}. Write its full path, and let this server's user run it.", Missing: !Passing(e));
         }
 
         using var deadline = new CancellationTokenSource(policy.Timeout, clock);
@@ -167,12 +167,12 @@ internal sealed class CommandTarget(RollbackPolicy policy, TimeProvider clock, C
         catch (OperationCanceledException)
         {
             Kill(process);
-            await Ended(reading, clock);
+            await Ended(reading, process, clock);
             cancel.ThrowIfCancellationRequested();
             return new Ran(0, both.End(), output.FirstLine(), error.LastLine(), $"{command[0]} did not end within {policy.Timeout.TotalSeconds:0.#} s and was stopped{Because(both.End())}");
         }
 
-        await Ended(reading, clock);
+        await Ended(reading, process, clock);
         return new Ran(process.ExitCode, both.End(), output.FirstLine(), error.LastLine());
     }
 
@@ -188,7 +188,7 @@ internal sealed class CommandTarget(RollbackPolicy policy, TimeProvider clock, C
         }
     }
 
-    private static async Task Ended(Task reading, TimeProvider clock)
+    private static async Task Ended(Task reading, Process process, TimeProvider clock)
     {
         try
         {
@@ -196,10 +196,16 @@ internal sealed class CommandTarget(RollbackPolicy policy, TimeProvider clock, C
         }
         catch (TimeoutException)
         {
-            // Somebody else holds the stream open; what came so far is all that is waited for. Disposing the process ends the reads.
+            // Somebody else holds the stream open; what came so far is all that is waited for.
+            // The process does not close streams that were taken from it.
+            await process.StandardOutput.BaseStream.DisposeAsync();
+            await process.StandardError.BaseStream.DisposeAsync();
             _ = reading.ContinueWith(static ended => ended.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
         }
     }
+
+    // EAGAIN, ENOMEM, ENFILE, EMFILE, ETXTBSY: the machine is short of something, or the program is being replaced.
+    private static bool Passing(Exception e) => e is Win32Exception { NativeErrorCode: 11 or 12 or 23 or 24 or 26 };
 
     private static async Task Read(Stream stream, Captured own, Captured both)
     {

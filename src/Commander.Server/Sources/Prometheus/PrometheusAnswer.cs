@@ -63,7 +63,7 @@ internal sealed record PromAnswer(Quality Quality, string? Detail, IReadOnlyList
             if (type is "scalar")
                 return new PromAnswer(quality, detail, [new PromSeries([], [Point(result)], [])], []);
             if (type is not ("vector" or "matrix"))
-                return Failed(Quality.Error, $"{name}: the query gives a {type}, not numbers");
+                return Failed(Quality.Error, $"{name}: the query gives a {(type is "string" ? type : "result of another kind")}, not numbers");
             if (result.GetArrayLength() > MaxSeries)
                 return Failed(Quality.Error, $"{name}: the query selects {result.GetArrayLength()} series, at most {MaxSeries} are read; narrow it");
             return new PromAnswer(quality, detail, [.. result.EnumerateArray().Select(OneSeries)], []);
@@ -82,10 +82,10 @@ internal sealed record PromAnswer(Quality Quality, string? Detail, IReadOnlyList
         {
             using var json = JsonDocument.Parse(body, new JsonDocumentOptions { MaxDepth = 16 });
             return json.RootElement.ValueKind == JsonValueKind.Object && json.RootElement.TryGetProperty("error", out var error) && error.ValueKind == JsonValueKind.String
-                ? Short(error.GetString()!)
+                ? error.GetString()
                 : null;
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             return null;
         }
@@ -98,7 +98,7 @@ internal sealed record PromAnswer(Quality Quality, string? Detail, IReadOnlyList
             return "some of its storage did not answer";
         if (!root.TryGetProperty("warnings", out var warnings) || warnings.ValueKind != JsonValueKind.Array || warnings.GetArrayLength() == 0)
             return null;
-        return Short(warnings[0].GetString() ?? "") + (warnings.GetArrayLength() > 1 ? $" (and {warnings.GetArrayLength() - 1} more)" : "");
+        return (warnings[0].GetString() ?? "") + (warnings.GetArrayLength() > 1 ? $" (and {warnings.GetArrayLength() - 1} more)" : "");
     }
 
     private static PromSeries OneSeries(JsonElement series)
@@ -145,11 +145,5 @@ internal sealed record PromAnswer(Quality Quality, string? Detail, IReadOnlyList
         return raw.SequenceEqual("+Inf"u8) ? double.PositiveInfinity
             : raw.SequenceEqual("-Inf"u8) ? double.NegativeInfinity
             : double.Parse(raw, NumberStyles.Float, CultureInfo.InvariantCulture);
-    }
-
-    private static string Short(string text)
-    {
-        var line = text.ReplaceLineEndings(" ");
-        return line.Length > 200 ? line[..200] + "..." : line;
     }
 }

@@ -19,6 +19,7 @@ namespace Commander.Server.Sources.Prometheus;
 internal sealed class PrometheusClient(SourceSettings settings, HttpClient http, TimeProvider clock, Func<string, string?> secret) : IDisposable
 {
     public const int MaxBody = 16 * 1024 * 1024;
+    private const int MaxTold = 300;
     private const int MaxAtOnce = 8;
     private static readonly TimeSpan DefaultTimeout = TimeSpan.FromSeconds(5);
 
@@ -111,7 +112,7 @@ internal sealed class PrometheusClient(SourceSettings settings, HttpClient http,
             var json = type is "application/json" or "text/json" || (type.Length == 0 && length > 0 && body[0] == '{');
             if (status != 200)
             {
-                var why = json ? PrometheusError(body.AsMemory(0, length)) : null;
+                var why = json ? Told(PromAnswer.Error(body.AsMemory(0, length))) : null;
                 // What Prometheus gave up on because of its own time limit.
                 var late = status is 503 or 504 && why?.Contains("timed out", StringComparison.Ordinal) == true;
                 return PromAnswer.Failed(late ? Quality.Timeout : Quality.Error, $"{Name} answered {status}{(why is null ? "" : ": " + why)}");
@@ -119,7 +120,8 @@ internal sealed class PrometheusClient(SourceSettings settings, HttpClient http,
 
             if (!json)
                 return PromAnswer.Failed(Quality.Error, $"{Name} answered {(type.Length is 0 or > 60 ? "something" : type)}, not the JSON of Prometheus' API; check sources.{settings.Name}.url");
-            return PromAnswer.Read(body.AsMemory(0, length), Name) with { Ahead = response.Headers.Date - clock.GetUtcNow() };
+            var answer = PromAnswer.Read(body.AsMemory(0, length), Name);
+            return answer with { Detail = Told(answer.Detail), Ahead = response.Headers.Date - clock.GetUtcNow() };
         }
         finally
         {
@@ -127,18 +129,27 @@ internal sealed class PrometheusClient(SourceSettings settings, HttpClient http,
         }
     }
 
-    // Whatever the other side says, it must not hand a secret on into facts and pages.
-    private string? PrometheusError(ReadOnlyMemory<byte> body)
+    // Whatever the other side says, it must not hand a secret on into facts and pages. Masked before it is shortened: half a secret is one too.
+    private string? Told(string? message)
     {
-        var message = PromAnswer.Error(body);
+        if (message is null)
+            return null;
         foreach (var (_, reference) in settings.Settings)
         {
-            if (message is not null && IsReference(reference) && secret(reference) is { Length: > 0 } value)
+            if (IsReference(reference) && secret(reference) is { Length: > 0 } value)
                 message = message.Replace(value, "***", StringComparison.Ordinal);
         }
 
-        return message;
+        if (Credentials() is { } sent)
+            message = message.Replace(sent, "***", StringComparison.Ordinal);
+        var line = message.ReplaceLineEndings(" ");
+        return line.Length > MaxTold ? line[..MaxTold] + "..." : line;
     }
+
+    private string? Credentials() =>
+        settings.Settings.TryGetValue("username", out var user) && (settings.Settings.TryGetValue("password", out var reference) ? secret(reference) : "") is { } password
+            ? Convert.ToBase64String(Encoding.UTF8.GetBytes($"{user}:{password}"))
+            : null;
 
     /// <summary>Sets the headers; answers the reference of a secret that is not there, null when all is well.</summary>
     private string? Authorize(HttpRequestMessage request)
@@ -149,13 +160,11 @@ internal sealed class PrometheusClient(SourceSettings settings, HttpClient http,
                 return token;
             request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", value);
         }
-        else if (settings.Settings.TryGetValue("username", out var user))
+        else if (settings.Settings.ContainsKey("username"))
         {
-            var reference = settings.Settings.GetValueOrDefault("password");
-            var password = reference is null ? "" : secret(reference);
-            if (password is null)
-                return reference;
-            request.Headers.Authorization = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{user}:{password}")));
+            if (Credentials() is not { } sent)
+                return settings.Settings["password"];
+            request.Headers.Authorization = new AuthenticationHeaderValue("Basic", sent);
         }
 
         foreach (var (key, given) in settings.Settings)

@@ -237,12 +237,28 @@ public sealed class KubernetesTargetTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Credentials_that_are_not_accepted_are_no_reason_to_ask_again_and_are_not_shown()
+    public async Task A_label_that_nobody_moves_names_no_revision()
+    {
+        foreach (var tag in (string[])["1.0", "1.1", "1.2"])
+        {
+            _cluster.Apply("deployments", "checkout", "registry:5000/shop/checkout:" + tag, d => ((JsonObject)d["spec"]!["template"]!["metadata"]!["labels"]!)["app.kubernetes.io/version"] = "1.0");
+            _cluster.Settle();
+        }
+
+        var target = Target();
+        var fence = (await Look(target)).Fence;
+        var result = await target.Order(Order(fence) with { Version = "1.2", TargetVersion = "1.0" }, CancellationToken.None);
+        result.Accepted.ShouldBeTrue(result.Message);
+        Image(_cluster.Get("deployments/checkout")).ShouldEndWith(":1.0");
+    }
+
+    [Fact]
+    public async Task Credentials_that_are_not_accepted_may_be_renewed_and_are_not_shown()
     {
         Deployed();
         var target = Target(secret: _ => "wr0ng");
         var result = await target.Order(Order(null), CancellationToken.None);
-        (result.Refused, result.Message).ShouldBe((true, "kubernetes:shop/checkout: the API server does not accept Commander's credentials: Unauthorized"));
+        (result.Refused, result.Message).ShouldBe((false, "kubernetes:shop/checkout: the API server does not accept Commander's credentials: Unauthorized"));
         result.Message.ShouldNotContain("wr0ng");
     }
 

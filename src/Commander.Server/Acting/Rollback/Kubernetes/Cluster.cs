@@ -214,7 +214,8 @@ internal sealed class Cluster(Connection connection, TimeProvider clock, Func<st
         var said = body.Text("kind") == "Status" ? Foreign.Text(body.Text("message")) : "";
         return response.StatusCode switch
         {
-            HttpStatusCode.Unauthorized => Failed(status, true, $"the API server does not accept Commander's credentials{After(said)}"),
+            // Credentials are read again for the next try: they may have been renewed in between.
+            HttpStatusCode.Unauthorized => Failed(status, false, $"the API server does not accept Commander's credentials{After(said)}"),
             HttpStatusCode.Forbidden => Failed(status, true, $"Commander may not do that: {(said.Length > 0 ? said : "the API server answered 403")}; give it the Role in deploy/kubernetes/rbac.yaml"),
             // Without a Status it is some other server's, or a proxy's, and may be back in a moment.
             HttpStatusCode.NotFound => Failed(status, said.Length > 0, said.Length > 0 ? said : "what answers with 404 is no Kubernetes API server"),

@@ -12,8 +12,18 @@ internal static class Fields
         return node;
     }
 
-    public static string? Text(this JsonNode? node, params ReadOnlySpan<string> path) =>
-        node.At(path) is JsonValue value && value.TryGetValue<string>(out var text) ? text : null;
+    public static string? Text(this JsonNode? node, params ReadOnlySpan<string> path)
+    {
+        try
+        {
+            return node.At(path) is JsonValue value && value.TryGetValue<string>(out var text) ? text : null;
+        }
+        catch (InvalidOperationException)
+        {
+            // Half a character: no text.
+            return null;
+        }
+    }
 
     public static long? Whole(this JsonNode? node, params ReadOnlySpan<string> path) =>
         node.At(path) is JsonValue value && value.TryGetValue<long>(out var number) ? number : null;

@@ -120,9 +120,16 @@ internal sealed record Rollout(Workload Workload, IReadOnlyList<Revision> Revisi
         ];
     }
 
-    /// <summary>The revision to go back to for a version: the newest that is not down, else the newest; null when there is none.</summary>
-    public Revision? Find(string version) =>
-        Others.Where(r => r.Template.Names.Contains(version)).OrderBy(r => r.Down).FirstOrDefault();
+    /// <summary>
+    /// The revision to go back to for a version: the newest that is not down, else the newest; null when there is none. A label that
+    /// the workload has now as well, because nobody moves it, names nothing: then only a revision that is called so and by no other name counts.
+    /// </summary>
+    public Revision? Find(string version)
+    {
+        var shared = Workload.Template.Names.Contains(version);
+        return Others.Where(r => shared ? r.Template.Names.All(name => name == version) && r.Template.Names.Count > 0 : r.Template.Names.Contains(version))
+            .OrderBy(r => r.Down).FirstOrDefault();
+    }
 
     /// <summary>The versions that there are besides the current one.</summary>
     public string Choice()
