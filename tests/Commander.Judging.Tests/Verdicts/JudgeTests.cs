@@ -414,8 +414,8 @@ public class JudgeTests
             var finding = Read(policy, state).Findings.Single();
             var worse = finding.Difference > 1;
             return finding.Low <= finding.Difference && finding.High >= finding.Difference
-                // What is shown is rounded: at the border the two may fall on different sides.
-                && (!worse || Math.Abs(finding.Score - 1) < 0.01 || finding.Score >= 1 == finding.Low > 0);
+                // The score is rounded: a shown 1 may be a little less.
+                && (!worse || finding.Score == 1 || finding.Score >= 1 == finding.Low > 0);
         });
 
     [Fact]
