@@ -20,7 +20,7 @@ public class ExpositionTests
 
     private static Selector Selector(string text)
     {
-        Server.Sources.Scrape.Selector.TryParse(text, widen: false, out var selector, out var error).ShouldBeTrue(error);
+        Server.Sources.Selector.TryParse(text, widen: false, out var selector, out var error).ShouldBeTrue(error);
         return selector!;
     }
 

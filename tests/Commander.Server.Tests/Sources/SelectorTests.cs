@@ -1,4 +1,4 @@
-using Commander.Server.Sources.Scrape;
+using Commander.Server.Sources;
 
 namespace Commander.Server.Tests.Sources;
 

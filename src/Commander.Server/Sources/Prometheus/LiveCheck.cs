@@ -69,7 +69,8 @@ internal sealed partial class LiveCheck(HttpClient http, TimeProvider clock, Fun
             return new LiveQuery(service, metric.Name, key, template, 0, null, null, $"{unresolved}; give it with --version", null);
         var now = clock.GetUtcNow();
         var plain = metric.Window is null && Expression.IsSelector(query);
-        var answer = await client.Query(plain ? query.Trim() + "[5m]" : query, now, cancel);
+        using var share = client.Begin();
+        var answer = await client.Query(plain ? query.Trim() + "[5m]" : query, now, share, cancel);
         if (!answer.Good)
             return new LiveQuery(service, metric.Name, key, query, 0, null, null, answer.Detail, note);
         var newest = answer.Series.Where(series => series.Points.Length > 0).Select(series => series.Points[^1]).ToArray();

@@ -34,7 +34,7 @@ public sealed class LiveCheckTests(RunningServer server) : IClassFixture<Running
         _prometheus = await RealPrometheus.Start(new Uri(_exporter.Url));
         using var source = _prometheus.Source();
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
-        while ((await source.Client.Query("http_requests_total", TimeProvider.System.GetUtcNow(), patience.Token)).Series.Count == 0)
+        while ((await source.Client.Query("http_requests_total", TimeProvider.System.GetUtcNow(), source.Client.Begin(), patience.Token)).Series.Count == 0)
             await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System, patience.Token);
     }
 

@@ -3,7 +3,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Commander.Judging.Evidence;
-using Commander.Server.Sources.Scrape;
+using Commander.Server.Sources;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Time.Testing;
 
