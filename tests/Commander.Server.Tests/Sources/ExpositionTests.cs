@@ -1,4 +1,5 @@
 using System.Text;
+using Commander.Server.Sources;
 using Commander.Server.Sources.Scrape;
 using CsCheck;
 
