@@ -66,12 +66,8 @@ public class PrometheusAnswerTests
         reader.Feed(Encoding.UTF8.GetBytes($$$"""{"status":"success","data":{"resultType":"matrix","result":[{"metric":{},"{{{key}}}":[{{{point}}}"""), last: false);
         var many = Encoding.UTF8.GetBytes(string.Concat(Enumerable.Repeat("," + point, 1000)));
         var before = GC.GetAllocatedBytesForCurrentThread();
-        var fed = 0L;
-        while (reader.Stopped is null && fed < 64 << 20)
-        {
-            reader.Feed(many, last: false).ShouldBe(many.Length);
-            fed += many.Length;
-        }
+        for (var fed = 0; reader.Stopped is null && fed < 1000; fed++)
+            reader.Feed(many, last: false);
 
         reader.Stopped.ShouldNotBeNull();
         reader.Finish().Detail!.ShouldContain($"more than {AnswerReader.MaxPoints} points");
