@@ -76,7 +76,8 @@ public class VerbTests
         document["actions"] = new JsonArray(new JsonObject
         {
             ["kind"] = "rollback", ["state"] = "refused", ["key"] = "k", ["target"] = "none", ["by"] = "policy",
-            ["requested_at"] = "2026-11-23T10:30:47.000Z", ["finished_at"] = "2026-11-23T10:30:47.000Z", ["message"] = "frozen by ada until it is lifted: the big sale",
+            ["requested_at"] = "2026-11-23T10:30:47.000Z", ["finished_at"] = "2026-11-23T10:30:47.000Z",
+            ["serving_version"] = null, ["recovered"] = null, ["message"] = "frozen by ada until it is lifted: the big sale",
         });
         await using var server = await Answering.Start();
         server.With(document);
