@@ -382,7 +382,7 @@ public partial class PageTests
         moments[4].Took!.Value.TotalMilliseconds.ShouldBe(11_640, 1);
         Timeline.Progress(deployment, moments).ShouldAllBe(step => step.At != null);
         Timeline.Progress(deployment with { Outcome = null, Actions = [] }, Timeline.Of(deployment with { Outcome = null, Actions = [] }, facts)).Select(step => step.Words)
-            .ShouldBe(["+0 ms", "+1 s", "+1 s", "+1 s", "+1 s", "–", "nothing to do", "not known", "needs the outcome"]);
+            .ShouldBe(["+12 ms", "+1 s", "+1 s", "+1 s", "+1 s", "–", "nothing to do", "not known", "needs the outcome"]);
     }
 
     [Fact]
