@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Commander.Charts;
 using Commander.Judging;
 using Commander.Judging.Backtest;
 using Commander.Judging.Policies;
@@ -241,6 +242,8 @@ internal sealed class Verbs(Terminal terminal, TimeProvider clock, bool json)
             Print(newest.Body);
         else
             Words.Result(newest.Value, terminal);
+        if (ended && Headline.NothingToJudge(newest.Value))
+            terminal.Progress(Words.Unjudged(newest.Value));
         if (ended)
             return Following.Code(newest.Value);
         terminal.Progress($"no {(until == Until.Verdict ? "verdict" : "end")} within {Durations.Format(timeout)}; the watch goes on, follow it with: commander watch {newest.Value.Id}");

@@ -78,7 +78,8 @@ public static partial class Judge
             state.Mild != 0,
             state.GreyZone != 0,
             gone,
-            Recovery.Answer(state));
+            Recovery.Answer(state),
+            Recovery.StillReached(state));
     }
 
     private static void Check(Policy policy)
@@ -311,12 +312,7 @@ public static partial class Judge
         if (change.Subject == Subject.Restored)
         {
             // What was found stays as the verdict says it; only the way back is judged from here on.
-            state.Recovered = 0;
-            for (var index = 0; index < policy.Metrics.Count; index++)
-            {
-                ref var head = ref state.Metrics[index].Head;
-                (head.Recovered, head.RecoveryTicks, head.RecoveryBad, head.RecoveryTotal) = (0, 0, 0, 0);
-            }
+            Recovery.Begin(policy, ref state, change.Tick);
             return;
         }
         for (var index = 0; index < policy.Metrics.Count; index++)

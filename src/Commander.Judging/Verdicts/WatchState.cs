@@ -40,6 +40,14 @@ public struct WatchState
     internal int CandidateTicks;
     internal int ControlTicks;
     internal int Recovered;
+    // The tick in which the rollback was verified, and bit i when metric i's query names the version.
+    internal int RestoredTick;
+    internal uint Apart;
+    // Requests that the bad version got after it: 0 none in the newest tick, 1 some, 2 so many that they are told; and how many in how many ticks and seconds in a row.
+    internal int Reaching;
+    internal int ReachedTicks;
+    internal double Reached;
+    internal double ReachedSeconds;
     internal double PBad;
     internal double Silence;
     internal double Joined;
