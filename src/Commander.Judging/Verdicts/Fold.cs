@@ -28,6 +28,9 @@ public static partial class Judge
 
     private const double GreyFactor = 4;
 
+    // What a count's score is at most in the vote of families.
+    private const double AlmostAlone = 0.99;
+
     /// <summary>The state before any input.</summary>
     /// <param name="policy">The pinned policy, with at most <see cref="Policy.MaxMetrics"/> metrics.</param>
     /// <param name="restarted">Whether processes start new with the deployment, so that warm-up counts.</param>
@@ -35,7 +38,7 @@ public static partial class Judge
     public static WatchState Start(Policy policy, bool restarted)
     {
         Check(policy);
-        return new WatchState { Restarted = restarted ? 1 : 0 };
+        return new WatchState { Restarted = (byte)(restarted ? 1 : 0) };
     }
 
     /// <summary>Folds one input into the state. Reads nothing else, changes nothing else, allocates nothing.</summary>
@@ -375,9 +378,11 @@ public static partial class Judge
                 {
                     continue;
                 }
+                // Alone it has its own level; beside another family it says what a level of the same score would.
+                levels[family] = Math.Max(levels[family], Math.Min(head.Score, AlmostAlone));
                 if (head.Reference == ReferenceKind.Control)
                 {
-                    joined += budget.Weight(metric.Kind) * Math.Exp(head.LogE);
+                    joined += budget.Weight(metric.Kind, head.ReferenceChanges) * Math.Exp(head.LogE);
                 }
                 else
                 {
@@ -414,7 +419,7 @@ public static partial class Judge
         }
     }
 
-    // One vote per family; two families of levels that agree count as one alarm.
+    // One vote per family; two families that agree count as one alarm.
     private static bool Corroborated(ReadOnlySpan<double> levels)
     {
         double first = 0, second = 0;

@@ -171,7 +171,7 @@ internal static class Recovery
         {
             Levels.Seal(metric, ref state.Level);
         }
-        head.Recovered = metric.Kind == MetricKind.Gauge ? Level(metric, state) : Share(metric, state);
+        head.Recovered = (byte)(metric.Kind == MetricKind.Gauge ? Level(metric, state) : Share(metric, state));
         (head.RecoveryBad, head.RecoveryTotal, head.RecoveryTicks) = (0, 0, 0);
     }
 
