@@ -55,7 +55,7 @@ internal static class FirstPolicy
                 text.Append("      errors:\n        kind: ratio\n");
                 text.Append("        bad: '").Append(requests).Append('{').Append(string.Join(',', selector.Append($"{code}=~\"5..\""))).Append("}'\n");
                 text.Append("        total: '").Append(requests).Append(Braces(selector)).Append("'\n");
-                text.Append("        tolerance: 1pp\n        critical: true\n");
+                text.Append("        critical: true\n");
             }
             else
             {
