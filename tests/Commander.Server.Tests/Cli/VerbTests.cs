@@ -75,9 +75,16 @@ public class VerbTests
         var document = Documents.Judged("ROLLBACK", "observing");
         document["actions"] = new JsonArray(new JsonObject
         {
-            ["kind"] = "rollback", ["state"] = "refused", ["key"] = "k", ["target"] = "none", ["by"] = "policy",
-            ["requested_at"] = "2026-11-23T10:30:47.000Z", ["finished_at"] = "2026-11-23T10:30:47.000Z",
-            ["serving_version"] = null, ["recovered"] = null, ["message"] = "frozen by ada until it is lifted: the big sale",
+            ["kind"] = "rollback",
+            ["state"] = "refused",
+            ["key"] = "k",
+            ["target"] = "none",
+            ["by"] = "policy",
+            ["requested_at"] = "2026-11-23T10:30:47.000Z",
+            ["finished_at"] = "2026-11-23T10:30:47.000Z",
+            ["serving_version"] = null,
+            ["recovered"] = null,
+            ["message"] = "frozen by ada until it is lifted: the big sale",
         });
         await using var server = await Answering.Start();
         server.With(document);

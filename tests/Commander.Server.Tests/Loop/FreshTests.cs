@@ -127,11 +127,11 @@ public class FreshTests
         var ids = new DeploymentId(world.Clock);
         for (var n = 0; n < 120; n++)
         {
-            world.Clock.Advance(TimeSpan.FromMinutes(15));
             var now = world.Clock.GetUtcNow();
             var row = Written.Row(1, version: "other" + n, at: now) with { Id = ids.Next() };
             await world.Store.Announce(Written.Announcement(row), CancellationToken.None);
             await world.Store.Append(new(Written.Following(Written.First(row), 1, "closed"), row with { State = "closed", ClosedReason = "decided", Decision = "CONTINUE", DueAt = null }), CancellationToken.None);
+            world.Clock.Advance(TimeSpan.FromMinutes(15));
         }
 
         var second = await world.Run((await world.Announce("2.0.0", previous: "1.5.0")).Id, d => d.State == "closed");
