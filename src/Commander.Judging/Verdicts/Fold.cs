@@ -286,7 +286,7 @@ public static partial class Judge
     {
         state.Asked = 1;
         state.Cited = 0;
-        state.Grounded = opinion.Grounded && DecisionWords.TryDecision(opinion.Decision, out state.Opinion) ? 1 : 0;
+        state.Grounded = (byte)(opinion.Grounded && DecisionWords.TryDecision(opinion.Decision, out state.Opinion) ? 1 : 0);
         for (var cited = 0; cited < opinion.Metrics.Count; cited++)
         {
             for (var index = 0; index < policy.Metrics.Count; index++)
@@ -397,7 +397,6 @@ public static partial class Judge
                 levelAlarm |= head.Score >= 1;
             }
         }
-        state.Joined = joined;
         counted |= joined >= budget.Joined;
         levelAlarm |= Corroborated(levels);
         var silent = state.Silence >= 1 && policy.NoData == NoData.Rollback;
@@ -409,10 +408,10 @@ public static partial class Judge
         state.PBad = 1 / (1 + Math.Exp(-odds));
         var threshold = policy.Decide.Threshold;
         var distance = odds - Math.Log(threshold / (1 - threshold));
-        state.GreyZone = Math.Abs(distance) <= Math.Log(GreyFactor) ? 1 : 0;
-        state.Guard |= guard ? 1 : 0;
-        state.Alarm = guard || counted || levelAlarm || silent ? 1 : 0;
-        state.Mild = state.Alarm != 0 && state.GreyZone != 0 && !guard && !counted && !silent ? 1 : 0;
+        state.GreyZone = (byte)(Math.Abs(distance) <= Math.Log(GreyFactor) ? 1 : 0);
+        state.Guard |= (byte)(guard ? 1 : 0);
+        state.Alarm = (byte)(guard || counted || levelAlarm || silent ? 1 : 0);
+        state.Mild = (byte)(state.Alarm != 0 && state.GreyZone != 0 && !guard && !counted && !silent ? 1 : 0);
         if (state.Person == 0)
         {
             Settle(policy, ref state, threshold);

@@ -18,7 +18,7 @@ public enum InputKind
 }
 
 /// <summary>Which version the judge looks at.</summary>
-public enum Subject
+public enum Subject : byte
 {
     /// <summary>The new version beside or after the old one.</summary>
     Candidate = 0,

@@ -13,8 +13,8 @@ internal static class Recovery
 {
     private const int Ticks = 4;
     private const double Seconds = 3;
-    private const int Back = 1;
-    private const int Worse = 2;
+    private const byte Back = 1;
+    private const byte Worse = 2;
 
     // Connections that are open when the traffic moves may finish their requests in this time, in seconds.
     private const double Draining = 5;
@@ -76,7 +76,7 @@ internal static class Recovery
                     break;
             }
         }
-        state.Recovered = worse > 0 ? Worse : unknown > 0 || back == 0 ? 0 : Back;
+        state.Recovered = (byte)(worse > 0 ? Worse : unknown > 0 || back == 0 ? 0 : Back);
     }
 
     /// <summary>The answer as a step gives it.</summary>
@@ -90,8 +90,8 @@ internal static class Recovery
     /// <summary>How many requests a second still reach the bad version; null when none do, when they may be the last ones that drain, and when the source cannot tell.</summary>
     public static double? StillReached(in WatchState state) => state.Reaching == Told ? state.Reached / state.ReachedSeconds : null;
 
-    private const int Some = 1;
-    private const int Told = 2;
+    private const byte Some = 1;
+    private const byte Told = 2;
 
     // Told from two ticks and three seconds in a row on that lie wholly behind the rollback and the draining: one late request is no traffic.
     private static void Reach(Policy policy, ref WatchState state, Tick tick, double step)

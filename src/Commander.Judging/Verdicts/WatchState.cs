@@ -23,34 +23,34 @@ public struct WatchState
     internal byte Firm;
     // 1: an opinion came; 2: none came.
     internal byte Asked;
+    internal byte Grounded;
+    internal byte Alarm;
+    internal byte Guard;
+    internal byte Mild;
+    internal byte GreyZone;
+    internal byte Recovered;
+    // Whether requests still reach the bad version after the rollback: 0 none in the newest tick, 1 some, 2 so many that they are told.
+    internal byte Reaching;
     internal Subject Subject;
     internal Decision Decision;
     internal Decision Opinion;
     // Bit i: the opinion cites metric i.
     internal uint Cited;
-    internal int Grounded;
     internal int Misses;
     // Ticks with no number of any arm, in a row, and what stood there instead.
     internal int Blind;
     internal Quality BlindQuality;
-    internal int Alarm;
-    internal int Guard;
-    internal int Mild;
-    internal int GreyZone;
     internal int CandidateTicks;
     internal int ControlTicks;
-    internal int Recovered;
     // The tick in which the rollback was verified, and bit i when metric i's query names the version.
     internal int RestoredTick;
     internal uint Apart;
-    // Requests that the bad version got after it: 0 none in the newest tick, 1 some, 2 so many that they are told; and how many in how many ticks and seconds in a row.
-    internal int Reaching;
-    internal int ReachedTicks;
+    // How many requests the bad version got after it, in how many ticks and seconds in a row.
+    internal double ReachedTicks;
     internal double Reached;
     internal double ReachedSeconds;
     internal double PBad;
     internal double Silence;
-    internal double Joined;
     // Requests so far, how often the candidate fell silent, and of the present silence -ln of the chance of it.
     internal double CandidateRequests;
     internal double ControlRequests;

@@ -17,7 +17,7 @@ public sealed class PrometheusShopTests : IAsyncLifetime
     private static readonly (string Service, string Timing)[] Asked = [("seen", "step: 1s, lag: 0s"), ("lagging", "step: 1s, lag: 1s"), ("halves", "step: 500ms, lag: 0s")];
 
     // A scrape, a step, and what a busy machine adds. Neither watch acts, so that both see the fault to its end.
-    private static readonly TimeSpan Later = TimeSpan.FromSeconds(6);
+    private static readonly TimeSpan Later = TimeSpan.FromSeconds(3);
 
     private readonly string _data = Directory.CreateTempSubdirectory("commander-shop-").FullName;
     private readonly HttpClient _http = new() { Timeout = TimeSpan.FromSeconds(30) };
