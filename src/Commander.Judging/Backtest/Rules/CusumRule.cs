@@ -1,0 +1,55 @@
+using Commander.Judging.Evidence;
+using Commander.Judging.Verdicts;
+
+namespace Commander.Judging.Backtest.Rules;
+
+/// <summary>
+/// Page's cumulative sum ("Continuous inspection schemes", Biometrika 1954) per metric and harmful direction: S = max(0, S + z - k), z being the distance from the baseline's mean in
+/// its standard deviations; k = 1, and an alarm from h = 8 on. A point without a sample changes nothing.
+/// </summary>
+internal sealed class CusumRule : Rule
+{
+    private const double K = 1;
+    private const double H = 8;
+
+    public override string Name => "cusum";
+
+    public override IEnumerable<Look> Looks(Recording recording, int last)
+    {
+        var scores = recording.Series.Select(Scores.Of).ToArray();
+        var (above, below) = (new double[scores.Length], new double[scores.Length]);
+        var known = Array.Exists(scores, static score => score is not null);
+        for (var tick = 1; tick <= last; tick++)
+        {
+            var worst = new Look(known ? Decision.Continue : Decision.Hold, 0);
+            for (var at = 0; at < scores.Length; at++)
+            {
+                if (scores[at] is not { } score || score.At(recording.Series[at], tick) is var z && double.IsNaN(z))
+                {
+                    continue;
+                }
+                above[at] = score.Direction == Direction.Down ? 0 : Next(above[at], z);
+                below[at] = score.Direction == Direction.Up ? 0 : Next(below[at], -z);
+            }
+            for (var at = 0; at < scores.Length; at++)
+            {
+                var sum = Math.Max(above[at], below[at]);
+                if (sum / H > worst.Score)
+                {
+                    worst = new Look(sum >= H ? Decision.Rollback : Decision.Continue, sum / H, at);
+                }
+            }
+            yield return worst;
+        }
+    }
+
+    public override string Reason(Recording recording, int tick, Look look) => look.Decision switch
+    {
+        Decision.Hold => "no metric has two points before the change",
+        Decision.Continue => $"no cumulative sum reached {H}",
+        _ => $"{recording.Series[look.Series].Name}: a cumulative sum of {H} standard deviations beyond {K} each",
+    };
+
+    // An infinite sum stays: what follows cannot take it back.
+    private static double Next(double sum, double z) => double.IsPositiveInfinity(sum) ? sum : Math.Max(0, sum + z - K);
+}
