@@ -68,10 +68,10 @@ public sealed class Comparison
                 drawn[source, measure] = new double[Resamples];
             }
         }
+        var sums = new double[Measures.Length];
         for (var sample = 0; sample < Resamples; sample++)
         {
-            Span<double> sums = stackalloc double[Measures.Length];
-            sums.Clear();
+            Array.Clear(sums);
             for (var source = 0; source < sources.Length; source++)
             {
                 var groups = sources[source].Groups;

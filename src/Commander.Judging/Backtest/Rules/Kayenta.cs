@@ -5,7 +5,7 @@ using MathNet.Numerics.Statistics;
 namespace Commander.Judging.Backtest.Rules;
 
 /// <summary>What Kayenta's judge says of one metric.</summary>
-internal enum KayentaLabel
+public enum KayentaLabel
 {
     /// <summary>No difference that counts.</summary>
     Pass = 0,
@@ -22,7 +22,7 @@ internal enum KayentaLabel
 }
 
 /// <summary>How the size of a difference is measured.</summary>
-internal enum KayentaEffect
+public enum KayentaEffect
 {
     /// <summary>Mean of the experiment over mean of the control; NaN when either is 0.</summary>
     MeanRatio = 0,
@@ -42,7 +42,7 @@ internal enum KayentaEffect
 /// <param name="CriticalDecrease">The effect down from which Low of a critical metric is critical.</param>
 /// <param name="Tolerance">Share of the estimated shift by which the interval must clear 0. The judge has it fixed.</param>
 /// <param name="Confidence">Of the interval. The judge has it fixed.</param>
-internal sealed record KayentaMetric(
+public sealed record KayentaMetric(
     Direction Direction = Direction.Either,
     bool ReplaceNan = false,
     bool Critical = false,
@@ -60,13 +60,13 @@ internal sealed record KayentaMetric(
 /// <param name="Critical">Whether it fails the canary.</param>
 /// <param name="Deviation">Experiment over control, means; 1 without data.</param>
 /// <param name="Reason">Why; null for a Pass that needs none.</param>
-internal readonly record struct KayentaResult(KayentaLabel Label, bool Critical, double Deviation, string? Reason);
+public readonly record struct KayentaResult(KayentaLabel Label, bool Critical, double Deviation, string? Reason);
 
 /// <summary>
 /// Netflix' canary judge, NetflixACAJudge-v1.0, as spinnaker/kayenta@a69573b has it, so that its answers can be had without it: classifiers, effect sizes, outliers and the weighted
-/// score, with the same solver (<see cref="Brent"/>). Held to the project's own test cases. What it is weak in (no least effect, no least sample, errors that pass) is reproduced.
+/// score, with the same solver, Brent's to an absolute tolerance of 1e-4. Held to the project's own test cases. What it is weak in (no least effect, no least sample, errors that pass) is reproduced.
 /// </summary>
-internal static class Kayenta
+public static class Kayenta
 {
     /// <summary>Tukey's fences as the judge uses them: outliers.outlierFactor.</summary>
     public const double OutlierFactor = 3;

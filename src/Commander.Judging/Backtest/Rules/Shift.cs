@@ -5,8 +5,8 @@ namespace Commander.Judging.Backtest.Rules;
 /// <summary>How far one sample lies above another, with the interval that inverts the Mann-Whitney test, as Kayenta computes it (kayenta-mannwhitney, MannWhitney.scala, after R's wilcox.test).</summary>
 /// <param name="Low">Lower limit of the shift.</param>
 /// <param name="High">Upper limit.</param>
-/// <param name="Estimate">The shift at which the test statistic is 0: the Hodges-Lehmann estimate, to <see cref="Brent.Tolerance"/>.</param>
-internal readonly record struct Shift(double Low, double High, double Estimate)
+/// <param name="Estimate">The shift at which the test statistic is 0: the Hodges-Lehmann estimate, to the solver's tolerance of 1e-4.</param>
+public readonly record struct Shift(double Low, double High, double Estimate)
 {
     /// <summary>The shift of x over y.</summary>
     /// <param name="x">First sample, not empty, no NaN.</param>
