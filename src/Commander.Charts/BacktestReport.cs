@@ -18,10 +18,10 @@ public sealed class BacktestReport(IReadOnlyList<string> judges)
         *{box-sizing:border-box}body{margin:0 auto;max-width:76rem;padding:1.5rem 1rem 4rem;background:var(--paper);color:var(--ink);font:15px/1.5 system-ui,sans-serif}
         h1{font-size:1.7rem;line-height:1.2;margin:0 0 .25rem}h2{font-size:1.2rem;margin:2.5rem 0 .5rem}h3{font-size:1rem;margin:2rem 0 .5rem}.lead{font-size:1.1rem;margin:.25rem 0}.soft{color:var(--soft)}p{margin:.4rem 0;max-width:72ch}
         .all{border-collapse:collapse;font-variant-numeric:tabular-nums}.all th,.all td{text-align:right;white-space:nowrap;padding:.35rem 0 .35rem 1.4rem;border-top:1px solid var(--rule)}.all th{font-weight:600}.all thead th{border-top:0;color:var(--soft);font-weight:400}
-        .all th:first-child,.all td:first-child,.all .w{text-align:left;padding-left:0}.all .w{padding-left:1.4rem}.all .sum th,.all .sum td{border-top:2px solid var(--soft)}.all small{color:var(--soft);font-size:.8em}.scroll{overflow-x:auto}
+        .all th:first-child,.all td:first-child,.all .w{text-align:left}.all th:first-child{padding-left:0;white-space:normal;overflow-wrap:anywhere;min-width:10rem}.all .sum th,.all .sum td{border-top:2px solid var(--soft)}.all small{color:var(--soft);font-size:.8em}.scroll{overflow-x:auto}
         .yes{font-weight:600}.curves{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,300px),1fr));gap:1rem 1.5rem}.curves figcaption{overflow-wrap:anywhere}
-        .many{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,214px),1fr));gap:.5rem 1rem}.case{background:var(--card);border:1px solid var(--rule);border-radius:6px;padding:.7rem .9rem;margin:.8rem 0;break-inside:avoid}
-        .case h4{margin:0;font-size:.95rem;overflow-wrap:anywhere}.case p{margin:.15rem 0;overflow-wrap:anywhere}.case .many{margin-top:.5rem}.m .u{font-weight:400;fill:var(--soft)}.m .two{stroke:var(--ask);stroke-dasharray:4 2}.m .n{fill:var(--ink);font-weight:600}
+        .many{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,176px),1fr));gap:.5rem 1rem}.case{background:var(--card);border:1px solid var(--rule);border-radius:6px;padding:.7rem .9rem;margin:.8rem 0;break-inside:avoid}
+        .case h4{margin:0;font-size:.95rem;overflow-wrap:anywhere}.case p{margin:.15rem 0;overflow-wrap:anywhere}.case .many{margin-top:.5rem}.m .u{font-weight:400;fill:var(--soft)}.m .two{stroke:var(--ask);stroke-dasharray:4 2}.m .z{stroke-width:1;opacity:.55}.m .n{fill:var(--ink);font-weight:600}
         .key{display:flex;flex-wrap:wrap;gap:.2rem 1.4rem;align-items:center;color:var(--soft);font-size:.9rem}.key svg{width:30px!important;height:12px!important;display:inline-block!important;vertical-align:-1px}.key span{white-space:nowrap}.wrong{color:var(--bad);font-weight:600}.right{color:var(--good)}details{margin:.5rem 0}summary{cursor:pointer}li{overflow-wrap:anywhere}
         """;
 
@@ -118,11 +118,11 @@ public sealed class BacktestReport(IReadOnlyList<string> judges)
             html.Element("h3", judges[judge]);
         }
 
-        html.Raw("<div class=\"scroll\"><table class=\"all\"><thead><tr><th>source<th>bad<th>found<th>missed<th>good<th>false alarms<th>HOLD<th>precision<th>recall<th>F1<th>false-alarm rate<th>median delay</thead>");
+        html.Raw("<div class=\"scroll\"><table class=\"all\"><thead><tr><th>source<th>bad, found<th>good, false alarms<th>HOLD<th>precision<th>recall<th>F1<th>false-alarm rate<th>median delay</thead>");
         foreach (var row in rows)
         {
-            html.Raw(ReferenceEquals(row, rows[^1]) ? "<tr class=\"sum\">" : "<tr>").Element("th", row.Source).Element("td", Whole(row.TruePositives + row.FalseNegatives)).Element("td", Whole(row.TruePositives))
-                .Element("td", Whole(row.FalseNegatives)).Element("td", Whole(row.FalsePositives + row.TrueNegatives)).Element("td", Whole(row.FalsePositives)).Element("td", Whole(row.Hold));
+            html.Raw(ReferenceEquals(row, rows[^1]) ? "<tr class=\"sum\">" : "<tr>").Element("th", row.Source)
+                .Element("td", $"{Whole(row.TruePositives)} of {Whole(row.TruePositives + row.FalseNegatives)}").Element("td", $"{Whole(row.FalsePositives)} of {Whole(row.FalsePositives + row.TrueNegatives)}").Element("td", Whole(row.Hold));
             Share(html, row.Precision);
             Share(html, row.Recall);
             html.Element("td", row.F1?.ToString("0.00", CultureInfo.InvariantCulture) ?? "–");
@@ -132,7 +132,7 @@ public sealed class BacktestReport(IReadOnlyList<string> judges)
 
         if (mean.Sources > 1)
         {
-            html.Raw("<tr>").Element("th", Comparison.Mean).Raw("<td><td><td><td><td><td>").Element("td", CurveFigure.Percent(mean.Precision)).Element("td", CurveFigure.Percent(mean.Recall))
+            html.Raw("<tr>").Element("th", Comparison.Mean).Raw("<td><td><td>").Element("td", CurveFigure.Percent(mean.Precision)).Element("td", CurveFigure.Percent(mean.Recall))
                 .Element("td", mean.F1?.ToString("0.00", CultureInfo.InvariantCulture) ?? "–").Element("td", CurveFigure.Percent(mean.FalseAlarmRate)).Raw("<td>");
         }
 
@@ -205,6 +205,7 @@ public sealed class BacktestReport(IReadOnlyList<string> judges)
         Entry("<path class=\"c\" d=\"M0 6H30\"/>", "candidate");
         Entry("<path class=\"r\" d=\"M0 6H30\"/>", "control, the old version beside it");
         Entry("<path class=\"p\" d=\"M0 6H30\"/>", "before");
+        Entry("<path class=\"z\" d=\"M0 6H30\"/>", "a day before (or a week)");
         Entry("<path class=\"d\" d=\"M15 0V12\"/>", "change");
         for (var judge = 0; judge < judges.Count; judge++)
         {

@@ -38,7 +38,8 @@ internal static class CaseFigure
         var past = Thinned(series.Baseline, 1 - series.Baseline.Length, step);
         var candidate = Thinned(series.Candidate, 1, step);
         var control = series.Control is null ? [] : Thinned(series.Control, 1, step);
-        var (low, high) = Plot.Range([.. past.Select(static p => p.Y), .. candidate.Select(static p => p.Y), .. control.Select(static p => p.Y)], fromZero: false);
+        var seasonal = (series.Seasonal ?? series.SeasonalWeek) is { } earlier ? Thinned(earlier, 1 - series.Baseline.Length, step) : [];
+        var (low, high) = Plot.Range([.. seasonal.Select(static p => p.Y), .. past.Select(static p => p.Y), .. candidate.Select(static p => p.Y), .. control.Select(static p => p.Y)], fromZero: false);
         var from = -(recording.Past + 0.5) * step;
         var to = (recording.Length + 0.5) * step;
 
@@ -59,15 +60,16 @@ internal static class CaseFigure
             html.Raw("<text text-anchor=\"middle\"").Attribute("x", X(time)).Attribute("y", Height - 4).Raw(">").Text(Plot.Time(time)).Raw("</text>");
         }
 
-        Mark(html, X(0.5 * step), "d", null);
+        Mark(html, X(0.5 * step), "d", null, "middle");
         for (var judge = 0; judge < rollbacks.Count; judge++)
         {
             if (rollbacks[judge] is { } tick)
             {
-                Mark(html, X(tick * step), judge == 0 ? "v" : "v two", rollbacks.Count > 1 ? (judge == 0 ? "1" : "2") : null);
+                Mark(html, X(tick * step), judge == 0 ? "v" : "v two", rollbacks.Count > 1 ? (judge == 0 ? "1" : "2") : null, judge == 0 ? "end" : "start");
             }
         }
 
+        Path(html, seasonal, "z");
         Path(html, past, "p");
         Path(html, control, "r");
         Path(html, candidate, "c");
@@ -101,12 +103,12 @@ internal static class CaseFigure
         }
     }
 
-    private static void Mark(Markup html, double x, string style, string? word)
+    private static void Mark(Markup html, double x, string style, string? word, string anchor)
     {
         html.Raw("<path").Attribute("class", style).Raw(" d=\"M").Number(x).Raw(" ").Number(Top - 3).Raw("V").Number(Height - Bottom).Raw("\"/>");
         if (word is not null)
         {
-            html.Raw("<text class=\"n\" text-anchor=\"middle\"").Attribute("x", x).Attribute("y", Top - 6).Raw(">").Text(word).Raw("</text>");
+            html.Raw("<text class=\"n\"").Attribute("text-anchor", anchor).Attribute("x", x).Attribute("y", Top - 6).Raw(">").Text(word).Raw("</text>");
         }
     }
 
