@@ -3,6 +3,7 @@ using Commander.Benchmarks;
 
 return args switch
 {
+    ["backtest"] => BacktestBenchmark.Run(),
     ["decision", .. var rest] => Decision(rest),
     ["intake", .. var rest] => await IntakeBenchmark.Run(rest),
     ["demo", .. var rest] => await DemoBenchmark.Run(rest),
@@ -21,6 +22,7 @@ static int Usage()
     Console.Error.WriteLine(
         """
         usage: Commander.Benchmarks VERB
+          backtest  one-hour cases of five metrics a second on one core, reading the file included, and where the time goes
           decision [OPTIONS OF BENCHMARKDOTNET]
                     the decision step alone: time and memory of one tick of 5 metrics
           demo [KIND,KIND] [--each 10] [--good 10] [--servers 1] [--page]

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Invocation;
 using Commander.Judging.Backtest;
 using Commander.Judging.Policies;
+using Commander.Judging.Simulation;
 
 namespace Commander.Cli;
 
@@ -168,16 +169,23 @@ internal static class CommandLine
 
     private static Command Backtest(Func<ParseResult, Verbs> verbs)
     {
-        var path = new Argument<string?>("CASES.jsonl") { Description = "A case file: one recorded deployment a line.", Arity = ArgumentArity.ZeroOrOne };
-        var judge = new Option<string>("--judge") { Description = "Who judges.", HelpName = string.Join('|', Backtests.Judges), DefaultValueFactory = _ => Backtests.Judges[0] };
+        var paths = new Argument<string[]>("CASES.jsonl") { Description = "Case files: one recorded deployment a line.", Arity = ArgumentArity.ZeroOrMore };
+        var judge = new Option<string>("--judge") { Description = "Who judges: Commander, the health score, or a known rule to compare with.", HelpName = string.Join('|', Backtests.Judges), DefaultValueFactory = _ => Backtests.Judges[0] };
         judge.AcceptOnlyFromAmong([.. Backtests.Judges]);
-        var horizon = new Option<int?>("--horizon") { Description = "At most so many steps after the change; all when not given.", HelpName = "N" };
+        var compare = new Option<string[]>("--compare") { Description = "Two judges on the same cases, and what they differ by.", HelpName = "A B", Arity = new ArgumentArity(2, 2), AllowMultipleArgumentsPerToken = true };
+        compare.AcceptOnlyFromAmong([.. Backtests.Judges]);
+        var horizon = new Option<string[]>("--horizon")
+        {
+            Description = "At most so many steps after the change; all when not given. SOURCE=N: for a source, or a file by its name without ending; may be repeated.",
+            HelpName = "N|SOURCE=N",
+        };
         horizon.Validators.Add(result =>
         {
-            if (result.Tokens.Any(token => !int.TryParse(token.Value, out var steps) || steps < 1))
-                result.AddError($"--horizon {result.Tokens[^1].Value} is no number of steps; write 1 or more");
+            if (Horizons.Read(result.Tokens.Select(static token => token.Value), out var problem) is null)
+                result.AddError(problem!);
         });
         var output = new Option<string?>("--out") { Description = "Write one verdict a line, for every case.", HelpName = "VERDICTS.jsonl" };
+        var report = new Option<string?>("--report") { Description = "Write a report: figures, curves, and every case that was judged wrongly, in one HTML file.", HelpName = "FILE.html" };
         var simulate = new Option<string?>("--simulate")
         {
             Description = "Judge simulated deployments instead: all cells of the grid, or those named by false-alarms, faults, or parts of their names separated by semicolons.",
@@ -190,21 +198,33 @@ internal static class CommandLine
             if (result.Tokens.Any(token => !int.TryParse(token.Value, out var count) || count is < 1 or > Simulating.Most))
                 result.AddError($"--deployments {result.Tokens[^1].Value} is no number of deployments; write 1 to {Simulating.Most}");
         });
-        var seed = new Option<ulong>("--seed") { Description = "Which deployments: the same seed gives the same.", HelpName = "S", DefaultValueFactory = _ => 1 };
-        var policy = new Option<string?>("--policy") { Description = "Judge simulated deployments by this policy; else by one of errors, response time, cpu, memory and traffic.", HelpName = "FILE" };
-        var command = new Command("backtest", "Judge recorded or simulated deployments without a server, and count what was right.") { path, judge, horizon, output, simulate, deployments, seed, policy };
+        var seed = new Option<ulong>("--seed") { Description = "Which deployments, or which resamples of --compare: the same seed gives the same.", HelpName = "S", DefaultValueFactory = _ => 1 };
+        var policy = new Option<string?>("--policy") { Description = "Judge by this policy; else recorded cases by what they have, simulated ones by errors, response time, cpu, memory and traffic.", HelpName = "FILE" };
+        var command = new Command("backtest", "Judge recorded or simulated deployments without a server, and count what was right.") { paths, judge, compare, horizon, output, report, simulate, deployments, seed, policy };
         command.Validators.Add(result =>
         {
             bool Given(Option option) => result.GetResult(option) is { Implicit: false };
-            if (Given(simulate) == (result.GetResult(path) is { Tokens.Count: > 0 }))
-                result.AddError("give either a case file or --simulate");
-            else if (Given(simulate) && (Given(horizon) || Given(output)))
-                result.AddError("--horizon and --out go with a case file");
-            else if (!Given(simulate) && (Given(deployments) || Given(seed) || Given(policy)))
-                result.AddError("--deployments, --seed and --policy go with --simulate");
+            if (Given(simulate) == (result.GetResult(paths) is { Tokens.Count: > 0 }))
+                result.AddError("give either case files or --simulate");
+            else if (Given(simulate) && (Given(horizon) || Given(output) || Given(report) || Given(compare)))
+                result.AddError("--compare, --horizon, --out and --report go with case files");
+            else if (Given(simulate) && result.GetValue(judge) is { } rule && !Rehearsal.Judges.Contains(rule))
+                result.AddError($"{rule} judges recorded cases only; --simulate takes {string.Join(" and ", Rehearsal.Judges)}");
+            else if (!Given(simulate) && Given(deployments))
+                result.AddError("--deployments goes with --simulate");
+            else if (Given(seed) && !Given(simulate) && !Given(compare))
+                result.AddError("--seed goes with --simulate and --compare");
+            else if (Given(compare) && (Given(judge) || Given(output)))
+                result.AddError("--judge and --out go with one judge, --compare with two");
         });
-        command.SetAction((parsed, cancel) => parsed.GetValue(path) is { } file
-            ? verbs(parsed).Backtest(file, parsed.GetRequiredValue(judge), parsed.GetValue(horizon), parsed.GetValue(output), cancel)
+        command.SetAction((parsed, cancel) => parsed.GetValue(paths) is { Length: > 0 } files
+            ? verbs(parsed).Backtest(
+                new BacktestOrder(
+                    files,
+                    parsed.GetValue(compare) is { Length: 2 } two ? two : [parsed.GetRequiredValue(judge)],
+                    null,
+                    Horizons.Read(parsed.GetValue(horizon) ?? [], out _)!),
+                parsed.GetValue(policy), parsed.GetValue(output), parsed.GetValue(report), parsed.GetValue(seed), cancel)
             : verbs(parsed).Simulate(
                 parsed.GetValue(simulate), parsed.GetValue(deployments), parsed.GetValue(seed), parsed.GetRequiredValue(judge), parsed.GetValue(policy), cancel));
         return command;

@@ -62,6 +62,24 @@ internal sealed record Terminal(TextWriter Out, TextWriter Error, bool OutIsTerm
         return await Screen(Error).Status().StartAsync(Markup.Escape(Safe(what)), context => work(line => context.Status = Markup.Escape(Safe(line))));
     }
 
+    /// <summary>Runs what takes time and knows how far it is, 0..1; a person sees a bar, a pipe sees the lines.</summary>
+    public async Task<T> Measuring<T>(string what, Func<Action<double, string>, Task<T>> work)
+    {
+        if (!ErrorIsTerminal)
+            return await work((_, line) => Progress(line));
+        return await Screen(Error).Progress().AutoClear(enabled: true)
+            .Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn())
+            .StartAsync(async context =>
+            {
+                var task = context.AddTask(Markup.Escape(Safe(what)));
+                return await work((share, line) =>
+                {
+                    task.Value = 100 * share;
+                    task.Description = Markup.Escape(Safe(line));
+                });
+            });
+    }
+
     private IAnsiConsole Screen(TextWriter writer) => AnsiConsole.Create(new AnsiConsoleSettings
     {
         Out = new AnsiConsoleOutput(writer),

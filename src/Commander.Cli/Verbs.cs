@@ -3,7 +3,6 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Commander.Charts;
 using Commander.Judging;
-using Commander.Judging.Backtest;
 using Commander.Judging.Policies;
 using Commander.Judging.Simulation;
 using Commander.Judging.Verdicts;
@@ -173,28 +172,43 @@ internal sealed class Verbs(Terminal terminal, TimeProvider clock, bool json)
         return ExitCode.Done;
     }
 
-    /// <summary>Replays a case file without any server.</summary>
-    public async Task<int> Backtest(string path, string judge, int? horizon, string? output, CancellationToken cancel)
+    /// <summary>Replays case files without any server.</summary>
+    /// <param name="order">What is asked for, but for the policy.</param>
+    /// <param name="policyPath">A policy file; null for none.</param>
+    /// <param name="output">Where the verdicts go, a line a case; null for nowhere.</param>
+    /// <param name="reportPath">Where the report goes; null for nowhere.</param>
+    /// <param name="seed">Of the comparison's resamples.</param>
+    /// <param name="cancel">Stops it.</param>
+    public async Task<int> Backtest(BacktestOrder order, string? policyPath, string? output, string? reportPath, ulong seed, CancellationToken cancel)
     {
-        if (output is not null && Path.GetFullPath(output) == Path.GetFullPath(path))
-            throw new Failure("--out names the case file itself", "name another file", ExitCode.Usage);
-        Summary summary;
-        try
+        foreach (var written in new[] { output, reportPath }.OfType<string>())
         {
-            await using var cases = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, 1 << 16);
-            await using var verdicts = output is null ? null : new FileStream(output, FileMode.Create, FileAccess.Write, FileShare.Read, 1 << 16);
-            summary = await terminal.Waiting($"judging {path}",
-                progress => Task.Run(() => Backtesting.Run(cases, judge, horizon, verdicts, clock, progress, cancel), cancel));
-        }
-        catch (RefusedException refused)
-        {
-            throw new Failure($"{path}: {refused.Message}", "each line is one case: id, source, change_time, step_seconds, restarted, metrics");
+            if (order.Files.Append(output == written ? reportPath : output).OfType<string>().Any(other => Path.GetFullPath(other) == Path.GetFullPath(written)))
+                throw new Failure($"{written} is named twice: it would be written over", "name another file for --out and --report", ExitCode.Usage);
         }
 
-        if (json)
-            Print(JsonSerializer.SerializeToUtf8Bytes(new { judge, horizon, rows = summary.Rows }, Json.Tolerant));
+        if (policyPath is not null && !order.Judges.Any(Rehearsal.Judges.Contains))
+            throw new Failure("--policy goes with the judges " + string.Join(" and ", Rehearsal.Judges), "the rules have their thresholds fixed", ExitCode.Usage);
+        order = order with { Policy = policyPath is null ? null : await OnlyPolicy(policyPath, cancel) };
+        var report = reportPath is null ? null : new BacktestReport(order.Judges);
+        await using var verdicts = output is null ? null : new FileStream(output, FileMode.Create, FileAccess.Write, FileShare.Read, 1 << 16);
+        var tested = await terminal.Measuring($"judging {string.Join(", ", order.Files)}",
+            progress => Task.Run(() => Backtesting.Run(order, verdicts, report, Environment.ProcessorCount, clock, progress, cancel), cancel));
+        terminal.Progress(tested.Said);
+        var differences = order.Judges.Count == 2 ? tested.Comparison.Rows(seed) : [];
+        if (report is not null)
+        {
+            var html = report.Html([.. order.Files.Select(static file => Path.GetFileName(file))], order.Horizons.ToString(), tested.Summaries, differences);
+            await File.WriteAllTextAsync(reportPath!, html, cancel);
+            terminal.Progress($"wrote {reportPath}");
+        }
+
+        if (json && differences.Count > 0)
+            Print(JsonSerializer.SerializeToUtf8Bytes(new { horizon = order.Horizons.All, horizons = order.Horizons.Named, seed, judges = order.Judges.Select((judge, at) => new { judge, rows = tested.Summaries[at].Rows, mean_over_sources = tested.Summaries[at].Mean }), differences }, Json.Tolerant));
+        else if (json)
+            Print(JsonSerializer.SerializeToUtf8Bytes(new { judge = order.Judges[0], horizon = order.Horizons.All, horizons = order.Horizons.Named, rows = tested.Summaries[0].Rows, mean_over_sources = tested.Summaries[0].Mean }, Json.Tolerant));
         else
-            terminal.Out.Write(summary.ToString());
+            Backtesting.Print(order, tested, differences, terminal);
         return ExitCode.Done;
     }
 

@@ -1,3 +1,4 @@
+using Commander.Judging.Backtest.Rules;
 using Commander.Judging.Evidence;
 using Commander.Judging.Models;
 using Commander.Judging.Policies;
@@ -15,55 +16,79 @@ namespace Commander.Judging.Backtest;
 /// <param name="Findings">The verdict's; empty for judges that have none.</param>
 public sealed record BacktestLine(string Id, string Decision, int Tick, double? DelaySeconds, double Confidence, double PBad, IReadOnlyList<Finding> Findings);
 
+/// <summary>A case with all that a report needs.</summary>
+/// <param name="Line">What the judge said.</param>
+/// <param name="Reasoning">Why, in a sentence.</param>
+/// <param name="Peak">
+/// How near the judge ever came to ROLLBACK up to the horizon, looking on after a rollback; higher is nearer. Comparable within one judge only: health-score and the rules give what
+/// they compare as a multiple of where they roll back, commander its P(BAD), with 1 added where there was an alarm as well.
+/// </param>
+public sealed record Examined(BacktestLine Line, string Reasoning, double Peak);
+
 /// <summary>Replays recorded deployments tick by tick through the same function as the live loop.</summary>
 public static class Backtests
 {
-    /// <summary>The judges that can be asked.</summary>
-    public static IReadOnlyList<string> Judges { get; } = [Judge.Name, Snapshot.HealthScore];
+    /// <summary>The judges that can be asked: Commander, the health score, and known rules to compare with.</summary>
+    public static IReadOnlyList<string> Judges { get; } = [Judge.Name, Snapshot.HealthScore, .. Rule.All.Select(static rule => rule.Name)];
 
     /// <summary>Replays one case; the first ROLLBACK ends it.</summary>
     /// <param name="found">The case; a judge is given its recording only.</param>
     /// <param name="judge">One of <see cref="Judges"/>.</param>
-    /// <param name="policy">The policy; null: made from the recording. Its step is taken from the recording.</param>
-    /// <param name="model">The model; null: the shipped one.</param>
+    /// <param name="policy">The policy, for commander and health-score; null: made from the recording. Its step is taken from the recording.</param>
+    /// <param name="model">The model, for commander; null: the shipped one.</param>
     /// <param name="horizon">At most so many ticks after the change; null: all.</param>
     /// <exception cref="RefusedException">The judge is unknown, the horizon below 1, or the case has too many metrics.</exception>
-    public static BacktestLine Run(Case found, string judge, Policy? policy = null, Model? model = null, int? horizon = null)
+    public static BacktestLine Run(Case found, string judge, Policy? policy = null, Model? model = null, int? horizon = null) =>
+        Line(found, Judged(found.Recording, judge, policy, model, horizon, whole: false));
+
+    /// <summary>Replays one case and looks on after a ROLLBACK, to say how near to it the judge ever came; parameters and errors as <see cref="Run"/>.</summary>
+    public static Examined Examine(Case found, string judge, Policy? policy = null, Model? model = null, int? horizon = null)
     {
-        var (verdict, tick) = Decide(found.Recording, judge, policy, model, horizon);
-        return new BacktestLine(
-            found.Id,
-            verdict.Decision,
-            tick,
-            verdict.Decision == Decision.Rollback.Word() ? tick * found.Recording.StepSeconds : null,
-            verdict.Confidence,
-            verdict.PBad,
-            verdict.Findings);
+        var ruled = Judged(found.Recording, judge, policy, model, horizon, whole: true);
+        return new Examined(Line(found, ruled), ruled.Verdict.Reasoning, ruled.Peak);
     }
 
     /// <summary>The verdict on a recording, and the tick it was given at; parameters and errors as <see cref="Run"/>.</summary>
     public static (Verdict Verdict, int Tick) Decide(Recording recording, string judge, Policy? policy = null, Model? model = null, int? horizon = null)
     {
+        var ruled = Judged(recording, judge, policy, model, horizon, whole: false);
+        return (ruled.Verdict, ruled.Tick);
+    }
+
+    private static BacktestLine Line(Case found, in Ruled ruled) => new(
+        found.Id,
+        ruled.Verdict.Decision,
+        ruled.Tick,
+        ruled.Verdict.Decision == Decision.Rollback.Word() ? ruled.Tick * found.Recording.StepSeconds : null,
+        ruled.Verdict.Confidence,
+        ruled.Verdict.PBad,
+        ruled.Verdict.Findings);
+
+    private static Ruled Judged(Recording recording, string judge, Policy? policy, Model? model, int? horizon, bool whole)
+    {
         if (horizon is < 1)
         {
             throw new RefusedException("horizon", "must be at least 1 tick");
         }
+        var last = Math.Min(horizon ?? int.MaxValue, recording.Length);
         return judge switch
         {
-            Judge.Name => Judged(recording, policy, model ?? Model.Shipped, horizon),
-            Snapshot.HealthScore => Scored(recording, policy, horizon),
-            _ => throw new RefusedException("judge", $"'{judge}' is unknown; give one of {string.Join(", ", Judges)}"),
+            Judge.Name => ByCommander(recording, policy, model ?? Model.Shipped, last, whole),
+            Snapshot.HealthScore => ByScore(recording, policy, last, whole),
+            _ => Rule.All.FirstOrDefault(rule => rule.Name == judge) is { } rule
+                ? ByRule(recording, rule, last, whole)
+                : throw new RefusedException("judge", $"'{judge}' is unknown; give one of {string.Join(", ", Judges)}"),
         };
     }
 
-    private static (Verdict Verdict, int Tick) Judged(Recording recording, Policy? given, Model model, int? horizon)
+    private static Ruled ByCommander(Recording recording, Policy? given, Model model, int last, bool whole)
     {
         var (policy, sources) = Prepare(recording, given);
         var state = Judge.Start(policy, recording.Restarted);
-        var last = Math.Min(horizon ?? int.MaxValue, recording.Length);
-        var n = 1 - recording.Past;
         var (subject, changed) = (Subject.Candidate, 0u);
-        for (; n <= last; n++)
+        Ruled? ruled = null;
+        double peak = 0;
+        for (var n = 1 - recording.Past; n <= last; n++)
         {
             var step = Judge.Next(policy, model, ref state, Input.Of(CaseTicks.At(recording, sources, n)));
             foreach (var change in References.Due(step, step.Decision, subject, changed))
@@ -71,37 +96,76 @@ public static class Backtests
                 (subject, changed) = (change.Subject, change.Metric < 0 ? uint.MaxValue : changed | (1u << change.Metric));
                 step = Judge.Next(policy, model, ref state, Input.Of(change));
             }
-            if (step.Decision == Decision.Rollback)
+            var rollback = step.Decision == Decision.Rollback;
+            peak = Math.Max(peak, Math.Min(step.PBad, 0.999999) + (rollback && step.Alarm ? 1 : 0));
+            if (rollback && ruled is null)
             {
-                break;
+                ruled = Read(n);
+                if (!whole)
+                {
+                    break;
+                }
             }
         }
-        var tick = Math.Min(n, last);
-        var at = DateTimeOffset.FromUnixTimeMilliseconds((long)Math.Clamp(1000 * (recording.ChangeTime + (tick * recording.StepSeconds)), -6e13, 2.5e14));
-        var verdict = Judge.Read(policy, model, state, new Reader(at, 1000 * tick * recording.StepSeconds, [], Final: true));
-        return (verdict, tick);
+        return (ruled ?? Read(last)) with { Peak = peak };
+
+        Ruled Read(int tick) => new(Judge.Read(policy, model, state, new Reader(At(recording, tick), Elapsed(recording, tick), [], Final: true)), tick);
     }
 
-    private static (Verdict Verdict, int Tick) Scored(Recording recording, Policy? given, int? horizon)
+    private static Ruled ByScore(Recording recording, Policy? given, int last, bool whole)
     {
         var (policy, sources) = Prepare(recording, given);
         var state = Judge.Start(policy, recording.Restarted);
-        var last = Math.Min(horizon ?? int.MaxValue, recording.Length);
         double? score = null;
-        var n = 1;
-        for (; n <= last; n++)
+        Ruled? ruled = null;
+        double peak = 0;
+        for (var n = 1; n <= last; n++)
         {
             Judge.Next(policy, Model.Shipped, ref state, Input.Of(CaseTicks.At(recording, sources, n)));
             score = Judge.HealthScore(policy, state);
-            if (score < HealthTerms.Bad)
+            peak = Math.Max(peak, (100 - (score ?? 100)) / (100 - HealthTerms.Bad));
+            if (score < HealthTerms.Bad && ruled is null)
             {
-                break;
+                ruled = Read(n);
+                if (!whole)
+                {
+                    break;
+                }
             }
         }
-        var tick = Math.Min(n, last);
-        var at = DateTimeOffset.FromUnixTimeMilliseconds((long)Math.Clamp(1000 * (recording.ChangeTime + (tick * recording.StepSeconds)), -6e13, 2.5e14));
-        return (Snapshot.ByScore(score, at, 1000 * tick * recording.StepSeconds), tick);
+        return (ruled ?? Read(last)) with { Peak = peak };
+
+        Ruled Read(int tick) => new(Snapshot.ByScore(score, At(recording, tick), Elapsed(recording, tick)), tick);
     }
+
+    private static Ruled ByRule(Recording recording, Rule rule, int last, bool whole)
+    {
+        var newest = new Look(Decision.Hold, 0);
+        Ruled? ruled = null;
+        var tick = 0;
+        double peak = 0;
+        foreach (var look in rule.Looks(recording, last))
+        {
+            (newest, tick) = (look, tick + 1);
+            peak = Math.Max(peak, look.Score);
+            if (look.Decision == Decision.Rollback && ruled is null)
+            {
+                ruled = Read();
+                if (!whole)
+                {
+                    break;
+                }
+            }
+        }
+        return (ruled ?? Read()) with { Peak = peak };
+
+        Ruled Read() => new(rule.Verdict(recording, tick, newest, At(recording, tick), Elapsed(recording, tick)), tick);
+    }
+
+    private static DateTimeOffset At(Recording recording, int tick) =>
+        DateTimeOffset.FromUnixTimeMilliseconds((long)Math.Clamp(1000 * (recording.ChangeTime + (tick * recording.StepSeconds)), -6e13, 2.5e14));
+
+    private static double Elapsed(Recording recording, int tick) => 1000 * tick * recording.StepSeconds;
 
     private static (Policy Policy, IReadOnlyList<MetricSeries> Sources) Prepare(Recording recording, Policy? given)
     {
@@ -112,4 +176,6 @@ public static class Backtests
         var policy = given with { Watch = given.Watch with { Step = TimeSpan.FromSeconds(recording.StepSeconds) } };
         return (policy, CasePolicy.Match(recording, policy));
     }
+
+    private readonly record struct Ruled(Verdict Verdict, int Tick, double Peak = 0);
 }

@@ -22,7 +22,13 @@ public static class CaseFile
     /// <summary>Reads all cases of a stream, one after the other; blank lines are passed over.</summary>
     /// <param name="stream">UTF-8 JSON lines.</param>
     /// <exception cref="RefusedException">A line is no case.</exception>
-    public static IEnumerable<Case> Read(Stream stream)
+    public static IEnumerable<Case> Read(Stream stream) => Lines(stream).Select(static line => Parse(line.Json, line.Number));
+
+    /// <summary>Cuts a stream into lines without reading them, so that others can parse them at once; blank ones are passed over.</summary>
+    /// <param name="stream">UTF-8 JSON lines.</param>
+    /// <returns>Each line's number, from 1, and its bytes.</returns>
+    /// <exception cref="RefusedException">A line is too long.</exception>
+    public static IEnumerable<(int Number, byte[] Json)> Lines(Stream stream)
     {
         var buffer = ArrayPool<byte>.Shared.Rent(1 << 16);
         try
@@ -57,11 +63,11 @@ public static class CaseFile
                 var whole = length < 0 ? end - start : length;
                 number++;
                 var line = buffer.AsSpan(start, whole).Trim(" \t\r"u8);
-                var found = line.IsEmpty ? null : Parse(line, number);
+                var own = line.IsEmpty ? null : line.ToArray();
                 start += whole + 1;
-                if (found is not null)
+                if (own is not null)
                 {
-                    yield return found;
+                    yield return (number, own);
                 }
                 if (length < 0 || (done && start >= end))
                 {

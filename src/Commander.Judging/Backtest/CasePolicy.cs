@@ -98,7 +98,8 @@ public static class CasePolicy
     private static MetricPolicy Errored() => new(
         Errors, MetricKind.Ratio, Family.Error, Direction.Up, null, null, null, 0.95, new Tolerance(0.5, true), 0.5, null, true, "%", 1, null, TimeSpan.Zero);
 
-    private static MetricPolicy Metric(Series series)
+    /// <summary>How a series is judged for itself.</summary>
+    internal static MetricPolicy Metric(Series series)
     {
         var kind = series.Kind ?? (series.Unit == "count" ? MetricKind.Count : MetricKind.Gauge);
         var family = series.Family ?? FamilyNames.Of(series.Name);

@@ -59,6 +59,14 @@ public sealed record SummaryRow(
     Share FalseAlarmRate,
     double? MedianDelaySeconds);
 
+/// <summary>The plain means of the sources' figures: every source has the same weight, however many cases it has. Of each figure, over the sources that have it.</summary>
+/// <param name="Sources">How many sources there are.</param>
+/// <param name="Precision">Mean precision; null when no source has one, and so the others.</param>
+/// <param name="Recall">Mean recall.</param>
+/// <param name="F1">Mean F1.</param>
+/// <param name="FalseAlarmRate">Mean false-alarm rate.</param>
+public sealed record MeanRow(int Sources, double? Precision, double? Recall, double? F1, double? FalseAlarmRate);
+
 /// <summary>Adds up lines of a backtest.</summary>
 public sealed class Summary
 {
@@ -79,11 +87,26 @@ public sealed class Summary
     /// <summary>One row per source in the order of their names, then one named all.</summary>
     public IReadOnlyList<SummaryRow> Rows => [.. _sources.Select(static entry => entry.Value.Row(entry.Key)), _all.Row("all")];
 
+    /// <summary>The means over the sources.</summary>
+    public MeanRow Mean
+    {
+        get
+        {
+            SummaryRow[] rows = [.. _sources.Select(static entry => entry.Value.Row(entry.Key))];
+            return new MeanRow(
+                rows.Length,
+                rows.Average(static row => row.Precision.Value),
+                rows.Average(static row => row.Recall.Value),
+                rows.Average(static row => row.F1),
+                rows.Average(static row => row.FalseAlarmRate.Value));
+        }
+    }
+
     /// <summary>The rows as a table of plain text.</summary>
     public override string ToString()
     {
         var rows = Rows;
-        var width = Math.Max(6, rows.Max(static row => row.Source.Length));
+        var width = Math.Max(rows.Count > 2 ? Comparison.Mean.Length : 6, rows.Max(static row => row.Source.Length));
         var text = new StringBuilder();
         text.Append("source".PadRight(width)).Append("    TP    FP    FN    TN  HOLD  below  precision            recall               F1    false alarms         median delay\n");
         foreach (var row in rows)
@@ -91,8 +114,17 @@ public sealed class Summary
             text.Append(row.Source.PadRight(width)).Append(CultureInfo.InvariantCulture,
                 $"{row.TruePositives,6}{row.FalsePositives,6}{row.FalseNegatives,6}{row.TrueNegatives,6}{row.Hold,6}{row.BelowTolerance,7}  {Told(row.Precision),-21}{Told(row.Recall),-21}{row.F1?.ToString("0.00", CultureInfo.InvariantCulture) ?? "-",-6}{Told(row.FalseAlarmRate),-21}{(row.MedianDelaySeconds is { } delay ? delay.ToString("0.#", CultureInfo.InvariantCulture) + " s" : "-")}\n");
         }
+        // With one source its row says the same.
+        if (rows.Count > 2)
+        {
+            var mean = Mean;
+            text.Append(Comparison.Mean.PadRight(width + 39)).Append(CultureInfo.InvariantCulture,
+                $"{Told(mean.Precision),-21}{Told(mean.Recall),-21}{mean.F1?.ToString("0.00", CultureInfo.InvariantCulture) ?? "-",-6}{Told(mean.FalseAlarmRate)}\n");
+        }
         return text.ToString();
     }
+
+    private static string Told(double? share) => share is { } value ? string.Create(CultureInfo.InvariantCulture, $"{100 * value:0.0} %") : "-";
 
     private static string Told(Share share) => share.Value is { } value
         ? string.Create(CultureInfo.InvariantCulture, $"{100 * value:0.0} % ({100 * share.Low:0}-{100 * share.High:0})")

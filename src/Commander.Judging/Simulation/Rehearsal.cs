@@ -15,11 +15,14 @@ public sealed record Rehearsed(int? RolledBack, int? Continued, Decision Decisio
 /// <summary>Lets a judge watch a simulated deployment, tick by tick through the same function as the live loop, with a look at every tick over the whole watch.</summary>
 public static class Rehearsal
 {
+    /// <summary>The judges that can watch; the rules of a backtest judge recordings only.</summary>
+    public static IReadOnlyList<string> Judges { get; } = [Judge.Name, Snapshot.HealthScore];
+
     /// <summary>Watches one deployment.</summary>
     /// <param name="scenario">What happens.</param>
     /// <param name="policy">The policy; its step is replaced by the scenario's.</param>
     /// <param name="model">The model.</param>
-    /// <param name="judge">One of <see cref="Backtest.Backtests.Judges"/>.</param>
+    /// <param name="judge">One of <see cref="Judges"/>.</param>
     /// <param name="seed">Which of all deployments of this kind.</param>
     /// <exception cref="RefusedException">The judge is unknown.</exception>
     public static Rehearsed Run(Scenario scenario, Policy policy, Model model, string judge, ulong seed)
@@ -30,7 +33,7 @@ public static class Rehearsal
         {
             Judge.Name => false,
             Snapshot.HealthScore => true,
-            _ => throw new RefusedException("judge", $"'{judge}' is unknown; give one of {string.Join(", ", Backtest.Backtests.Judges)}"),
+            _ => throw new RefusedException("judge", $"'{judge}' is unknown; give one of {string.Join(", ", Judges)}"),
         };
         var state = Judge.Start(policy, scenario.Restarted);
         var (subject, changed) = (Subject.Candidate, 0u);
