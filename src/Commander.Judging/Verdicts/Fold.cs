@@ -16,7 +16,7 @@ public static partial class Judge
 
     // How many ticks in a row make a silent control gone, and a silent candidate dead (but never faster than so many seconds).
     private const int ControlGoneTicks = 3;
-    private const double DeadTicks = 5;
+    private const double DeadTicks = 4;
     private const double DeadSeconds = 3;
 
     // While the candidate never had any request, its share is taken to be at least 5 %; when its process is seen to run, 1 %.
@@ -275,7 +275,7 @@ public static partial class Judge
         var silence = state.Misses / needed;
         if (counted)
         {
-            // Five ticks without one of the few requests a small canary gets are no sign of death; and who is often silent will once be so for long.
+            // Four ticks without one of the few requests a small canary gets are no sign of death; and who is often silent will once be so for long.
             var accident = Math.Log(Math.PI * Math.PI / 6 / budget.Silence) + (2 * Math.Log(Math.Max(1, state.Silences)));
             silence = Math.Min(silence, state.Missed / accident);
         }
