@@ -188,7 +188,7 @@ internal static class CommandLine
         var report = new Option<string?>("--report") { Description = "Write a report: figures, curves, and every case that was judged wrongly, in one HTML file.", HelpName = "FILE.html" };
         var simulate = new Option<string?>("--simulate")
         {
-            Description = "Judge simulated deployments instead: all cells of the grid, or those named by false-alarms, faults, or parts of their names separated by semicolons.",
+            Description = "Judge simulated deployments instead: all cells of the grid, or those named by false-alarms, faults, detection, or parts of their names separated by semicolons.",
             HelpName = "CELLS",
             Arity = ArgumentArity.ZeroOrOne,
         };

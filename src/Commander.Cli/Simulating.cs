@@ -15,7 +15,7 @@ internal static class Simulating
 
     /// <summary>Runs so many deployments of every cell on all cores. What comes out depends on the arguments alone, never on the number of threads.</summary>
     public static IReadOnlyList<CellResult> Run(
-        IReadOnlyList<Cell> cells, int deployments, ulong seed, string judge, Policy policy, TimeProvider clock, Action<string> progress, CancellationToken cancel)
+        IReadOnlyList<Cell> cells, int deployments, ulong seed, string judge, Policy? policy, TimeProvider clock, Action<string> progress, CancellationToken cancel)
     {
         var rehearsed = new Rehearsed[cells.Count][];
         for (var cell = 0; cell < cells.Count; cell++)
@@ -27,7 +27,7 @@ internal static class Simulating
         Parallel.For(0L, all, new ParallelOptions { CancellationToken = cancel, MaxDegreeOfParallelism = Environment.ProcessorCount }, at =>
         {
             var (cell, n) = ((int)(at / deployments), (int)(at % deployments));
-            var one = Rehearsal.Run(cells[cell].Scenario, policy, Model.Shipped, judge, cells[cell].Seed(seed, n));
+            var one = Rehearsal.Run(cells[cell].Scenario, policy ?? cells[cell].Policy ?? Grid.Policy, Model.Shipped, judge, cells[cell].Seed(seed, n));
             rehearsed[cell][n] = one;
             Interlocked.Add(ref ticks, one.Ticks);
             var so = Interlocked.Increment(ref done);

@@ -225,13 +225,14 @@ internal sealed class Verbs(Terminal terminal, TimeProvider clock, bool json)
             throw new Failure(refused.Problem, null, ExitCode.Usage);
         }
 
-        var policy = policyPath is null ? Grid.Policy : await OnlyPolicy(policyPath, cancel);
+        var policy = policyPath is null ? null : await OnlyPolicy(policyPath, cancel);
+        var budget = (policy ?? Grid.Policy).Decide.FalseAlarms;
         var results = await terminal.Waiting("watching simulated deployments",
             progress => Task.Run(() => Simulating.Run(cells, deployments, seed, judge, policy, clock, progress, cancel), cancel));
         if (json)
-            Print(JsonSerializer.SerializeToUtf8Bytes(new { judge, seed, budget = policy.Decide.FalseAlarms, cells = results }, Json.Tolerant));
+            Print(JsonSerializer.SerializeToUtf8Bytes(new { judge, seed, budget, cells = results }, Json.Tolerant));
         else
-            Simulating.Print(results, policy.Decide.FalseAlarms, terminal);
+            Simulating.Print(results, budget, terminal);
         return ExitCode.Done;
     }
 

@@ -6,7 +6,8 @@ namespace Commander.Judging.Simulation;
 /// <summary>One cell of the grid: many deployments of one kind, told apart by their seeds.</summary>
 /// <param name="Name">Its name: what differs from a plain deployment.</param>
 /// <param name="Scenario">What happens in each of its deployments; those with a fault are the fault table's, the others the false-alarm table's.</param>
-public sealed record Cell(string Name, Scenario Scenario)
+/// <param name="Policy">The policy its deployments are judged by when none is given; null: <see cref="Grid.Policy"/>.</param>
+public sealed record Cell(string Name, Scenario Scenario, Policy? Policy = null)
 {
     /// <summary>The seed of the n-th deployment of this cell: it depends on the cell's name and nothing beside it, so a cell gives the same figures alone and among others.</summary>
     public ulong Seed(ulong seed, int n)
@@ -44,6 +45,20 @@ public static class Grid
         ("silent", new(FaultKind.Silent, 1)),
         ("late errors +10 pp", new(FaultKind.ErrorPoints, 10, After: 300)),
     ];
+
+    /// <summary>The policy that cells are judged by when none is given: errors, response time, cpu, memory and traffic, with the tolerances of the documentation and a budget of 1 %.</summary>
+    public static Policy Policy { get; } = PolicySet.Empty.Defaults with
+    {
+        Name = "simulated",
+        Metrics =
+        [
+            Metric("errors", MetricKind.Ratio, Family.Error, new Tolerance(0.5, true), 0.5, "%", 0) with { Critical = true },
+            Metric("latency", MetricKind.Histogram, Family.Latency, new Tolerance(0.2, true), 25, "ms", 120) with { Critical = true },
+            Metric("cpu", MetricKind.Gauge, Family.Cpu, new Tolerance(0.5, true), 5, "%", 180),
+            Metric("memory", MetricKind.Gauge, Family.Memory, new Tolerance(0.25, true), 16, "MB", 180),
+            Metric("requests", MetricKind.Count, Family.Traffic, new Tolerance(0.6, true), 0, "count", 0) with { Direction = Direction.Down },
+        ],
+    };
 
     /// <summary>Harmless deployments: every rollback is a false alarm.</summary>
     public static IReadOnlyList<Cell> Harmless { get; } =
@@ -110,12 +125,26 @@ public static class Grid
     ];
 
     /// <summary>
-    /// The cells that are asked for, in the grid's order: parts of their names, separated by semicolons; "false-alarms" and "faults" stand for the two tables, nothing for all.
+    /// Error rates alone, watched for an hour: how small a rise is found at how much traffic, and beside each rate the same without a rise. Their policy has one metric
+    /// with a tolerance of a tenth of a point, below every rise of the table.
+    /// </summary>
+    public static IReadOnlyList<Cell> Detection { get; } =
+    [
+        .. from arm in ((double Share, double Traffic)[])[(0.05, 1), (0.05, 10), (0.1, 10), (0.5, 10), (0.1, 100)]
+           from rise in ((double From, double To)[])[(0.1, 0.1), (0.1, 0.3), (0.1, 1), (0.1, 5), (1, 1), (1, 2), (1, 5)]
+           let scenario = new Scenario { StepSeconds = 5, PastTicks = 360, WatchTicks = 720, Traffic = arm.Traffic, Share = arm.Share, Errors = rise.From / 100 }
+           select rise.From == rise.To
+               ? new Cell($"error rate {rise.From} % stays, share {100 * arm.Share} %, {arm.Traffic}/s", scenario, ErrorsAlone)
+               : new Cell($"error rate {rise.From} -> {rise.To} %, share {100 * arm.Share} %, {arm.Traffic}/s", scenario with { Fault = new(FaultKind.ErrorPoints, rise.To - rise.From) }, ErrorsAlone),
+    ];
+
+    /// <summary>
+    /// The cells that are asked for, in the grid's order: parts of their names, separated by semicolons; "false-alarms", "faults" and "detection" stand for the tables, nothing for all.
     /// </summary>
     /// <exception cref="RefusedException">A part names no cell.</exception>
     public static IReadOnlyList<Cell> Choose(string? wanted)
     {
-        Cell[] all = [.. Harmless, .. Faulty];
+        Cell[] all = [.. Harmless, .. Faulty, .. Detection];
         if (string.IsNullOrWhiteSpace(wanted))
         {
             return all;
@@ -127,29 +156,21 @@ public static class Grid
             {
                 "false-alarms" => [.. Harmless],
                 "faults" => [.. Faulty],
+                "detection" => [.. Detection],
                 _ => [.. all.Where(cell => cell.Name.Contains(part, StringComparison.OrdinalIgnoreCase))],
             };
             if (found.Length == 0)
             {
-                throw new RefusedException("cells", $"no cell's name has '{part}' in it; give false-alarms, faults, or parts of names such as \"bursts; no control\"");
+                throw new RefusedException("cells", $"no cell's name has '{part}' in it; give false-alarms, faults, detection, or parts of names such as \"bursts; no control\"");
             }
             chosen.UnionWith(found);
         }
         return [.. all.Where(chosen.Contains)];
     }
 
-    /// <summary>The policy that cells are judged by when none is given: errors, response time, cpu, memory and traffic, with the tolerances of the documentation and a budget of 1 %.</summary>
-    public static Policy Policy { get; } = PolicySet.Empty.Defaults with
+    private static Policy ErrorsAlone => Policy with
     {
-        Name = "simulated",
-        Metrics =
-        [
-            Metric("errors", MetricKind.Ratio, Family.Error, new Tolerance(0.5, true), 0.5, "%", 0) with { Critical = true },
-            Metric("latency", MetricKind.Histogram, Family.Latency, new Tolerance(0.2, true), 25, "ms", 120) with { Critical = true },
-            Metric("cpu", MetricKind.Gauge, Family.Cpu, new Tolerance(0.5, true), 5, "%", 180),
-            Metric("memory", MetricKind.Gauge, Family.Memory, new Tolerance(0.25, true), 16, "MB", 180),
-            Metric("requests", MetricKind.Count, Family.Traffic, new Tolerance(0.6, true), 0, "count", 0) with { Direction = Direction.Down },
-        ],
+        Metrics = [Metric("errors", MetricKind.Ratio, Family.Error, new Tolerance(0.1, false), 0, "%", 0) with { Critical = true }],
     };
 
     private static MetricPolicy Metric(string name, MetricKind kind, Family family, Tolerance tolerance, double floor, string unit, double warmup) =>
