@@ -14,16 +14,19 @@ public struct Dispersion
     /// <summary>With fewer ticks nothing is known about bursts.</summary>
     public const int Known = 10;
 
+    /// <summary>
+    /// From so many ticks on the limit comes nearer to the mean: what is left to be known of it is little, and certainty about it is paid with power. The candidate's own
+    /// dispersion counts from then on only as far as it is certainly more.
+    /// </summary>
+    public const int Plenty = 60;
+
     /// <summary>What is assumed at least while nothing is known.</summary>
-    public const double Least = 2;
+    public const double Least = 2.2;
 
     /// <summary>The same where no control shows what the same seconds brought.</summary>
     public const double LeastAlone = 2.5;
 
     private const double Prior = 2;
-
-    // From so many degrees of freedom on the limit comes nearer to the mean: what is left to be known of it is little, and certainty about it is paid with power.
-    private const double Plenty = 60;
 
     // The 90 % quantile of the normal distribution.
     private const double NormalNinth = 1.2815515655446004;
@@ -58,8 +61,10 @@ public struct Dispersion
         Ticks++;
         if (_lastTotal > 0 && bad + _lastBad > 0)
         {
-            var rate = (bad + _lastBad) / (total + _lastTotal);
-            var variance = rate * (1 - rate) * ((1 / total) + (1 / _lastTotal));
+            // Given how many failed in both ticks: the variance of drawing them without putting back.
+            var both = total + _lastTotal;
+            var rate = (bad + _lastBad) / both;
+            var variance = both > 1 ? rate * (1 - rate) * ((1 / total) + (1 / _lastTotal)) * both / (both - 1) : 0;
             if (variance > 0)
             {
                 var difference = (bad / total) - (_lastBad / _lastTotal);
@@ -78,6 +83,10 @@ public struct Dispersion
     /// <summary>The dispersion, above 0; about 1 for independent events. Drawn towards 1 by two pairs' worth.</summary>
     /// <param name="beside">Whether the arm is compared with one in the same seconds.</param>
     public readonly double Value(bool beside) => (Prior + (beside ? _bounded : _squares)) / (Prior + _pairs);
+
+    /// <summary>The lower limit of the dispersion, as far below <see cref="Value"/> as the upper 90 % limit of independent events lies above 1.</summary>
+    /// <param name="beside">Whether the arm is compared with one in the same seconds.</param>
+    public readonly double Lower(bool beside) => Value(beside) / (1 + (NormalNinth * Math.Sqrt(2 / (Prior + _pairs))));
 
     /// <summary>The mean dispersion of two arms, at least 1; 1 while there is nothing to tell it from.</summary>
     /// <param name="one">An arm.</param>

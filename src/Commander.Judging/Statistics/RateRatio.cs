@@ -6,18 +6,28 @@ namespace Commander.Judging.Statistics;
 /// <summary>
 /// The conditional-binomial e-process of <see cref="ErrorSplit"/> for shares that change from tick to tick (a ramp from 5 to 50 %): the prior stands on the
 /// ratio of the two arms' rates, which a ramp does not change, instead of on the candidate's share of the errors, which it does.
-/// Each tick multiplies the likelihood ratio of every ratio on the grid with that tick's own share; the e-value is their mean.
+/// Each block of ticks multiplies the likelihood ratio of every ratio on the grid with that block's own share; the e-value is their mean. A block is one tick, or as many
+/// as it takes until both arms have ten requests: of a tick with a single request of the candidate its own share would say next to nothing.
 /// A prior on a grid makes every number a finite sum: no incomplete beta function, no cancellation, the same result however ticks are grouped at a constant share.
 /// </summary>
 public struct RateRatio
 {
     /// <summary>How many ratios are on the grid.</summary>
-    public const int Points = 16;
+    public const int Points = 14;
+
+    // So many requests of either arm make a block.
+    private const float Block = 10;
 
     private Sums _sums;
 
-    // From 1.1, where a difference begins to matter, to 500: dense where few errors are compared with few.
-    private static readonly double[] Ratios = [1.1, 1.2, 1.35, 1.55, 1.8, 2.15, 2.6, 3.3, 4.3, 6, 9, 15, 28, 60, 150, 500];
+    // The block that is not full yet; the sums have it in them.
+    private float _bad;
+    private float _events;
+    private float _total;
+    private float _referenceTotal;
+
+    // From 1.15, where a difference begins to matter, to 400: dense where few errors are compared with few.
+    private static readonly double[] Ratios = [1.15, 1.35, 1.6, 1.9, 2.3, 2.9, 3.8, 5.2, 7.5, 12, 22, 45, 120, 400];
 
     private static readonly double[][] LogRatios =
     [
@@ -29,7 +39,7 @@ public struct RateRatio
 
     private static readonly double[][] RatiosLessOne = [.. LogRatios.Select(side => side.Select(log => Math.Exp(log) - 1).ToArray())];
 
-    /// <summary>Folds one tick in. Counts are finite and at least 0, totals at least the bad ones; a tick where an arm has no requests says nothing.</summary>
+    /// <summary>Folds one tick in. Counts are finite and at least 0, totals at least the bad ones; a block where an arm has no requests says nothing.</summary>
     /// <param name="bad">Bad events of the candidate.</param>
     /// <param name="total">All events of the candidate.</param>
     /// <param name="referenceBad">Bad events of the reference in the same seconds.</param>
@@ -37,17 +47,30 @@ public struct RateRatio
     /// <param name="direction">Which ratios are harm: above one, below one, both.</param>
     public void Add(double bad, double total, double referenceBad, double referenceTotal, Direction direction)
     {
-        var events = bad + referenceBad;
-        if (events <= 0 || total <= 0 || referenceTotal <= 0)
+        Count(-1, direction);
+        _bad += (float)bad;
+        _events += (float)(bad + referenceBad);
+        _total += (float)total;
+        _referenceTotal += (float)referenceTotal;
+        Count(1, direction);
+        if (_total >= Block && _referenceTotal >= Block)
+        {
+            (_bad, _events, _total, _referenceTotal) = (0, 0, 0, 0);
+        }
+    }
+
+    private void Count(int sign, Direction direction)
+    {
+        if (_events <= 0 || _total <= 0 || _referenceTotal <= 0)
         {
             return;
         }
-        var share = total / (total + referenceTotal);
+        double share = _total / (_total + _referenceTotal);
         var logs = LogRatios[(int)direction];
         var lessOne = RatiosLessOne[(int)direction];
         for (var at = 0; at < Points; at++)
         {
-            _sums[at] += (bad * logs[at]) - (events * Math.Log(1 + (lessOne[at] * share)));
+            _sums[at] += sign * ((_bad * logs[at]) - (_events * Math.Log(1 + (lessOne[at] * share))));
         }
     }
 

@@ -6,13 +6,14 @@ namespace Commander.Judging.Verdicts;
 
 /// <summary>
 /// How the chance of a false alarm is spent: five tenths on counts, the hard guard among them, which asks for more evidence than they do; two on slow requests, two on
-/// levels, one on a silent candidate. Metrics of one part divide it. A metric's reference may change once: the first has six tenths, the second what is left.
+/// levels, one on a silent candidate. Metrics of one part divide it; a part without a metric is left to the others. A metric's reference may change once: the first has six tenths, the second what is left.
 /// </summary>
 internal readonly struct Budget
 {
     private const double CountPart = 0.5;
     private const double SlowPart = 0.2;
     private const double SilentPart = 0.1;
+    private const double LevelPart = 0.2;
     private const double FirstReference = 0.6;
 
     // Page's limit for a level, in its scale: where the simulator found the levels' part of a budget of 1 % kept with one level.
@@ -21,6 +22,8 @@ internal readonly struct Budget
     private readonly int _ratios;
     private readonly int _histograms;
     private readonly int _levels;
+    // What the parts that have no metric leave to the others.
+    private readonly double _whole;
 
     public Budget(Policy policy)
     {
@@ -40,13 +43,14 @@ internal readonly struct Budget
                     break;
             }
         }
+        _whole = (CountPart + SlowPart + LevelPart) / Math.Max(SlowPart, (_ratios > 0 ? CountPart : 0) + (_histograms > 0 ? SlowPart : 0) + (_levels > 0 ? LevelPart : 0));
     }
 
     /// <summary>The weight of a count test's e-value in the mean of all; times the budget it is that test's own level.</summary>
     /// <param name="kind">Ratio or histogram.</param>
     /// <param name="changes">How often the metric's reference has changed.</param>
     public double Weight(MetricKind kind, int changes) =>
-        (changes == 0 ? FirstReference : 1 - FirstReference) * (kind == MetricKind.Ratio ? CountPart / _ratios : SlowPart / _histograms);
+        (changes == 0 ? FirstReference : 1 - FirstReference) * (kind == MetricKind.Ratio ? CountPart / _ratios : SlowPart / _histograms) * _whole;
 
     /// <summary>The level of one count test against one reference; parameters as <see cref="Weight"/>.</summary>
     public double Alpha(MetricKind kind, int changes) => _falseAlarms * Weight(kind, changes);

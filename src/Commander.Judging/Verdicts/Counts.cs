@@ -90,6 +90,11 @@ internal static class Counts
         }
         if (!seen)
         {
+            if (head.Reference == ReferenceKind.Control && Numbers.Of(candidate, metric.Kind) == Presence.Silent)
+            {
+                // No request of the candidate is a number too: what the control had meanwhile belongs to the block.
+                count.Ratio.Add(0, 0, controlBad, controlTotal, metric.Direction);
+            }
             return;
         }
         head.Seen++;
@@ -298,7 +303,7 @@ internal static class Counts
         var unknown = !isBeside && count.Before.Ticks + count.Candidate.Ticks < Dispersion.Known;
         head.Dispersion = Wandered(metric, count, isBeside) + (unknown
             ? Math.Max(Dispersion.LeastAlone, Math.Max(count.Before.Value(isBeside), count.Trend.Value))
-            : Math.Max(Dispersion.Upper(count.Before, isBeside || count.Before.Ticks >= Dispersion.Known ? count.Control : count.Candidate, isBeside), count.Candidate.Value(isBeside)));
+            : Math.Max(Dispersion.Upper(count.Before, isBeside || count.Before.Ticks >= Dispersion.Known ? count.Control : count.Candidate, isBeside), count.Before.Ticks + count.Control.Ticks < Dispersion.Plenty ? count.Candidate.Value(isBeside) : count.Candidate.Lower(isBeside)));
         var reference = ReferenceShare(metric, state);
         var share = count.Candidate.Bad / count.Candidate.Total;
         var tolerance = Tolerance(metric, state);
