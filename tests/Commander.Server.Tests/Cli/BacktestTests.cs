@@ -1,4 +1,7 @@
+using System.Text;
 using System.Text.Json.Nodes;
+using Commander.Charts;
+using Commander.Cli;
 
 namespace Commander.Server.Tests.Cli;
 
@@ -33,6 +36,8 @@ public sealed class BacktestTests : IDisposable
     [Theory]
     [InlineData("commander")]
     [InlineData("health-score")]
+    [InlineData("argo")]
+    [InlineData("mann-whitney")]
     public async Task Each_case_leaves_one_line_in_the_contracts_shape(string judge)
     {
         var output = Path.Combine(_folder, "verdicts.jsonl");
@@ -71,6 +76,117 @@ public sealed class BacktestTests : IDisposable
         File.Copy(Cases, file);
         (await new Shell().Run("backtest", file, "--out", file)).Code.ShouldBe(2);
         new FileInfo(file).Length.ShouldBe(new FileInfo(Cases).Length);
+    }
+
+    [Fact]
+    public async Task Several_files_are_judged_in_their_order_with_rows_per_source_all_and_the_mean()
+    {
+        var (one, two, output) = (Many("one", 70, "a"), Many("two", 50, "b"), Path.Combine(_folder, "out.jsonl"));
+        var ran = await new Shell().Run("backtest", two, one, "--out", output);
+        ran.Error.ShouldContain("120 cases judged by commander");
+        ran.Lines.Skip(1).Select(line => line.Split("  ")[0]).ShouldBe(["a", "b", "all", "mean over sources"]);
+        (await File.ReadAllLinesAsync(output)).Select(line => JsonNode.Parse(line)!["id"]!.GetValue<string>())
+            .ShouldBe(Enumerable.Range(0, 50).Select(at => $"two-{at}").Concat(Enumerable.Range(0, 70).Select(at => $"one-{at}")));
+    }
+
+    [Fact]
+    public async Task Any_number_of_cores_says_the_same()
+    {
+        var order = new BacktestOrder([Many("one", 300, "a"), Many("two", 5, "b")], ["commander", "three-sigma"], null, new Horizons(null, new Dictionary<string, int>()));
+        var (first, second) = (await Judged(1), await Judged(7));
+        first.ShouldBe(second);
+        first.ShouldContain("one-299");
+
+        async Task<string> Judged(int cores)
+        {
+            using var verdicts = new MemoryStream();
+            var report = new BacktestReport(order.Judges);
+            var tested = await Backtesting.Run(order, verdicts, report, cores, TimeProvider.System, (_, _) => { }, TestContext.Current.CancellationToken);
+            return Encoding.UTF8.GetString(verdicts.ToArray()) + string.Concat(tested.Summaries) + string.Concat(tested.Comparison.Rows(1))
+                + report.Html(["one"], "", tested.Summaries, tested.Comparison.Rows(1));
+        }
+    }
+
+    [Fact]
+    public async Task Of_many_wrong_lines_the_first_is_named_and_nothing_is_printed()
+    {
+        var file = Many("one", 200, "a");
+        var lines = await File.ReadAllLinesAsync(file);
+        (lines[150], lines[90], lines[199]) = ("wrong", "also wrong", "{}");
+        await File.WriteAllLinesAsync(file, lines);
+        var ran = await new Shell().Run("backtest", file);
+        (ran.Code, ran.Out).ShouldBe((1, ""));
+        ran.Error.ShouldContain("one.jsonl: line 91");
+    }
+
+    [Fact]
+    public async Task A_horizon_is_given_for_all_for_a_source_or_for_a_file_and_a_name_nothing_has_is_refused()
+    {
+        var (one, two, output) = (Many("one", 2, "a=b"), Many("two", 2, "c"), Path.Combine(_folder, "out.jsonl"));
+        (await new Shell().Run("backtest", one, two, "--horizon", "a=b=2", "--horizon", "two=3", "--out", output)).Code.ShouldBe(0);
+        Ticks().ShouldBe([2, 2, 3, 3]);
+        (await new Shell().Run("backtest", one, two, "--horizon", "c=3", "--horizon", "1", "--out", output)).Code.ShouldBe(0);
+        Ticks().ShouldBe([1, 1, 3, 3]);
+        var ran = await new Shell().Run("backtest", one, "--horizon", "tow=3");
+        ran.Code.ShouldBe(2);
+        ran.Error.ShouldContain("--horizon names tow");
+        ran.Error.ShouldContain("known are a=b, one");
+
+        int[] Ticks() => [.. File.ReadAllLines(output).Select(line => JsonNode.Parse(line)!["tick"]!.GetValue<int>())];
+    }
+
+    [Fact]
+    public async Task Two_judges_are_compared_on_the_same_cases()
+    {
+        var ran = await new Shell().Run("backtest", "--compare", "commander", "argo", Cases);
+        ran.Code.ShouldBe(0);
+        ran.Lines[0].ShouldBe("commander");
+        ran.Lines.ShouldContain("argo");
+        ran.Lines[^1].ShouldStartWith("mean over sources");
+        ran.Lines.Single(line => line.StartsWith("example", StringComparison.Ordinal) && line.Contains("recall")).ShouldContain("+100.0 pp");
+        var document = JsonNode.Parse((await new Shell().Run("backtest", Cases, "--compare", "commander", "argo", "--json", "--seed", "4")).Out)!;
+        document["judges"]!.AsArray().Select(judge => judge!["judge"]!.GetValue<string>()).ShouldBe(["commander", "argo"]);
+        document["differences"]!.AsArray().Single(row => row!["source"]!.GetValue<string>() == "mean over sources" && row["measure"]!.GetValue<string>() == "recall")!["difference"]!.GetValue<double>().ShouldBe(1);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_report_is_written_and_never_over_the_cases(bool terminal)
+    {
+        var (file, report) = (Many("one", 3, "a"), Path.Combine(_folder, "report.html"));
+        var ran = await new Shell { IsTerminal = terminal }.Run("backtest", file, "--judge", "argo", "--report", report);
+        ran.Code.ShouldBe(0);
+        (await File.ReadAllTextAsync(report)).ShouldContain("<h1>Backtest of argo</h1>");
+        (await new Shell().Run("backtest", file, "--report", file)).Code.ShouldBe(2);
+        (await new Shell().Run("backtest", file, "--report", report, "--out", report)).Code.ShouldBe(2);
+        (await File.ReadAllLinesAsync(file)).Length.ShouldBe(3);
+    }
+
+    [Fact]
+    public async Task Recorded_cases_are_judged_by_a_given_policy()
+    {
+        var policy = Path.Combine(_folder, "policy.yaml");
+        await File.WriteAllTextAsync(policy, """
+            sources: { prom: { type: prometheus, url: 'http://localhost:9090' } }
+            services:
+              shop:
+                source: prom
+                metrics: { errors: { kind: ratio, bad: 'b{version="{{version}}"}', total: 't{version="{{version}}"}', tolerance: 50pp } }
+            """);
+        JsonNode.Parse((await new Shell().Run("backtest", Cases, "--json", "--policy", policy)).Out)!["rows"]![0]!["true_positives"]!.GetValue<int>().ShouldBe(0);
+    }
+
+    // Cases of which every third is bad: one in ten requests fails.
+    private string Many(string name, int count, string source)
+    {
+        var path = Path.Combine(_folder, name + ".jsonl");
+        File.WriteAllLines(path, Enumerable.Range(0, count).Select(at =>
+        {
+            var bad = at % 3 == 0;
+            return $$"""{"id":"{{name}}-{{at}}","source":"{{source}}","change_time":0,"step_seconds":60,"restarted":false,"metrics":{"requests":{"unit":"count","baseline":[900,{{900 + at}},910],"candidate":[900,900,900,905]},"errors":{"unit":"count","baseline":[1,0,1],"candidate":[1,1,1,{{(bad ? 200 : 1)}}]}},"label":"{{(bad ? "BAD" : "GOOD")}}","group":"{{at / 7}}"}""";
+        }));
+        return path;
     }
 
     [Fact]
@@ -122,10 +238,18 @@ public sealed class BacktestTests : IDisposable
     }
 
     [Theory]
-    [InlineData("give either a case file or --simulate")]
-    [InlineData("give either a case file or --simulate", "cases.jsonl", "--simulate")]
-    [InlineData("--horizon and --out go with a case file", "--simulate", "--horizon", "3")]
-    [InlineData("--deployments, --seed and --policy go with --simulate", "cases.jsonl", "--seed", "3")]
+    [InlineData("give either case files or --simulate")]
+    [InlineData("give either case files or --simulate", "cases.jsonl", "--simulate", "plain")]
+    [InlineData("--compare, --horizon, --out and --report go with case files", "--simulate", "--horizon", "3")]
+    [InlineData("--compare, --horizon, --out and --report go with case files", "--simulate", "--compare", "argo", "cusum")]
+    [InlineData("argo judges recorded cases only", "--simulate", "plain", "--judge", "argo")]
+    [InlineData("--judge and --out go with one judge, --compare with two", "cases.jsonl", "--compare", "argo", "cusum", "--judge", "argo")]
+    [InlineData("--policy goes with the judges commander and health-score", "cases.jsonl", "--judge", "argo", "--policy", "policy.yaml")]
+    [InlineData("--horizon x=0 is no number of steps; write 1 or more, or SOURCE=N", "cases.jsonl", "--horizon", "x=0")]
+    [InlineData("--horizon names x twice", "cases.jsonl", "--horizon", "x=1", "--horizon", "x=2")]
+    [InlineData("--horizon has two numbers for all", "cases.jsonl", "--horizon", "1", "--horizon", "2")]
+    [InlineData("--seed goes with --simulate and --compare", "cases.jsonl", "--seed", "3")]
+    [InlineData("--deployments goes with --simulate", "cases.jsonl", "--deployments", "3")]
     [InlineData("--deployments 0 is no number of deployments; write 1 to 1000000", "--simulate", "--deployments", "0")]
     [InlineData("no cell's name has 'nonsense'", "--simulate", "nonsense")]
     public async Task What_does_not_go_together_is_a_usage_error(string said, params string[] more)
