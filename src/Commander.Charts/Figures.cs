@@ -92,6 +92,29 @@ public static class Figures
         return verdict.Decision == "HOLD" && verdict.Findings.All(f => f.Verdict is "no_data" or "warming_up") ? "–" : Probability(verdict.Confidence);
     }
 
+    /// <summary>With what a metric is compared, as a person says it: "old version", "before", "same hour before", "allowed".</summary>
+    /// <param name="reference">The arm's word; null for the objective.</param>
+    public static string Arm(string? reference) => reference switch
+    {
+        "control" => "old version",
+        "before" => "before",
+        "seasonal" => "same hour before",
+        _ => "allowed",
+    };
+
+    /// <summary>What is to be said beside a health score that points the other way than the verdict; null when it does not.</summary>
+    /// <param name="verdict">The verdict.</param>
+    public static string? Dissent(Verdict verdict)
+    {
+        ArgumentNullException.ThrowIfNull(verdict);
+        return verdict switch
+        {
+            { Decision: "ROLLBACK", HealthScore: >= 50 } => "a fixed formula, blind to the comparison; it does not decide",
+            { Decision: "CONTINUE", HealthScore: < 50 } => "a fixed formula, blind to the comparison; it does not decide",
+            _ => null,
+        };
+    }
+
     /// <summary>A probability as a whole percentage that never claims certainty: "98 %", "> 99 %", "&lt; 1 %".</summary>
     /// <param name="probability">0 to 1.</param>
     public static string Probability(double probability) => probability switch

@@ -28,6 +28,14 @@ public sealed record Headline(string Word, Tone Tone, string What, string? Becau
     public string Sentence =>
         $"{Word}: {What}" + (Because is null ? "." : $": {Because.TrimEnd('.')}.") + (Proof is null ? "" : $" {Proof.TrimEnd('.')}.");
 
+    /// <summary>Whether nothing of a deployment is measured, so that no verdict comes by itself.</summary>
+    /// <param name="deployment">As it stands.</param>
+    public static bool NothingToJudge(Deployment deployment)
+    {
+        ArgumentNullException.ThrowIfNull(deployment);
+        return deployment.Verdict?.Decision == "HOLD" && deployment.Notes.Any(note => note.StartsWith("no source:", StringComparison.Ordinal));
+    }
+
     /// <summary>The headline of a deployment.</summary>
     /// <param name="deployment">As it stands.</param>
     public static Headline Of(Deployment deployment)
@@ -46,16 +54,26 @@ public sealed record Headline(string Word, Tone Tone, string What, string? Becau
             ("closed", "superseded", not "CONTINUE") => new("Superseded", Tone.Calm, what, "a newer version was announced while this one was watched", null, null),
             ("closed", "cancelled", _) => new("Cancelled", Tone.Calm, what, because, null, null),
             ("closed", "failed", _) => new("Watch failed", Tone.Ask, what, deployment.Notes.Count > 0 ? deployment.Notes[^1] : because, null, "Nobody judged this deployment to the end: look at it yourself."),
-            ("waiting_for_person", _, "ROLLBACK") => new("Roll back?", Tone.Bad, what, because, null, "Commander may not act here by itself: choose below."),
+            ("waiting_for_person", _, "ROLLBACK") => new("Roll back?", Tone.Bad, what, because, null, Late(deployment)
+                ? "It comes after CONTINUE, and the policy leaves late rollbacks to a person (act.late): choose below."
+                : "The policy leaves rollbacks to a person (act.autonomy): choose below."),
             ("waiting_for_person", _, _) => new("Waits for you", Tone.Ask, what, because, null, "Choose below."),
+            ("acting", _, "ROLLBACK") => new("Rolling back", Tone.Bad, what, because, null, "The order is about to go out."),
             (not "closed", _, "ROLLBACK") => new("Should roll back", Tone.Bad, what, because, null, "Nothing was done yet."),
             ("closed", _, "ROLLBACK") => new("Should have rolled back", Tone.Bad, what, because, null, "Commander only watched here; nothing was done."),
             (_, _, "CONTINUE") => OfContinue(deployment, what),
+            ("closed", _, _) when NothingToJudge(deployment) => new("Not judged", Tone.Ask, what, because, null, Unmeasured),
+            (not "closed", _, "HOLD") when NothingToJudge(deployment) => new("Not judged", Tone.Ask, what, because, null, Unmeasured),
             ("closed", _, _) => new("No verdict", Tone.Ask, what, because ?? "the evidence did not suffice", null, "The watch ended on hold: look at it yourself and say what it was."),
-            ("queued", _, _) => new("Queued", Tone.Calm, what, "accepted and stored; the watch starts as soon as there is room", null, null),
+            ("queued", _, _) when deployment.Notes.Count > 0 => new("Queued", Tone.Calm, what, deployment.Notes[^1], null, "The watch starts as soon as there is room; nothing is lost by then."),
+            ("queued", _, _) => new("Starting", Tone.Calm, what, "accepted and stored", null, null),
             _ => new("Watching", Tone.Calm, what, because ?? "the first measurements are on their way", null, null),
         };
     }
+
+    private const string Unmeasured = "Name its metrics in a policy and start Commander with it (commander policy init --prometheus URL writes a first one); until then judge it yourself.";
+
+    private static bool Late(Deployment deployment) => deployment.Verdicts.Any(v => v.Decision == "CONTINUE");
 
     private static Headline OfContinue(Deployment deployment, string what)
     {
@@ -86,8 +104,11 @@ public sealed record Headline(string Word, Tone Tone, string What, string? Becau
                     _ => "; there was too little traffic to tell whether the metrics recovered",
                 }),
                 rollback.Recovered == false ? "The old version does not look healthy either: look at the service now." : null),
+            "failed" when rollback is { Recovered: false, ServingVersion: not null } =>
+                new("Not recovered", Tone.Ask, what, because, rollback.Message, "The rollback was ordered and the platform reports the old version; look at the service now."),
             "failed" => new("Rollback failed", Tone.Ask, what, because, rollback.Message, $"Roll back by hand now: {rollback.Target}."),
             "refused" => new("Rollback refused", Tone.Ask, what, because, rollback.Message, "Decide by hand."),
+            _ when rollback is { ServingVersion: not null, Recovered: false } => new("Rolling back", Tone.Bad, what, because, rollback.Message, "The recovery is not complete: look where the requests come from."),
             _ when rollback.ServingVersion is not null => new("Rolling back", Tone.Bad, what, because, $"{target} serves again; recovery is being verified", null),
             _ => new("Rolling back", Tone.Bad, what, because, null, $"The order is out to {rollback.Target}; done when it serves and the metrics have recovered."),
         };
@@ -109,7 +130,7 @@ public sealed record Headline(string Word, Tone Tone, string What, string? Becau
         var decided = deployment.Verdicts.LastOrDefault(v => v.Decision == "ROLLBACK")?.At ?? verdict.DecidedAt;
         var after = decided > deployment.StartedAt ? $", decided {Figures.Duration(decided - deployment.StartedAt)} after the start" : "";
         return verdict.Findings.FirstOrDefault(f => f.Verdict == "worse") is { Candidate: not null, Reference: not null } worst
-            ? $"{worst.Metric} {Figures.Level(worst.Reference, worst.Unit)} → {Figures.Level(worst.Candidate, worst.Unit)}{after}"
+            ? $"{worst.Metric} {Figures.Level(worst.Candidate, worst.Unit)}, {Figures.Arm(worst.ReferenceArm)} {Figures.Level(worst.Reference, worst.Unit)}{after}"
             : verdict.Reasoning.TrimEnd('.') + after;
     }
 }

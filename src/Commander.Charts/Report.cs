@@ -94,12 +94,12 @@ public static class Report
             text.Append(Plain(Facts(deployment, verdict))).Append("\n\n").Append(Plain(verdict.Reasoning)).Append("\n\n");
             if (verdict.Findings.Count > 0)
             {
-                text.Append("| metric | old | new | difference | interval | verdict | reason |\n|---|---|---|---|---|---|---|\n");
+                text.Append("| metric | compared with | new | difference | interval | verdict | reason |\n|---|---|---|---|---|---|---|\n");
             }
 
             foreach (var f in verdict.Findings)
             {
-                text.Append(CultureInfo.InvariantCulture, $"| {Plain(f.Metric)} | {Plain(Figures.Level(f.Reference, f.Unit))} | {Plain(Figures.Level(f.Candidate, f.Unit))} | {Plain(Figures.Difference(f.Difference, f.Unit))} | {Plain(Interval(f))} | {Plain(Word(f.Verdict))} | {Plain(f.Reason)} |\n");
+                text.Append(CultureInfo.InvariantCulture, $"| {Plain(f.Metric)} | {Plain(Reference(f))} | {Plain(Figures.Level(f.Candidate, f.Unit))} | {Plain(Figures.Difference(f.Difference, f.Unit))} | {Plain(Interval(f))} | {Plain(Word(f.Verdict))} | {Plain(f.Reason)} |\n");
             }
         }
 
@@ -126,6 +126,14 @@ public static class Report
             : "–";
     }
 
+    /// <summary>With what a finding is compared, and its level: "old version 0.5 %"; "–" for nothing.</summary>
+    /// <param name="finding">The finding.</param>
+    public static string Reference(Finding finding)
+    {
+        ArgumentNullException.ThrowIfNull(finding);
+        return finding.Reference is null ? "–" : $"{Figures.Arm(finding.ReferenceArm)} {Figures.Level(finding.Reference, finding.Unit)}";
+    }
+
     /// <summary>A finding's verdict as a person reads it: "no data" for no_data.</summary>
     /// <param name="verdict">The verdict's word.</param>
     public static string Word(string verdict)
@@ -136,17 +144,17 @@ public static class Report
 
     private static string Facts(Deployment deployment, Verdict verdict) =>
         $"verdict {verdict.Decision} · confidence {Figures.Confidence(verdict)} · P(bad) {Figures.Probability(verdict.PBad)}"
-        + (verdict.HealthScore is { } health ? $" · health {health} of 100" : "")
+        + (verdict.HealthScore is { } health ? $" · health {health} of 100{(Figures.Dissent(verdict) is { } dissent ? $" ({dissent})" : "")}" : "")
         + $" · {deployment.State}{(deployment.ClosedReason is null ? "" : $" ({deployment.ClosedReason.Replace('_', ' ')})")}"
         + $" · started {Figures.Instant(deployment.StartedAt)}"
         + (deployment.PreviousVersion is null ? "" : $" · before: {deployment.PreviousVersion}");
 
     private static void Findings(Markup html, Verdict verdict, Policy? policy)
     {
-        html.Raw("<div class=\"scroll\"><table class=\"all f\"><tr><th>metric<th>old<th>new<th>difference<th>interval<th>verdict<th>what carrying on needs");
+        html.Raw("<div class=\"scroll\"><table class=\"all f\"><tr><th>metric<th>compared with<th>new<th>difference<th>interval<th>verdict<th>what carrying on needs");
         foreach (var f in verdict.Findings)
         {
-            html.Raw("<tr>").Element("th", f.Metric).Element("td", Figures.Level(f.Reference, f.Unit)).Element("td", Figures.Level(f.Candidate, f.Unit))
+            html.Raw("<tr>").Element("th", f.Metric).Element("td", Reference(f)).Element("td", Figures.Level(f.Candidate, f.Unit))
                 .Element("td", Figures.Difference(f.Difference, f.Unit)).Element("td", Interval(f)).Raw("<td><b>").Text(Word(f.Verdict)).Raw("</b><br>").Text(f.Reason).Raw("<td>");
             foreach (var requirement in Requirement.Of(f, policy?.Metrics.FirstOrDefault(m => m.Name == f.Metric)))
             {
@@ -161,7 +169,7 @@ public static class Report
     {
         html.Raw("<h2>What happened</h2><div class=\"scroll\"><table class=\"all\">");
         var rows = deployment.Verdicts.Select(v => (v.At, Word: v.Decision, Text: v.Reason))
-            .Concat(deployment.Actions.Select(a => (At: a.RequestedAt, Word: $"{a.Kind}: {a.State}", Text: $"by {a.By} on {a.Target}. {a.Message}")))
+            .Concat(deployment.Actions.Select(a => (At: a.RequestedAt, Word: $"{a.Kind}: {a.State}", Text: a.State == "refused" ? a.Message ?? "" : $"by {a.By} on {a.Target}. {a.Message}")))
             .Prepend((At: deployment.ReceivedAt, Word: "received", Text: $"{deployment.Service} {deployment.Version} in {deployment.Environment}"))
             .Concat(deployment.Outcome is { } outcome ? [(outcome.At, Word: $"was {outcome.Label}", Text: $"known from: {outcome.Source}")] : [])
             .OrderBy(r => r.At);

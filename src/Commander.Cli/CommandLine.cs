@@ -114,10 +114,10 @@ internal static class CommandLine
 
     private static Command Watch(Func<ParseResult, Server> at, Func<ParseResult, Verbs> verbs)
     {
-        var timeout = Timeout();
-        var until = new Option<Until>("--until") { Description = "When to stop: at the verdict, or when the watch is closed.", HelpName = "verdict|closed" };
-        return OfOne("watch", "Follow a deployment to its verdict.", at,
-            (parsed, server, id, cancel) => verbs(parsed).Watch(server, id, parsed.GetValue(until), parsed.GetValue(timeout) ?? Patience, cancel), timeout, until);
+        var timeout = Duration("--timeout", "How long to wait, such as 90s or 15m; as long as it lasts when not given.", Longest);
+        var until = new Option<Until>("--until") { Description = "When to stop: when the watch is closed, with late judgement and recovery, or at the first verdict; closed when not given.", HelpName = "closed|verdict" };
+        return OfOne("watch", "Follow a deployment to its end.", at,
+            (parsed, server, id, cancel) => verbs(parsed).Watch(server, id, parsed.GetValue(until), parsed.GetValue(timeout) ?? Longest, cancel), timeout, until);
     }
 
     private static Command Replay(Func<ParseResult, Server> at, Func<ParseResult, Verbs> verbs)

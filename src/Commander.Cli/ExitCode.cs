@@ -15,7 +15,7 @@ internal static class ExitCode
     /// <summary>ROLLBACK.</summary>
     public const int Rollback = 10;
 
-    /// <summary>HOLD: the watch closed without a decision.</summary>
+    /// <summary>HOLD: the watch closed without a decision, or nothing is measured that could be judged.</summary>
     public const int Hold = 11;
 
     /// <summary>No verdict came within the time that was given.</summary>

@@ -5,7 +5,7 @@ namespace Commander.Cli;
 /// <summary>Writes a policy for the services of a Prometheus, from the names that their metrics and labels usually have.</summary>
 internal static class FirstPolicy
 {
-    private const int MaxServices = 20;
+    private const int MaxServices = 10;
 
     private static readonly string[] ServiceLabels = ["service", "app", "service_name", "app_kubernetes_io_name", "application", "job"];
     private static readonly string[] VersionLabels = ["version", "app_version", "service_version", "app_kubernetes_io_version", "image_tag", "tag", "release"];
@@ -27,47 +27,55 @@ internal static class FirstPolicy
             ?? throw new Failure($"{prometheus.Address} has no metric of requests, durations or memory among {names.Count} names", "let it scrape the service first, or write the policy by hand: docs/policy.md");
         var services = await Services(prometheus, first, service, cancel);
 
+        var metrics = await Metrics(prometheus, requests, durations, memory, cancel);
         var text = new StringBuilder();
         text.Append("# A first policy, made from the metrics of this Prometheus. Check it with: commander policy check FILE --live\n");
         text.Append("sources:\n  prom: { type: prometheus, url: '").Append(prometheus.Address.AbsoluteUri.TrimEnd('/')).Append("' }\n");
-        text.Append("defaults:\n  source: prom\n  metrics:\n");
+        text.Append("defaults:\n");
+        text.Append(metrics.Contains("{{version}}", StringComparison.Ordinal) ? "" : "  # No label tells versions apart (version, app_version, ...): the new version is compared with the past.\n");
+        text.Append("  # Only recorded until you trust it: then recommend, then enforce with a rollback target.\n  act: { autonomy: observe }\n");
+        // Not under the defaults: services that are not named here have no such metrics, and their snapshots are judged at once.
+        text.Append("services:\n");
+        foreach (var name in services.Take(MaxServices))
+            text.Append("  '").Append(name.Replace("'", "''", StringComparison.Ordinal)).Append("':\n    source: prom\n    metrics:\n").Append(metrics);
+        if (services.Count > MaxServices)
+            text.Append("  # and ").Append(services.Count - MaxServices).Append(" more: write each with policy init --service NAME, or copy what stands above\n");
+        return text.ToString();
+    }
+
+    /// <summary>The metrics of any service, indented to stand below it.</summary>
+    private static async Task<string> Metrics(MetricNames prometheus, string? requests, string? durations, string? memory, CancellationToken cancel)
+    {
+        var text = new StringBuilder();
         if (requests is not null)
         {
             var (selector, labels) = await Selector(prometheus, requests, cancel);
             if (CodeLabels.FirstOrDefault(labels.Contains) is { } code)
             {
-                text.Append("    errors:\n      kind: ratio\n");
-                text.Append("      bad: '").Append(requests).Append('{').Append(string.Join(',', selector.Append($"{code}=~\"5..\""))).Append("}'\n");
-                text.Append("      total: '").Append(requests).Append(Braces(selector)).Append("'\n");
-                text.Append("      tolerance: 1pp\n      critical: true\n");
+                text.Append("      errors:\n        kind: ratio\n");
+                text.Append("        bad: '").Append(requests).Append('{').Append(string.Join(',', selector.Append($"{code}=~\"5..\""))).Append("}'\n");
+                text.Append("        total: '").Append(requests).Append(Braces(selector)).Append("'\n");
+                text.Append("        critical: true\n");
             }
             else
             {
-                text.Append("    # ").Append(requests).Append(" has no label for the status (code, status_code, ...), so errors cannot be told from the rest.\n");
-                text.Append("    requests: { kind: count, query: '").Append(requests).Append(Braces(selector)).Append("' }\n");
+                text.Append("      # ").Append(requests).Append(" has no label for the status (code, status_code, ...), so errors cannot be told from the rest.\n");
+                text.Append("      requests: { kind: count, query: '").Append(requests).Append(Braces(selector)).Append("' }\n");
             }
         }
 
         if (durations is not null)
         {
             var (selector, _) = await Selector(prometheus, durations, cancel);
-            text.Append("    latency:\n      kind: histogram\n      query: '").Append(durations).Append(Braces(selector)).Append("'\n      quantile: 0.95\n      tolerance: 20%\n      floor: 25ms\n");
+            text.Append("      latency:\n        kind: histogram\n        query: '").Append(durations).Append(Braces(selector)).Append("'\n        quantile: 0.95\n        tolerance: 20%\n        floor: 25ms\n");
         }
 
         if (memory is not null)
         {
             var (selector, _) = await Selector(prometheus, memory, cancel);
-            text.Append("    memory:\n      kind: gauge\n      query: '").Append(memory).Append(Braces(selector)).Append("'\n      unit: MB\n      tolerance: 25%\n      floor: 16MB\n");
+            text.Append("      memory:\n        kind: gauge\n        query: '").Append(memory).Append(Braces(selector)).Append("'\n        unit: MB\n        tolerance: 25%\n        floor: 16MB\n");
         }
 
-        var told = text.ToString().Contains("{{version}}", StringComparison.Ordinal);
-        text.Append(told ? "" : "  # No label tells versions apart (version, app_version, ...): the new version is compared with the past.\n");
-        text.Append("  # Only recorded until you trust it: then recommend, then enforce with a rollback target.\n  act: { autonomy: observe }\n");
-        text.Append("services:\n");
-        foreach (var name in services.Take(MaxServices))
-            text.Append("  '").Append(name.Replace("'", "''", StringComparison.Ordinal)).Append("': {}\n");
-        if (services.Count > MaxServices)
-            text.Append("  # and ").Append(services.Count - MaxServices).Append(" more, which the defaults serve as well\n");
         return text.ToString();
     }
 

@@ -1,3 +1,4 @@
+using Commander.Charts;
 using Commander.Judging.Verdicts;
 
 namespace Commander.Cli;
@@ -5,16 +6,19 @@ namespace Commander.Cli;
 /// <summary>When following a deployment ends.</summary>
 internal enum Until
 {
-    /// <summary>At ROLLBACK or CONTINUE, or when the watch closes.</summary>
-    Verdict,
-    /// <summary>When the watch closes.</summary>
+    /// <summary>When the watch closes: after the late judgement, the action and its recovery.</summary>
     Closed,
+    /// <summary>At ROLLBACK or CONTINUE, when it is clear that none will come, or when the watch closes.</summary>
+    Verdict,
 }
 
-/// <summary>Follows a deployment to its verdict. A server that restarts meanwhile is waited for: the watch goes on there too.</summary>
+/// <summary>Follows a deployment to its verdict or its end. A server that restarts meanwhile is waited for: the watch goes on there too.</summary>
 internal static class Following
 {
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(500);
+
+    // Numbers move with every tick; nobody reads a log of them.
+    private static readonly TimeSpan Numbers = TimeSpan.FromSeconds(10);
 
     /// <returns>The newest state, and whether it is the one that was waited for.</returns>
     public static async Task<(Answered<Deployment> Newest, bool Ended)> Follow(
@@ -22,13 +26,17 @@ internal static class Following
     {
         var began = clock.GetTimestamp();
         var newest = first;
-        var said = "";
+        var (said, stage, saidAt) = ("", "", began);
         var lost = false;
         while (true)
         {
             var line = lost ? said : Words.Progress(newest.Value);
-            if (line != said)
+            if (line != said && (Words.Stage(newest.Value) != stage || clock.GetElapsedTime(saidAt) >= Numbers))
+            {
                 progress(said = line);
+                (stage, saidAt) = (Words.Stage(newest.Value), clock.GetTimestamp());
+            }
+
             if (Ends(newest.Value, until))
                 return (newest, true);
 
@@ -45,6 +53,7 @@ internal static class Following
             {
                 if (!lost)
                     progress(said = $"{unreachable.Message}; trying again");
+                stage = "";
                 lost = true;
             }
         }
@@ -59,5 +68,6 @@ internal static class Following
     };
 
     private static bool Ends(Deployment deployment, Until until) =>
-        deployment.State == "closed" || (until == Until.Verdict && deployment.Verdict?.Decision is "ROLLBACK" or "CONTINUE");
+        deployment.State == "closed"
+        || (until == Until.Verdict && (deployment.Verdict?.Decision is "ROLLBACK" or "CONTINUE" || Headline.NothingToJudge(deployment)));
 }

@@ -163,7 +163,7 @@ internal sealed record Frozen(IReadOnlyList<Freeze> Items);
 internal sealed record Replayed(Verdict? Verdict, bool Identical, IReadOnlyList<string> Differences);
 
 /// <summary>What a live check answers.</summary>
-internal sealed record LiveChecked(bool Valid, IReadOnlyList<string> Errors, IReadOnlyList<LiveChecked.Query>? Queries)
+internal sealed record LiveChecked(bool Valid, IReadOnlyList<string> Errors, IReadOnlyList<LiveChecked.Query>? Queries, IReadOnlyList<string>? NotChecked)
 {
     internal sealed record Query(string Service, string Metric, string Key, int Series, double? NewestAgeSeconds, double? Value, string? Error, string? Note);
 }

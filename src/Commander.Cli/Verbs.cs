@@ -138,8 +138,8 @@ internal sealed class Verbs(Terminal terminal, TimeProvider clock, bool json)
                 terminal.Out.WriteLine(Terminal.Safe($"{(query.Error is null ? "ok   " : "error")} {name}: {string.Join("; ", new[] { found, query.Error, query.Note }.Where(part => !string.IsNullOrEmpty(part)))}"));
             }
 
-            if (answer.Value.Valid && queries.Count == 0)
-                terminal.Out.WriteLine("no query to run: no service of this policy names metrics and a source of type prometheus");
+            foreach (var skipped in answer.Value.NotChecked ?? [])
+                terminal.Out.WriteLine(Terminal.Safe($"not checked live: {skipped}"));
         }
     }
 
@@ -256,6 +256,8 @@ internal sealed class Verbs(Terminal terminal, TimeProvider clock, bool json)
             Print(newest.Body);
         else
             Words.Result(newest.Value, terminal);
+        if (ended && Headline.NothingToJudge(newest.Value))
+            terminal.Progress(Words.Unjudged(newest.Value));
         if (ended)
             return Following.Code(newest.Value);
         terminal.Progress($"no {(until == Until.Verdict ? "verdict" : "end")} within {Durations.Format(timeout)}; the watch goes on, follow it with: commander watch {newest.Value.Id}");

@@ -13,13 +13,24 @@ internal static class Words
         var action = deployment.Actions.Count > 0 ? deployment.Actions[^1] : null;
         var what = deployment.State switch
         {
-            "acting" or "verifying" when action is not null => $"{action.Kind} {action.State}{After(": ", action.Message)}",
+            "acting" or "verifying" or "observing" when action is not null => $"{action.Kind} {action.State}{After(": ", action.Message)}",
+            // On hold the reason moves with every tick, and the history has only the first.
+            _ when deployment.Verdict is { Decision: "HOLD" } held => $"{held.Decision}{After(": ", held.Reasoning)}",
             _ when newest is not null => $"{newest.Decision}{After(": ", newest.Reason)}",
-            "queued" => "waits for a free watch",
+            "queued" when deployment.Notes.Count > 0 => deployment.Notes[^1],
+            "queued" => "accepted",
             _ => "measuring",
         };
         return $"{Name(deployment)} {deployment.State}: {what}";
     }
+
+    /// <summary>What of the progress is news at once; the rest is numbers that move.</summary>
+    public static string Stage(Deployment deployment) =>
+        $"{deployment.State} {deployment.Verdict?.Decision} {string.Join(' ', deployment.Actions.Select(action => $"{action.State} {action.Message}"))} {string.Join(' ', deployment.Notes)}";
+
+    /// <summary>What to do about a deployment that nobody measures.</summary>
+    public static string Unjudged(Deployment deployment) =>
+        $"not judged: no metrics are named for {deployment.Service}, so no verdict will come. Write a policy (commander policy init --prometheus URL --service {deployment.Service} --out policy.yaml) and start the server with --policy, or say yourself what it was: commander outcome {deployment.Id} good|bad";
 
     /// <summary>The verdict in a few lines: what verify prints.</summary>
     public static void Result(Deployment deployment, Terminal terminal)
@@ -44,7 +55,7 @@ internal static class Words
         var verdict = deployment.Verdict;
         if (verdict is not null)
         {
-            var health = verdict.HealthScore is { } score ? $", health score {score} of 100" : "";
+            var health = verdict.HealthScore is { } score ? $", health score {score} of 100{(Figures.Dissent(verdict) is { } dissent ? $" ({dissent})" : "")}" : "";
             var model = verdict.Model is { } name ? $", model {name}" : "";
             terminal.Out.WriteLine(Terminal.Safe($"P(BAD) {Percent(verdict.PBad)}{health}; judge {verdict.Judge}{model}, policy {deployment.Policy.Name} {deployment.Policy.Version}"));
             if (verdict.Findings.Count > 0)
@@ -66,7 +77,7 @@ internal static class Words
 
         var happened = Timeline(deployment).ToList();
         terminal.Out.WriteLine();
-        terminal.Table(["when", "after", "what"], [.. happened.Select(entry => (string[])[Instant(entry.At), Elapsed(entry.At - deployment.StartedAt), entry.What])]);
+        terminal.Table(["when (UTC)", "after", "what"], [.. happened.Select(entry => (string[])[Instant(entry.At), Elapsed(entry.At - deployment.StartedAt), entry.What])]);
         Notes(deployment, terminal);
         Last(deployment, terminal);
     }
@@ -106,7 +117,9 @@ internal static class Words
         entries.AddRange(deployment.Verdicts.Select(verdict => (verdict.At, $"{verdict.Decision}: {verdict.Reason}")));
         foreach (var action in deployment.Actions)
         {
-            entries.Add((action.RequestedAt, $"{action.Kind} of {action.Target} ordered by {action.By}"));
+            // A refused one was never ordered from anybody.
+            if (action.State != "refused" || action.Target != "none")
+                entries.Add((action.RequestedAt, $"{action.Kind} of {action.Target} ordered by {action.By}"));
             if (action.FinishedAt is { } finished)
                 entries.Add((finished, Action(action)));
         }
@@ -142,7 +155,7 @@ internal static class Words
 
     private static string Percent(double share) => (share * 100).ToString(share is > 0.99 and < 1 ? "0.0" : "0", CultureInfo.InvariantCulture) + " %";
 
-    private static string Instant(DateTimeOffset at) => at.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture);
+    private static string Instant(DateTimeOffset at) => at.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture);
 
     private static string Elapsed(TimeSpan elapsed) =>
         elapsed < TimeSpan.Zero ? "-" + Elapsed(elapsed.Negate())

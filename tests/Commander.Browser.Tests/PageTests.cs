@@ -380,7 +380,9 @@ public partial class PageTests
 
         moments.Select(m => m.Step).ShouldBe([1, 5, 5, 7, 7, 8]);
         moments[4].Took!.Value.TotalMilliseconds.ShouldBe(11_640, 1);
-        Timeline.Progress(deployment, moments).Count(p => p is not null).ShouldBe(8);
+        Timeline.Progress(deployment, moments).ShouldAllBe(step => step.At != null);
+        Timeline.Progress(deployment with { Outcome = null, Actions = [] }, Timeline.Of(deployment with { Outcome = null, Actions = [] }, facts)).Select(step => step.Words)
+            .ShouldBe(["+12 ms", "+1 s", "+1 s", "+1 s", "+1 s", "–", "nothing to do", "not known", "needs the outcome"]);
     }
 
     [Fact]

@@ -96,7 +96,7 @@ public static class CasePolicy
         new LearnPolicy(0, "off", "off"));
 
     private static MetricPolicy Errored() => new(
-        Errors, MetricKind.Ratio, Family.Error, Direction.Up, null, null, null, 0.95, new Tolerance(1, false), 0, null, true, "%", 1, null, TimeSpan.Zero);
+        Errors, MetricKind.Ratio, Family.Error, Direction.Up, null, null, null, 0.95, new Tolerance(0.5, true), 0.5, null, true, "%", 1, null, TimeSpan.Zero);
 
     /// <summary>How a series is judged for itself.</summary>
     internal static MetricPolicy Metric(Series series)

@@ -36,6 +36,7 @@ public sealed record EarlierVersion(IReadOnlyList<string> Names, string Evidence
 /// <param name="AfterContinue">Whether CONTINUE had been given before.</param>
 /// <param name="ByPerson">Whether a person asked for it: autonomy, cool-down and hourly limit bind Commander, not people.</param>
 /// <param name="History">Other deployments of the same service and environment, newest first.</param>
+/// <param name="RolledBack">Versions of this service and environment that were rolled back by another deployment and not found good since, and when: at least those among all that are named here.</param>
 /// <param name="Platform">What the platform offers to go back to, best first; empty when it offers nothing; null when it may offer something and has not been asked.</param>
 /// <param name="Freeze">The freeze that holds the service now; null for none. It binds Commander, not people.</param>
 public sealed record Situation(
@@ -47,6 +48,7 @@ public sealed record Situation(
     bool AfterContinue,
     bool ByPerson,
     IReadOnlyList<PastDeployment> History,
+    IReadOnlyDictionary<string, DateTimeOffset> RolledBack,
     IReadOnlyList<EarlierVersion>? Platform,
     Freeze? Freeze = null);
 
@@ -73,7 +75,7 @@ public sealed record Plan(Move Move, string? TargetVersion, string Reason)
             return new(Move.Rollback, target, $"back to {named}, asked for by a person");
         // What keeps Commander from acting does not keep a person from it: who is asked is told.
         var held = situation.Freeze?.Sentence ?? Throttled(act, situation);
-        var again = RolledBackBefore(situation.Version, situation.History) is { } before ? $"; {before}" : "";
+        var again = RolledBackBefore(situation.Version, situation.RolledBack) is { } before ? $"; {before}" : "";
         if (autonomy == Autonomy.Recommend)
             return new(Move.Ask, target, $"recommended: back to {named}; waits for a person{(held is null ? "" : $" ({held})")}{again}");
         return held is null
@@ -83,9 +85,9 @@ public sealed record Plan(Move Move, string? TargetVersion, string Reason)
 
     /// <summary>What is to be said of a version that was rolled back before; null when it never was.</summary>
     /// <param name="version">The version.</param>
-    /// <param name="history">Other deployments of the same service and environment, newest first.</param>
-    public static string? RolledBackBefore(string version, IReadOnlyList<PastDeployment> history) =>
-        history.FirstOrDefault(p => p.Version == version && p.RolledBackAt is not null)?.RolledBackAt is { } at
+    /// <param name="rolledBack">The versions that were rolled back and not found good since, and when.</param>
+    public static string? RolledBackBefore(string version, IReadOnlyDictionary<string, DateTimeOffset> rolledBack) =>
+        rolledBack.TryGetValue(version, out var at)
             ? $"{version} was rolled back before, at {at.UtcDateTime:yyyy-MM-dd HH:mm} UTC"
             : null;
 
@@ -103,11 +105,8 @@ public sealed record Plan(Move Move, string? TargetVersion, string Reason)
             ? (earlier.Names[0], $"{earlier.Names[0]}, which the platform offers: {earlier.Evidence}")
             : (null, "");
 
-        bool Free(string version) => version != situation.Version && !RolledBack(past, version);
+        bool Free(string version) => version != situation.Version && !situation.RolledBack.ContainsKey(version);
     }
-
-    private static bool RolledBack(IReadOnlyList<PastDeployment> past, string version) =>
-        past.Any(p => p.Version == version && p.RolledBackAt is not null);
 
     private static string? Irreversible(ActPolicy act, Situation situation) =>
         act.Irreversible.FirstOrDefault(mark => mark == situation.Kind || situation.Labels.ContainsKey(mark) || situation.Labels.Values.Contains(mark, StringComparer.Ordinal));

@@ -195,7 +195,7 @@ internal static class MetricReader
         static Tolerance Relative(double fraction) => new(fraction, Relative: true);
         var percent = unit == "%";
         if (kind == MetricKind.Ratio)
-            return (new Tolerance(1, Relative: false), 0);
+            return (Relative(0.5), 0.5);
         return family switch
         {
             Family.Error when percent => (new Tolerance(1, Relative: false), 0),

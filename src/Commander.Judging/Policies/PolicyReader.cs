@@ -225,12 +225,15 @@ public static class PolicyReader
 
             var source = SourceOf(section);
             var watch = section.Map("watch");
+            var compare = section.Word("compare", Compare.Auto);
+            if (compare == Compare.Seasonal && source?.Type == "scrape")
+                section.Wrong("compare", $"seasonal needs another day's values, and {Quote.It(source.Name)} is a scrape, which keeps no history", "write compare: auto, or name a source of type prometheus");
             return new Policy(
                 name,
                 environment,
                 source?.Name,
                 Metrics(section, source, watch),
-                section.Word("compare", Compare.Auto),
+                compare,
                 section.Word("no_data", NoData.Rollback),
                 Watch(watch),
                 Decide(section.Map("decide")),

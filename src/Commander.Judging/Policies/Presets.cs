@@ -12,7 +12,6 @@ internal static class Presets
                 kind: ratio
                 bad: 'http_requests_total{service="{{service}}",version="{{version}}",code=~"5.."}'
                 total: 'http_requests_total{service="{{service}}",version="{{version}}"}'
-                tolerance: 1pp
                 critical: true
               latency:
                 kind: histogram
@@ -52,7 +51,6 @@ internal static class Presets
                 kind: ratio
                 bad: 'http_server_request_duration_seconds_count{service="{{service}}",version="{{version}}",http_response_status_code=~"5.."}'
                 total: 'http_server_request_duration_seconds_count{service="{{service}}",version="{{version}}"}'
-                tolerance: 1pp
                 critical: true
               latency:
                 kind: histogram
@@ -88,7 +86,6 @@ internal static class Presets
                 kind: ratio
                 bad: 'http_server_requests_seconds_count{service="{{service}}",version="{{version}}",status=~"5.."}'
                 total: 'http_server_requests_seconds_count{service="{{service}}",version="{{version}}"}'
-                tolerance: 1pp
                 critical: true
               latency:
                 kind: histogram
@@ -126,7 +123,6 @@ internal static class Presets
                 kind: ratio
                 bad: 'http_request_duration_seconds_count{service="{{service}}",version="{{version}}",status_code=~"5.."}'
                 total: 'http_request_duration_seconds_count{service="{{service}}",version="{{version}}"}'
-                tolerance: 1pp
                 critical: true
               latency:
                 kind: histogram

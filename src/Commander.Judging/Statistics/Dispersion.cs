@@ -14,7 +14,16 @@ public struct Dispersion
     /// <summary>With fewer ticks nothing is known about bursts.</summary>
     public const int Known = 10;
 
+    /// <summary>What is assumed at least while nothing is known.</summary>
+    public const double Least = 2;
+
+    /// <summary>The same where no control shows what the same seconds brought.</summary>
+    public const double LeastAlone = 2.5;
+
     private const double Prior = 2;
+
+    // From so many degrees of freedom on the limit comes nearer to the mean: what is left to be known of it is little, and certainty about it is paid with power.
+    private const double Plenty = 60;
 
     // The 90 % quantile of the normal distribution.
     private const double NormalNinth = 1.2815515655446004;
@@ -81,7 +90,10 @@ public struct Dispersion
         return pairs <= 0 ? 1 : Math.Max(1, squares / pairs);
     }
 
-    /// <summary>The upper 90 % limit of the dispersion of two arms, at least 1; at least 2 while they have fewer than 10 ticks together, because then nothing is known about bursts.</summary>
+    /// <summary>
+    /// The upper limit of the dispersion of two arms, at least 1: that of 90 % while they have up to 60 ticks together, nearer to the mean with more;
+    /// at least 2 while they have fewer than 10, because then nothing is known about bursts.
+    /// </summary>
     /// <param name="one">An arm.</param>
     /// <param name="other">Another arm.</param>
     /// <param name="beside">Whether arms are compared in the same seconds.</param>
@@ -90,10 +102,11 @@ public struct Dispersion
         var mean = Mean(one, other, beside);
         if (one.Ticks + other.Ticks < Known)
         {
-            return Math.Max(2, mean);
+            return Math.Max(Least, mean);
         }
         double freedom = Math.Max(0, one.Ticks - 1) + Math.Max(0, other.Ticks - 1);
-        return Math.Max(mean * freedom / LowerTenth(freedom), mean + (NormalNinth * Error(one, other, beside)));
+        var z = NormalNinth * Math.Min(1, Math.Sqrt(Plenty / freedom));
+        return Math.Max(mean * freedom / LowerLimit(freedom, z), mean + (z * Error(one, other, beside)));
     }
 
     // The standard error of the mean. A few great bursts say less about how many more there will be than many small ones do, which the chi-square limit cannot know.
@@ -109,11 +122,13 @@ public struct Dispersion
         return Math.Sqrt(Math.Max(0, fourths - (mean * mean)) / pairs);
     }
 
-    /// <summary>The 10 % quantile of the chi-square distribution (Wilson and Hilferty 1931), for at least 8 degrees of freedom within 0.5 %.</summary>
-    public static double LowerTenth(double freedom)
+    /// <summary>The lower quantile of the chi-square distribution that lies so many standard normal deviations down (Wilson and Hilferty 1931); the 10 % one within 0.5 % from 8 degrees of freedom on.</summary>
+    /// <param name="freedom">Degrees of freedom.</param>
+    /// <param name="deviations">1.28 for the 10 % quantile.</param>
+    public static double LowerLimit(double freedom, double deviations)
     {
         var variance = 2 / (9 * freedom);
-        var root = 1 - variance - (NormalNinth * Math.Sqrt(variance));
+        var root = 1 - variance - (deviations * Math.Sqrt(variance));
         return freedom * root * root * root;
     }
 }

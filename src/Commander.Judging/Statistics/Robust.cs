@@ -3,6 +3,8 @@ namespace Commander.Judging.Statistics;
 /// <summary>Order statistics of small samples.</summary>
 public static class Robust
 {
+    private const double Farthest = 8;
+
     /// <summary>The median; the mean of the middle two for an even count. Sorts the values in place; NaN when there are none.</summary>
     public static double Median(Span<double> values)
     {
@@ -20,7 +22,8 @@ public static class Robust
 
     /// <summary>
     /// The scatter of residuals around 0: the larger of 1.4826 times the median absolute value and 0.6 times the root mean square, so that neither one outlier
-    /// nor a sample that is mostly one value decides alone. Overwrites the values; 0 when there are none.
+    /// nor a sample that is mostly one value decides alone. Residuals beyond eight of the former count as eight (Huber 1964): an incident of the past is no measure
+    /// of ordinary noise. Overwrites the values; 0 when there are none.
     /// </summary>
     public static double Scatter(Span<double> residuals)
     {
@@ -28,14 +31,19 @@ public static class Robust
         {
             return 0;
         }
+        for (var at = 0; at < residuals.Length; at++)
+        {
+            residuals[at] = Math.Abs(residuals[at]);
+        }
+        var deviation = 1.4826 * Median(residuals);
+        var most = deviation > 0 ? Farthest * deviation : double.PositiveInfinity;
         double squares = 0;
         for (var at = 0; at < residuals.Length; at++)
         {
-            squares += residuals[at] * residuals[at];
-            residuals[at] = Math.Abs(residuals[at]);
+            var residual = Math.Min(residuals[at], most);
+            squares += residual * residual;
         }
-        var root = Math.Sqrt(squares / Math.Max(1, residuals.Length - 1));
-        return Math.Max(1.4826 * Median(residuals), 0.6 * root);
+        return Math.Max(deviation, 0.6 * Math.Sqrt(squares / Math.Max(1, residuals.Length - 1)));
     }
 
     // Samples hold at most some dozens of values: insertion sort neither allocates nor calls back.

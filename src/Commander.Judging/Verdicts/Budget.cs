@@ -5,18 +5,18 @@ using Commander.Judging.Policies;
 namespace Commander.Judging.Verdicts;
 
 /// <summary>
-/// How the chance of a false alarm is spent: a tenth on the hard guard, four on counts, two on slow requests, two on levels, one on a silent candidate.
-/// Metrics of one part divide it, and a metric's reference may change once, so each reference has half.
+/// How the chance of a false alarm is spent: five tenths on counts, the hard guard among them, which asks for more evidence than they do; two on slow requests, two on
+/// levels, one on a silent candidate. Metrics of one part divide it. A metric's reference may change once: the first has six tenths, the second what is left.
 /// </summary>
 internal readonly struct Budget
 {
-    private const double CountPart = 0.4;
+    private const double CountPart = 0.5;
     private const double SlowPart = 0.2;
     private const double SilentPart = 0.1;
-    private const double References = 2;
+    private const double FirstReference = 0.6;
 
     // Page's limit for a level, in its scale: where the simulator found the levels' part of a budget of 1 % kept with one level.
-    private const double Height = 10;
+    private const double Height = 9;
     private readonly double _falseAlarms;
     private readonly int _ratios;
     private readonly int _histograms;
@@ -43,10 +43,13 @@ internal readonly struct Budget
     }
 
     /// <summary>The weight of a count test's e-value in the mean of all; times the budget it is that test's own level.</summary>
-    public double Weight(MetricKind kind) => kind == MetricKind.Ratio ? CountPart / References / _ratios : SlowPart / References / _histograms;
+    /// <param name="kind">Ratio or histogram.</param>
+    /// <param name="changes">How often the metric's reference has changed.</param>
+    public double Weight(MetricKind kind, int changes) =>
+        (changes == 0 ? FirstReference : 1 - FirstReference) * (kind == MetricKind.Ratio ? CountPart / _ratios : SlowPart / _histograms);
 
-    /// <summary>The level of one count test against one reference.</summary>
-    public double Alpha(MetricKind kind) => _falseAlarms * Weight(kind);
+    /// <summary>The level of one count test against one reference; parameters as <see cref="Weight"/>.</summary>
+    public double Alpha(MetricKind kind, int changes) => _falseAlarms * Weight(kind, changes);
 
     /// <summary>The level of one metric's hard guard.</summary>
     public double Guard => _falseAlarms * HardGuard.Part / _ratios;

@@ -15,6 +15,9 @@ internal static class Counts
 
     private const double Fade = 0.75;
 
+    // A score that no single burst reaches.
+    private const double Overwhelming = 3;
+
     // By so much the blocks of a steady past exceed its ticks by accident.
     private const double Clearly = 1.3;
 
@@ -90,7 +93,7 @@ internal static class Counts
             return;
         }
         head.Seen++;
-        head.Warming = warming ? 1 : 0;
+        head.Warming = (byte)(warming ? 1 : 0);
         if (metric.Kind == MetricKind.Ratio)
         {
             (bad, total) = (candidate.Value, candidate.Total);
@@ -119,6 +122,7 @@ internal static class Counts
         }
         ChooseReference(policy, metric, ref state, controlSeen);
         count.Candidate.Add(bad, total);
+        count.Trend.Add(bad, total);
         if (head.Reference == ReferenceKind.Control)
         {
             count.Ratio.Add(bad, total, controlBad, controlTotal, metric.Direction);
@@ -126,6 +130,8 @@ internal static class Counts
         if (head.Reference != ReferenceKind.None && total > 0)
         {
             head.Judged++;
+            var own = Numbers.Harm(metric.Direction, (bad / total) - ReferenceShare(metric, state));
+            head.Run = (byte)(own > Tolerance(metric, state) ? Math.Min(2, head.Run + 1) : 0);
             Judge(metric, ref state, budget);
         }
     }
@@ -140,6 +146,8 @@ internal static class Counts
             return;
         }
         count.Candidate = default;
+        count.Trend = default;
+        state.Head.Run = 0;
         (count.SeasonBad, count.SeasonTotal) = (0, 0);
         count.Histogram.Candidate = default;
     }
@@ -286,7 +294,11 @@ internal static class Counts
         ref var head = ref state.Head;
         ref var count = ref state.Count;
         var isBeside = head.Reference == ReferenceKind.Control;
-        head.Dispersion = Math.Max(Dispersion.Upper(count.Before, isBeside || count.Before.Ticks >= Dispersion.Known ? count.Control : count.Candidate, isBeside), count.Candidate.Value(isBeside)) + Wandered(metric, count, isBeside);
+        // Where no control shows what the same seconds brought, and the past is short.
+        var unknown = !isBeside && count.Before.Ticks + count.Candidate.Ticks < Dispersion.Known;
+        head.Dispersion = Wandered(metric, count, isBeside) + (unknown
+            ? Math.Max(Dispersion.LeastAlone, Math.Max(count.Before.Value(isBeside), count.Trend.Value))
+            : Math.Max(Dispersion.Upper(count.Before, isBeside || count.Before.Ticks >= Dispersion.Known ? count.Control : count.Candidate, isBeside), count.Candidate.Value(isBeside)));
         var reference = ReferenceShare(metric, state);
         var share = count.Candidate.Bad / count.Candidate.Total;
         var tolerance = Tolerance(metric, state);
@@ -302,8 +314,10 @@ internal static class Counts
         head.LogE = logE;
         // One tick without a past: whether its errors are a fault or a single burst cannot be told.
         var alone = head.Judged < 2 && Past(count).Total <= 0;
-        head.Beyond = harm > tolerance && !alone ? 1 : 0;
-        var score = Math.Max(0, logE / -Math.Log(budget.Alpha(metric.Kind)));
+        var score = Math.Max(0, logE / -Math.Log(budget.Alpha(metric.Kind, head.ReferenceChanges)));
+        // While nothing is known about bursts, one tick may be one.
+        alone |= unknown && head.Run < 2 && score < Overwhelming;
+        head.Beyond = (byte)(harm > tolerance && !alone ? 1 : 0);
         if (head.Beyond == 0)
         {
             var way = Math.Clamp(harm / tolerance, 0, 1);

@@ -38,10 +38,12 @@ internal static class Findings
         };
     }
 
-    /// <summary>The tolerance as a policy writes it.</summary>
-    public static string Tolerance(MetricPolicy metric) => metric.Tolerance.Relative
+    /// <summary>The tolerance: of a ratio in percentage points, of others as the policy writes it.</summary>
+    public static string Tolerance(MetricPolicy metric, in MetricState state) => metric.Kind == MetricKind.Ratio
+        ? Display.Number(100 * Counts.Tolerance(metric, state)) + " pp"
+        : metric.Tolerance.Relative
         ? Display.Number(metric.Tolerance.Amount * 100) + " %"
-        : metric.Kind == MetricKind.Ratio || metric.Unit == "%"
+        : metric.Unit == "%"
             ? Display.Number(metric.Tolerance.Amount) + " pp"
             : Display.With(metric.Tolerance.Amount, metric.Unit);
 
@@ -82,7 +84,7 @@ internal static class Findings
             return $"{Points(metric, Math.Abs(difference))} {Comparative(metric, difference)}";
         }
         var share = Math.Abs(difference) / finding.Reference.Value;
-        return $"{Display.Number(Math.Round(share * 100, 0, MidpointRounding.AwayFromZero))} % {(difference > 0 ? "more" : "less")}, tolerance {Tolerance(metric)}";
+        return $"{Display.Number(Math.Round(share * 100, 0, MidpointRounding.AwayFromZero))} % {(difference > 0 ? "more" : "less")}, tolerance {Tolerance(metric, state)}";
     }
 
     private static string Comparative(MetricPolicy metric, double difference) => metric.Direction switch
@@ -177,7 +179,7 @@ internal static class Findings
             (low, high) = QuantileLimits(policy, metric, state);
             (low, high) = (low - reference, high - reference);
             // The test counts slow requests at one edge: whether there is a difference at all is for it to say.
-            var refuted = state.Head.LogE >= -Math.Log(new Budget(policy).Alpha(metric.Kind));
+            var refuted = state.Head.LogE >= -Math.Log(new Budget(policy).Alpha(metric.Kind, state.Head.ReferenceChanges));
             if (metric.Direction == Direction.Up)
             {
                 low = refuted ? Math.Max(low ?? 0, 0) : Math.Min(low ?? 0, 0);
@@ -241,7 +243,7 @@ internal static class Findings
     private static (double Low, double High) Limits(Policy policy, MetricPolicy metric, in MetricState state)
     {
         // The limit on the side of harm is the alarm's own, the one on the other side is that of CONTINUE.
-        var (low, high) = Counts.Limits(metric, state, new Budget(policy).Alpha(metric.Kind));
+        var (low, high) = Counts.Limits(metric, state, new Budget(policy).Alpha(metric.Kind, state.Head.ReferenceChanges));
         if (metric.Direction == Direction.Up)
         {
             high = Counts.Difference(metric, state).High(Counts.UpperAlpha);
@@ -262,7 +264,7 @@ internal static class Findings
         {
             return (null, null);
         }
-        var alpha = new Budget(policy).Alpha(metric.Kind);
+        var alpha = new Budget(policy).Alpha(metric.Kind, state.Head.ReferenceChanges);
         var dispersion = Math.Max(1, state.Head.Dispersion);
         Span<double> least = stackalloc double[HistogramState.Slots];
         Span<double> most = stackalloc double[HistogramState.Slots];
@@ -329,13 +331,13 @@ internal static class Findings
             case WarmingUp:
                 return $"not judged in the first {Display.Seconds(metric.Warmup.TotalSeconds)} after a restart";
             case Same:
-                return IsCount(metric) && !metric.Tolerance.Relative
-                    ? $"certainly less than {Tolerance(metric)} worse {Than(head.Reference)}"
-                    : $"within {Tolerance(metric)}";
+                return metric.Kind == MetricKind.Ratio
+                    ? $"certainly less than {Tolerance(metric, state)} worse {Than(head.Reference)}"
+                    : $"within {Tolerance(metric, state)}";
             case Better:
                 return $"{Change(metric, difference, reference)} {Than(head.Reference)}";
             case Worse:
-                return $"{Change(metric, difference, reference)} {Than(head.Reference)}, tolerance {Tolerance(metric)}";
+                return $"{Change(metric, difference, reference)} {Than(head.Reference)}, tolerance {Tolerance(metric, state)}";
             default:
                 if (head.Reference == ReferenceKind.None || reference is null)
                 {
@@ -343,7 +345,7 @@ internal static class Findings
                 }
                 return metric.Kind == MetricKind.Gauge && head.Judged < Levels.EnoughTicks && head.Score <= 0.3
                     ? $"{Levels.EnoughTicks - head.Judged} more ticks are needed"
-                    : $"{Change(metric, difference, reference)} {Than(head.Reference)}, not certain yet; tolerance {Tolerance(metric)}";
+                    : $"{Change(metric, difference, reference)} {Than(head.Reference)}, not certain yet; tolerance {Tolerance(metric, state)}";
         }
     }
 

@@ -16,7 +16,7 @@ public static partial class Judge
 
     // How many ticks in a row make a silent control gone, and a silent candidate dead (but never faster than so many seconds).
     private const int ControlGoneTicks = 3;
-    private const double DeadTicks = 5;
+    private const double DeadTicks = 4;
     private const double DeadSeconds = 3;
 
     // While the candidate never had any request, its share is taken to be at least 5 %; when its process is seen to run, 1 %.
@@ -28,6 +28,9 @@ public static partial class Judge
 
     private const double GreyFactor = 4;
 
+    // What a count's score is at most in the vote of families.
+    private const double AlmostAlone = 0.99;
+
     /// <summary>The state before any input.</summary>
     /// <param name="policy">The pinned policy, with at most <see cref="Policy.MaxMetrics"/> metrics.</param>
     /// <param name="restarted">Whether processes start new with the deployment, so that warm-up counts.</param>
@@ -35,7 +38,7 @@ public static partial class Judge
     public static WatchState Start(Policy policy, bool restarted)
     {
         Check(policy);
-        return new WatchState { Restarted = restarted ? 1 : 0 };
+        return new WatchState { Restarted = (byte)(restarted ? 1 : 0) };
     }
 
     /// <summary>Folds one input into the state. Reads nothing else, changes nothing else, allocates nothing.</summary>
@@ -78,7 +81,8 @@ public static partial class Judge
             state.Mild != 0,
             state.GreyZone != 0,
             gone,
-            Recovery.Answer(state));
+            Recovery.Answer(state),
+            Recovery.StillReached(state));
     }
 
     private static void Check(Policy policy)
@@ -271,7 +275,7 @@ public static partial class Judge
         var silence = state.Misses / needed;
         if (counted)
         {
-            // Five ticks without one of the few requests a small canary gets are no sign of death; and who is often silent will once be so for long.
+            // Four ticks without one of the few requests a small canary gets are no sign of death; and who is often silent will once be so for long.
             var accident = Math.Log(Math.PI * Math.PI / 6 / budget.Silence) + (2 * Math.Log(Math.Max(1, state.Silences)));
             silence = Math.Min(silence, state.Missed / accident);
         }
@@ -282,7 +286,7 @@ public static partial class Judge
     {
         state.Asked = 1;
         state.Cited = 0;
-        state.Grounded = opinion.Grounded && DecisionWords.TryDecision(opinion.Decision, out state.Opinion) ? 1 : 0;
+        state.Grounded = (byte)(opinion.Grounded && DecisionWords.TryDecision(opinion.Decision, out state.Opinion) ? 1 : 0);
         for (var cited = 0; cited < opinion.Metrics.Count; cited++)
         {
             for (var index = 0; index < policy.Metrics.Count; index++)
@@ -311,12 +315,7 @@ public static partial class Judge
         if (change.Subject == Subject.Restored)
         {
             // What was found stays as the verdict says it; only the way back is judged from here on.
-            state.Recovered = 0;
-            for (var index = 0; index < policy.Metrics.Count; index++)
-            {
-                ref var head = ref state.Metrics[index].Head;
-                (head.Recovered, head.RecoveryTicks, head.RecoveryBad, head.RecoveryTotal) = (0, 0, 0, 0);
-            }
+            Recovery.Begin(policy, ref state, change.Tick);
             return;
         }
         for (var index = 0; index < policy.Metrics.Count; index++)
@@ -379,9 +378,11 @@ public static partial class Judge
                 {
                     continue;
                 }
+                // Alone it has its own level; beside another family it says what a level of the same score would.
+                levels[family] = Math.Max(levels[family], Math.Min(head.Score, AlmostAlone));
                 if (head.Reference == ReferenceKind.Control)
                 {
-                    joined += budget.Weight(metric.Kind) * Math.Exp(head.LogE);
+                    joined += budget.Weight(metric.Kind, head.ReferenceChanges) * Math.Exp(head.LogE);
                 }
                 else
                 {
@@ -396,7 +397,6 @@ public static partial class Judge
                 levelAlarm |= head.Score >= 1;
             }
         }
-        state.Joined = joined;
         counted |= joined >= budget.Joined;
         levelAlarm |= Corroborated(levels);
         var silent = state.Silence >= 1 && policy.NoData == NoData.Rollback;
@@ -408,17 +408,17 @@ public static partial class Judge
         state.PBad = 1 / (1 + Math.Exp(-odds));
         var threshold = policy.Decide.Threshold;
         var distance = odds - Math.Log(threshold / (1 - threshold));
-        state.GreyZone = Math.Abs(distance) <= Math.Log(GreyFactor) ? 1 : 0;
-        state.Guard |= guard ? 1 : 0;
-        state.Alarm = guard || counted || levelAlarm || silent ? 1 : 0;
-        state.Mild = state.Alarm != 0 && state.GreyZone != 0 && !guard && !counted && !silent ? 1 : 0;
+        state.GreyZone = (byte)(Math.Abs(distance) <= Math.Log(GreyFactor) ? 1 : 0);
+        state.Guard |= (byte)(guard ? 1 : 0);
+        state.Alarm = (byte)(guard || counted || levelAlarm || silent ? 1 : 0);
+        state.Mild = (byte)(state.Alarm != 0 && state.GreyZone != 0 && !guard && !counted && !silent ? 1 : 0);
         if (state.Person == 0)
         {
             Settle(policy, ref state, threshold);
         }
     }
 
-    // One vote per family; two families of levels that agree count as one alarm.
+    // One vote per family; two families that agree count as one alarm.
     private static bool Corroborated(ReadOnlySpan<double> levels)
     {
         double first = 0, second = 0;

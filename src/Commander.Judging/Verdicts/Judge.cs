@@ -18,7 +18,7 @@ public enum InputKind
 }
 
 /// <summary>Which version the judge looks at.</summary>
-public enum Subject
+public enum Subject : byte
 {
     /// <summary>The new version beside or after the old one.</summary>
     Candidate = 0,
@@ -32,7 +32,8 @@ public enum Subject
 /// <param name="Subject">What is judged from here on.</param>
 /// <param name="To">The new reference.</param>
 /// <param name="Metric">The metric's index in the policy, or -1 for all.</param>
-public readonly record struct ReferenceChange(Subject Subject, Arm To, int Metric = -1);
+/// <param name="Tick">The tick in which it happened, counted from the start; ticks are told later than they are. 0 when that is not known: then it is the newest.</param>
+public readonly record struct ReferenceChange(Subject Subject, Arm To, int Metric = -1, int Tick = 0);
 
 /// <summary>One input of the fold.</summary>
 public readonly struct Input
@@ -85,7 +86,8 @@ public readonly struct Input
 /// <param name="Mild">An alarm in the grey zone without hard guard and without count test.</param>
 /// <param name="GreyZone">Whether the odds of P(BAD) lie within a factor 4 of the odds of the threshold.</param>
 /// <param name="ControlGone">Bit i is set when metric i has lost its control (silent 3 ticks, candidate serving): the caller records a change to <see cref="Arm.Before"/> and feeds it back.</param>
-/// <param name="Recovered">For <see cref="Subject.Restored"/>: whether the restored version's metrics are back at the reference; null while that cannot be told.</param>
+/// <param name="Recovered">For <see cref="Subject.Restored"/>: whether the restored version's metrics are back at the reference and the bad version gets no request any more; null while that cannot be told.</param>
+/// <param name="StillReached">For <see cref="Subject.Restored"/>: how many requests a second still reach the bad version after a short draining time; null for none, and where the source cannot tell the versions apart.</param>
 public readonly record struct Step(
     Decision Decision,
     double PBad,
@@ -94,7 +96,8 @@ public readonly record struct Step(
     bool Mild,
     bool GreyZone,
     uint ControlGone,
-    bool? Recovered);
+    bool? Recovered,
+    double? StillReached);
 
 /// <summary>What a reader of a verdict adds to the state: things the fold does not know.</summary>
 /// <param name="DecidedAt">The instant of the judgement.</param>

@@ -22,6 +22,9 @@ internal static class Levels
     private const double PriorPoints = 4;
     private const double LargestResidual = 8;
 
+    // A trend leaves the median of the past behind: beside the same clock times of another day its newest values are what a candidate is compared with.
+    private const int RecentPoints = 6;
+
     /// <summary>So many ticks of a gauge must have been seen before CONTINUE.</summary>
     public const int EnoughTicks = 6;
 
@@ -29,28 +32,17 @@ internal static class Levels
     public static void Past(MetricPolicy metric, ref MetricState state, Tick tick, int index, double seconds)
     {
         ref var level = ref state.Level;
-        if (TryLevel(metric, tick[index, Arm.Before], seconds, out var value))
+        if (!TryLevel(metric, tick[index, Arm.Before], seconds, out var value))
         {
-            level.Base.Add(level.BaseValues, value);
-            if (level.Values == 0)
-            {
-                level.First = value;
-            }
-            else
-            {
-                level.Products += level.Previous * (value - level.First);
-                level.Pairs++;
-            }
-            level.Previous = value - level.First;
-            level.Sum += level.Previous;
-            level.Squares += level.Previous * level.Previous;
-            level.Values++;
-            level.Sealed = 0;
+            return;
         }
+        level.Base.Add(level.BaseValues, value);
+        level.BaseCorrelation.Add(value);
+        level.Sealed = 0;
         if (TryLevel(metric, tick[index, Arm.Seasonal], seconds, out var season))
         {
-            level.Season.Add(level.SeasonValues, season);
-            level.Sealed = 0;
+            level.Shape.Add(level.ShapeValues, value - season);
+            level.ShapeCorrelation.Add(value - season);
         }
     }
 
@@ -78,7 +70,7 @@ internal static class Levels
         }
         head.Seen++;
         head.Last = candidate.Value;
-        head.Warming = warming ? 1 : 0;
+        head.Warming = (byte)(warming ? 1 : 0);
         if (warming || !TryLevel(metric, candidate.Value, seconds, out var value))
         {
             return;
@@ -102,11 +94,11 @@ internal static class Levels
                 down = -up;
                 break;
             case ReferenceKind.Seasonal:
-                up = value - level.Median;
+                up = value - level.Recent;
                 if (TryLevel(metric, tick[index, Arm.Seasonal], seconds, out var season))
                 {
-                    var shaped = up - (season - level.SeasonMedian);
-                    up = Nearer(up, shaped);
+                    level.Usual = season + level.ShapeMedian;
+                    up = Nearer(up, value - level.Usual);
                 }
                 down = -up;
                 break;
@@ -141,7 +133,7 @@ internal static class Levels
         return wanted switch
         {
             ReferenceKind.Control => ReferenceKind.Control,
-            ReferenceKind.Seasonal when level.Season.Count >= EnoughBase && level.Base.Count >= EnoughBase => ReferenceKind.Seasonal,
+            ReferenceKind.Seasonal when level.Shape.Count >= EnoughBase => ReferenceKind.Seasonal,
             _ => level.Base.Count >= EnoughBefore ? ReferenceKind.Before : ReferenceKind.None,
         };
     }
@@ -194,6 +186,7 @@ internal static class Levels
         {
             ReferenceKind.Control => level.Control.Median,
             ReferenceKind.None => double.NaN,
+            ReferenceKind.Seasonal => level.Usual,
             _ => level.Median,
         };
     }
@@ -231,7 +224,7 @@ internal static class Levels
             Side(ref level.Down, down, toleranceDown, level.Scale, metric.Family, budget, ref score, ref beyond);
         }
         head.Score = score;
-        head.Beyond = beyond ? 1 : 0;
+        head.Beyond = (byte)(beyond ? 1 : 0);
     }
 
     private static void Side(ref Page page, double residual, double tolerance, double scale, Family family, in Budget budget, ref double score, ref bool beyond)
@@ -271,9 +264,11 @@ internal static class Levels
         {
             level.Median = limit;
         }
-        if (level.Season.Count > 0)
+        if (level.Shape.Count > 0)
         {
-            level.SeasonMedian = Robust.Median(level.Season.Copy(level.SeasonValues, values));
+            level.Recent = Robust.Median(level.Base.Copy(level.BaseValues, values)[^Math.Min(level.Base.Count, RecentPoints)..]);
+            level.ShapeMedian = Robust.Median(level.Shape.Copy(level.ShapeValues, values));
+            level.Usual = level.Recent;
         }
         level.Sealed = 1;
         level.Scale = 0;
@@ -288,10 +283,11 @@ internal static class Levels
         }
         level.ScaledAt = (int)Math.Min(level.ControlValues, 1e9);
         Span<double> residuals = stackalloc double[LevelState.BaseSlots + LevelState.NoiseSlots];
-        var count = level.Base.Count;
+        var shaped = reference == ReferenceKind.Seasonal;
+        var count = shaped ? level.Shape.Count : level.Base.Count;
         for (var at = 0; at < count; at++)
         {
-            residuals[at] = level.BaseValues[at] - level.Median;
+            residuals[at] = shaped ? level.ShapeValues[at] - level.ShapeMedian : level.BaseValues[at] - level.Median;
         }
         for (var at = 0; at < level.Noise.Count; at++)
         {
@@ -302,31 +298,13 @@ internal static class Levels
         var smallest = Math.Min(up, down) / 3;
         var points = Math.Max(0, count - 1);
         var drawn = Math.Sqrt(((PriorPoints * smallest * smallest) + (points * scatter * scatter)) / (PriorPoints + points));
-        var correlation = Correlation(level);
+        var correlation = shaped ? level.ShapeCorrelation.Value : level.BaseCorrelation.Value;
         level.Scale = Math.Max(Math.Max(drawn, smallest), scatter * Math.Sqrt((1 + correlation) / (1 - correlation)));
         if (reference == ReferenceKind.Before && level.Base.Count == 1)
         {
             // A single point is as far off as the candidate's.
             level.Scale *= Math.Sqrt(2);
         }
-    }
-
-    // Lag-1 autocorrelation of the base, cut to 0..0.8.
-    private static double Correlation(in LevelState level)
-    {
-        if (level.Values < 4)
-        {
-            return 0;
-        }
-        var mean = level.Sum / level.Values;
-        var variance = (level.Squares / level.Values) - (mean * mean);
-        if (variance <= 1e-12 * level.Squares / level.Values)
-        {
-            return 0;
-        }
-        // The first and last value stand in one pair only; over a dozen points the difference is lost in the noise.
-        var covariance = (level.Products / level.Pairs) - (mean * mean);
-        return Math.Clamp(covariance / variance, 0, 0.8);
     }
 
     private static void ChooseReference(Policy policy, MetricPolicy metric, ref MetricState state, Presence control)
@@ -342,7 +320,7 @@ internal static class Levels
         {
             head.Reference = level.ControlValues > 0 ? ReferenceKind.Control : ReferenceKind.None;
         }
-        else if (policy.Compare is Compare.Auto or Compare.Seasonal && level.Season.Count >= EnoughBase && level.Base.Count >= EnoughBase)
+        else if (policy.Compare is Compare.Auto or Compare.Seasonal && level.Shape.Count >= EnoughBase)
         {
             head.Reference = ReferenceKind.Seasonal;
         }

@@ -219,7 +219,7 @@ public static partial class Judge
         {
             return $"no requests of {spoken} counted yet";
         }
-        var change = metric.Kind == MetricKind.Ratio ? $"a change of {Findings.Tolerance(metric)}" : $"a change of {spoken} by {Findings.Tolerance(metric)}";
+        var change = metric.Kind == MetricKind.Ratio ? $"a change of {Findings.Tolerance(metric, state)}" : $"a change of {spoken} by {Findings.Tolerance(metric, state)}";
         for (var factor = 1.0; factor < 1e4; factor *= 1.05)
         {
             if (Counts.Difference(metric, state, factor).Below(tolerance, Counts.UpperAlpha))

@@ -6,19 +6,50 @@ namespace Commander.Judging.Verdicts;
 
 /// <summary>
 /// After a rollback: whether the restored version (arm control) is back at the reference. Judged in blocks of at least four ticks with traffic and three seconds,
-/// so that what was still on its way when the traffic moved spoils the first block only.
+/// so that what was still on its way when the traffic moved spoils the first block only. And whether the bad version (arm candidate) is out of the traffic:
+/// while requests still reach it nothing is recovered, however well the restored version fares beside it.
 /// </summary>
 internal static class Recovery
 {
     private const int Ticks = 4;
     private const double Seconds = 3;
-    private const int Back = 1;
-    private const int Worse = 2;
+    private const byte Back = 1;
+    private const byte Worse = 2;
+
+    // Connections that are open when the traffic moves may finish their requests in this time, in seconds.
+    private const double Draining = 5;
+
+    /// <summary>The rollback is verified: from here on the restored version is judged, and what the bad one still gets.</summary>
+    /// <param name="policy">The policy.</param>
+    /// <param name="state">The state.</param>
+    /// <param name="tick">The tick in which that was.</param>
+    public static void Begin(Policy policy, ref WatchState state, int tick)
+    {
+        // Ticks come later than what they tell of, and after a long order much later.
+        (state.Recovered, state.RestoredTick, state.Apart) = (0, Math.Max(state.LastTick, tick), 0);
+        (state.Reaching, state.ReachedTicks, state.Reached, state.ReachedSeconds) = (0, 0, 0, 0);
+        for (var index = 0; index < policy.Metrics.Count; index++)
+        {
+            ref var head = ref state.Metrics[index].Head;
+            (head.Recovered, head.RecoveryTicks, head.RecoveryBad, head.RecoveryTotal) = (0, 0, 0, 0);
+            var metric = policy.Metrics[index];
+            if (Queries.NamesVersion(metric.Bad ?? metric.Query ?? ""))
+            {
+                state.Apart |= 1u << index;
+            }
+        }
+    }
 
     /// <summary>A tick after the rollback.</summary>
     public static void Observe(Policy policy, ref WatchState state, Tick tick)
     {
+        // What was before the rollback says nothing of what it did.
+        if (tick.N - tick.Span < state.RestoredTick)
+        {
+            return;
+        }
         var step = policy.Watch.Step.TotalSeconds;
+        Reach(policy, ref state, tick, step);
         var needed = Math.Max(Ticks, (int)Math.Ceiling(Seconds / (step * tick.Span)));
         var (back, worse, unknown) = (0, 0, 0);
         for (var index = 0; index < policy.Metrics.Count; index++)
@@ -45,16 +76,59 @@ internal static class Recovery
                     break;
             }
         }
-        state.Recovered = worse > 0 ? Worse : unknown > 0 || back == 0 ? 0 : Back;
+        state.Recovered = (byte)(worse > 0 ? Worse : unknown > 0 || back == 0 ? 0 : Back);
     }
 
     /// <summary>The answer as a step gives it.</summary>
-    public static bool? Answer(in WatchState state) => state.Recovered switch
+    public static bool? Answer(in WatchState state) => (state.Recovered, state.Reaching) switch
     {
-        Back => true,
-        Worse => false,
+        (Worse, _) or (_, Told) => false,
+        (Back, 0) => true,
         _ => null,
     };
+
+    /// <summary>How many requests a second still reach the bad version; null when none do, when they may be the last ones that drain, and when the source cannot tell.</summary>
+    public static double? StillReached(in WatchState state) => state.Reaching == Told ? state.Reached / state.ReachedSeconds : null;
+
+    private const byte Some = 1;
+    private const byte Told = 2;
+
+    // Told from two ticks and three seconds in a row on that lie wholly behind the rollback and the draining: one late request is no traffic.
+    private static void Reach(Policy policy, ref WatchState state, Tick tick, double step)
+    {
+        double requests = 0;
+        for (var index = 0; index < policy.Metrics.Count; index++)
+        {
+            var metric = policy.Metrics[index];
+            // Neither what is measured over the whole service nor the calls that a version makes itself are requests that reach it.
+            if (metric.Family is Family.Service or Family.Downstream || (metric.Kind == MetricKind.Count && metric.Family != Family.Traffic))
+            {
+                continue;
+            }
+            // Where only one arm was asked for, the candidate's may be the whole service.
+            if ((state.Apart & (1u << index)) == 0 && !tick[index, Arm.Control].HasValue)
+            {
+                continue;
+            }
+            ref var reading = ref tick[index, Arm.Candidate];
+            if (Numbers.Of(reading, metric.Kind) == Presence.Number)
+            {
+                requests = Math.Max(requests, Numbers.Requests(reading, metric.Kind));
+            }
+        }
+        if (!(requests > 0))
+        {
+            (state.Reaching, state.ReachedTicks, state.Reached, state.ReachedSeconds) = (0, 0, 0, 0);
+            return;
+        }
+        if (tick.N - tick.Span >= state.RestoredTick + (int)Math.Ceiling(Draining / step))
+        {
+            state.ReachedTicks++;
+            state.Reached += requests;
+            state.ReachedSeconds += step * tick.Span;
+        }
+        state.Reaching = state.ReachedTicks >= 2 && state.ReachedSeconds >= Seconds ? Told : Some;
+    }
 
     private static void Fold(MetricPolicy metric, ref MetricState state, Tick tick, int index, double seconds, int needed)
     {
@@ -97,7 +171,7 @@ internal static class Recovery
         {
             Levels.Seal(metric, ref state.Level);
         }
-        head.Recovered = metric.Kind == MetricKind.Gauge ? Level(metric, state) : Share(metric, state);
+        head.Recovered = (byte)(metric.Kind == MetricKind.Gauge ? Level(metric, state) : Share(metric, state));
         (head.RecoveryBad, head.RecoveryTotal, head.RecoveryTicks) = (0, 0, 0);
     }
 

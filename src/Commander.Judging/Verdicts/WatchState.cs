@@ -16,33 +16,41 @@ public struct WatchState
     /// <summary>The newest tick that was folded in; 0 before the first.</summary>
     public int LastTick;
 
-    internal int Restarted;
+    internal byte Restarted;
+    // 1: a person decided, nothing changes it.
+    internal byte Person;
+    // 1: the rollback has grounds that no opinion may hold up: a guard, a count test, silence.
+    internal byte Firm;
+    // 1: an opinion came; 2: none came.
+    internal byte Asked;
+    internal byte Grounded;
+    internal byte Alarm;
+    internal byte Guard;
+    internal byte Mild;
+    internal byte GreyZone;
+    internal byte Recovered;
+    // Whether requests still reach the bad version after the rollback: 0 none in the newest tick, 1 some, 2 so many that they are told.
+    internal byte Reaching;
     internal Subject Subject;
     internal Decision Decision;
-    // 1: a person decided, nothing changes it.
-    internal int Person;
-    // 1: the rollback has grounds that no opinion may hold up: a guard, a count test, silence.
-    internal int Firm;
-    // 1: an opinion came; 2: none came.
-    internal int Asked;
     internal Decision Opinion;
     // Bit i: the opinion cites metric i.
     internal uint Cited;
-    internal int Grounded;
     internal int Misses;
     // Ticks with no number of any arm, in a row, and what stood there instead.
     internal int Blind;
     internal Quality BlindQuality;
-    internal int Alarm;
-    internal int Guard;
-    internal int Mild;
-    internal int GreyZone;
     internal int CandidateTicks;
     internal int ControlTicks;
-    internal int Recovered;
+    // The tick in which the rollback was verified, and bit i when metric i's query names the version.
+    internal int RestoredTick;
+    internal uint Apart;
+    // How many requests the bad version got after it, in how many ticks and seconds in a row.
+    internal double ReachedTicks;
+    internal double Reached;
+    internal double ReachedSeconds;
     internal double PBad;
     internal double Silence;
-    internal double Joined;
     // Requests so far, how often the candidate fell silent, and of the present silence -ln of the chance of it.
     internal double CandidateRequests;
     internal double ControlRequests;
@@ -79,7 +87,7 @@ internal struct MetricState
 [StructLayout(LayoutKind.Sequential, Size = Size)]
 internal struct MetricHead
 {
-    public const int Size = 112;
+    public const int Size = 104;
 
     public ReferenceKind Reference;
     public int ReferenceChanges;
@@ -90,13 +98,15 @@ internal struct MetricHead
     public int Judged;
     public Quality Quality;
     // 1: the newest value stood inside the warm-up.
-    public int Warming;
+    public byte Warming;
     // Whether the estimated difference is beyond the tolerance.
-    public int Beyond;
+    public byte Beyond;
+    // Ticks in a row whose own difference was beyond the tolerance, up to 2.
+    public byte Run;
+    // 1: back at the reference, 2: clearly worse, 0: not known.
+    public byte Recovered;
     // How often a test whose level is spent over its looks has looked.
     public int Looks;
-    // 1: back at the reference, 2: clearly worse, 0: not known.
-    public int Recovered;
     public int RecoveryTicks;
     public int BadEdges;
     public double Score;
@@ -127,6 +137,7 @@ internal struct CountState
     public Dispersion Candidate;
     public Dispersion Before;
     public Dispersion Control;
+    public Trend Trend;
     public double SeasonBad;
     public double SeasonTotal;
     public double SeasonBeforeBad;
@@ -167,25 +178,24 @@ internal struct LevelState
 {
     public const int BaseSlots = 48;
     public const int NoiseSlots = 24;
-    public const int SeasonSlots = 24;
+    public const int ShapeSlots = 24;
 
     public Sample Base;
     public Sample Noise;
-    public Sample Season;
+    // The past less what the same clock times of another day were: what is left of it once its usual shape is taken off.
+    public Sample Shape;
     public int Sealed;
     public int ScaledAt;
     public double Median;
-    public double SeasonMedian;
+    public double ShapeMedian;
+    // The newest of the past: a trend leaves its median behind.
+    public double Recent;
+    // What another day makes expect of the newest tick.
+    public double Usual;
     // The residual's scale: a typical size of noise, never below a third of the tolerance.
     public double Scale;
-    // Sums of neighbouring values of the base around its first, for the autocorrelation.
-    public double First;
-    public double Sum;
-    public double Squares;
-    public double Products;
-    public double Previous;
-    public double Pairs;
-    public double Values;
+    public Autocorrelation BaseCorrelation;
+    public Autocorrelation ShapeCorrelation;
     public Last3 Control;
     public Last3 Candidate;
     public Page Up;
@@ -196,7 +206,7 @@ internal struct LevelState
     public double ControlValues;
     public BaseSlotsArray BaseValues;
     public NoiseSlotsArray NoiseValues;
-    public SeasonSlotsArray SeasonValues;
+    public ShapeSlotsArray ShapeValues;
 
     [InlineArray(BaseSlots)]
     internal struct BaseSlotsArray
@@ -210,8 +220,8 @@ internal struct LevelState
         private float _first;
     }
 
-    [InlineArray(SeasonSlots)]
-    internal struct SeasonSlotsArray
+    [InlineArray(ShapeSlots)]
+    internal struct ShapeSlotsArray
     {
         private float _first;
     }

@@ -12,6 +12,7 @@ internal static class FreezeApi
 {
     private const int MaxReason = 500;
     private const int MaxName = 128;
+    private const int MaxShown = 10;
     private static readonly TimeSpan Longest = TimeSpan.FromDays(90);
 
     public static void MapFreezeApi(this IEndpointRouteBuilder routes)
@@ -52,7 +53,16 @@ internal static class FreezeApi
             return Problems.Invalid(errors);
         return await freezes.Lift(Query("service"), Query("environment"), Caller(context), cancel) is { } list
             ? Results.Json(new FreezeList(list))
-            : Problems.NotFound("Nothing is frozen with exactly this scope. GET /api/v1/freeze lists what is; name its service and environment as there.");
+            : Problems.NotFound(NotFrozen(Query("service"), Query("environment"), await freezes.Current(cancel)));
+    }
+
+    private static string NotFrozen(string? service, string? environment, IReadOnlyList<Freeze> all)
+    {
+        var asked = new Freeze(service is null ? null : Problems.Shown(service), environment is null ? null : Problems.Shown(environment), "", "", default, null).Scope;
+        if (all.Count == 0)
+            return $"There is no freeze of {asked}: nothing is frozen now.";
+        var shown = string.Join("; ", all.Take(MaxShown).Select(freeze => freeze.Scope));
+        return $"There is no freeze of exactly {asked}. Frozen now: {shown}{(all.Count > MaxShown ? $"; and {all.Count - MaxShown} more (GET /api/v1/freeze)" : "")}. Name service and environment as there; leave out what is not named there.";
     }
 
     private static void Name(List<string> errors, string field, string? value)

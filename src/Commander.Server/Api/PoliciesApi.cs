@@ -1,3 +1,4 @@
+using System.Net;
 using Commander.Judging.Policies;
 using Commander.Server.Hosting;
 using Commander.Server.Loop;
@@ -15,7 +16,8 @@ internal sealed record PolicyCheckRequest(string Yaml, string? File = null, stri
 /// <param name="Errors">All that is wrong with it.</param>
 /// <param name="Services">The services that it names.</param>
 /// <param name="Queries">With live: what each of its queries gives now; null without, or where the policy is not valid.</param>
-internal sealed record PolicyCheckAnswer(bool Valid, IReadOnlyList<string> Errors, IReadOnlyList<string> Services, IReadOnlyList<LiveQuery>? Queries = null);
+/// <param name="NotChecked">With live: the services whose queries were not tried, and why.</param>
+internal sealed record PolicyCheckAnswer(bool Valid, IReadOnlyList<string> Errors, IReadOnlyList<string> Services, IReadOnlyList<LiveQuery>? Queries = null, IReadOnlyList<string>? NotChecked = null);
 
 internal sealed record PolicyDocument(string Name, string Version, Policy Policy);
 
@@ -44,7 +46,19 @@ internal static class PoliciesApi
         if (request is null)
             return problem!;
         var (policies, errors) = PolicyFiles.Check(request.Yaml, request.File ?? "policy.yaml");
-        var queries = live && policies is not null ? await check.Run(policies, pins.Current, request.Service, request.Version, cancel) : null;
-        return Results.Json(new PolicyCheckAnswer(policies is not null, errors, policies is null ? [] : [.. policies.Services.Keys], queries));
+        if (policies is null)
+            return Results.Json(new PolicyCheckAnswer(false, errors, []));
+        if (!live)
+            return Results.Json(new PolicyCheckAnswer(true, errors, [.. policies.Services.Keys]));
+        var (queries, skipped) = await check.Run(policies, pins.Current, IsFromHere(context), request.Service, request.Version, cancel);
+        return Results.Json(new PolicyCheckAnswer(true, errors, [.. policies.Services.Keys], queries, skipped));
     }
+
+    /// <summary>
+    /// Whether somebody at this machine asks: then they could ask any address themselves. Whoever comes through a proxy is somebody else,
+    /// and must not make this machine ask addresses of their choice.
+    /// </summary>
+    private static bool IsFromHere(HttpContext context) =>
+        context.Connection.RemoteIpAddress is { } remote && IPAddress.IsLoopback(remote)
+        && !context.Request.Headers.Keys.Any(name => name.StartsWith("X-Forwarded-", StringComparison.OrdinalIgnoreCase) || name.Equals("Forwarded", StringComparison.OrdinalIgnoreCase) || name.Equals("Via", StringComparison.OrdinalIgnoreCase) || name.Equals("X-Real-IP", StringComparison.OrdinalIgnoreCase));
 }

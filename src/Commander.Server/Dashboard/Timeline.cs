@@ -28,10 +28,11 @@ internal static class Timeline
         var seen = new HashSet<int>();
         var ticks = 0;
         double tookTicks = 0;
-        Fact? newest = null;
+        Fact? newest = null, before = null;
         foreach (var fact in facts)
         {
-            var (step, name) = Name(fact.Kind);
+            var (step, name) = Name(fact, before);
+            before = fact;
             if (step == 3)
             {
                 ticks++;
@@ -60,7 +61,11 @@ internal static class Timeline
         {
             foreach (var action in deployment.Actions)
             {
-                moments.Add(new(7, Steps[6], $"{action.Kind} ordered by {action.By} on {action.Target}", action.RequestedAt, null));
+                if (action.Target != "none")
+                {
+                    moments.Add(new(7, Steps[6], $"{action.Kind} ordered by {action.By} on {action.Target}", action.RequestedAt, null));
+                }
+
                 if (action.FinishedAt is { } finished)
                 {
                     moments.Add(new(7, Steps[6], $"{action.Kind} {action.State}{(action.Message is null ? "" : ": " + action.Message)}", finished, finished - action.RequestedAt));
@@ -86,21 +91,42 @@ internal static class Timeline
         }
     }
 
-    private static (int Step, string Name) Name(string kind)
+    private static (int Step, string Name) Name(Fact fact, Fact? before)
     {
+        var kind = fact.Kind;
         var step = kind switch
         {
+            FactKind.State => OfState(fact, before),
+            FactKind.Reference when Is<ReferenceBody>(fact, body => body.Subject == Subject.Restored) => 7,
             FactKind.Received or FactKind.Joined or FactKind.Superseded => 1,
             FactKind.Pinned => 2,
             FactKind.Tick => 3,
             FactKind.Reference => 4,
             FactKind.Verdict => 5,
-            FactKind.State or FactKind.Person => 6,
+            FactKind.Person => 6,
             FactKind.Intent or FactKind.Result => 7,
             FactKind.Outcome or FactKind.Closed => 8,
             _ => 0,
         };
         return (step, step == 0 ? char.ToUpperInvariant(kind[0]) + kind[1..].Replace('_', ' ') : Steps[step - 1]);
+    }
+
+    // A state belongs to the step that led to it.
+    private static int OfState(Fact fact, Fact? before) =>
+        Is<StateBody>(fact, body => body.State is WatchStates.Queued or WatchStates.Watching) ? 2
+        : Is<StateBody>(fact, body => body.State == WatchStates.Verifying) || before?.Kind == FactKind.Result ? 7
+        : 6;
+
+    private static bool Is<T>(Fact fact, Func<T, bool> holds)
+    {
+        try
+        {
+            return fact.Body is { } body && holds(FactBody.Read<T>(body));
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
     }
 
     /// <summary>The measured duration, where the body has one.</summary>
@@ -158,7 +184,9 @@ internal static class Timeline
                 return $"{person.By} says {person.Decision}{(person.Reason is null ? "" : ": " + person.Reason)}";
             case FactKind.Intent:
                 var intent = FactBody.Read<IntentBody>(body);
-                return $"{intent.Kind} to {intent.TargetVersion ?? "nothing"} intended on {intent.Target}, by {intent.By}";
+                return intent.Target == "none"
+                    ? $"{intent.Kind}{(intent.TargetVersion is null ? "" : " to " + intent.TargetVersion)} would be due"
+                    : $"{intent.Kind}{(intent.TargetVersion is null ? "" : " to " + intent.TargetVersion)} intended on {intent.Target}, by {intent.By}";
             case FactKind.Result:
                 var result = FactBody.Read<ResultBody>(body);
                 return $"{result.State}{(result.Message is null ? "" : ": " + result.Message)}";
@@ -187,24 +215,41 @@ internal static class Timeline
         }
     }
 
-    /// <summary>How far the loop has come: per step its first moment's offset from the start, or null.</summary>
-    public static IReadOnlyList<TimeSpan?> Progress(Deployment deployment, IReadOnlyList<Moment> moments)
+    /// <summary>How far the loop has come: per step the offset of its first time from the start, null when it was not reached, and the same in words.</summary>
+    public static IReadOnlyList<(TimeSpan? At, string Words)> Progress(Deployment deployment, IReadOnlyList<Moment> moments)
     {
-        var progress = new TimeSpan?[Steps.Count];
+        var first = new TimeSpan?[Steps.Count];
         foreach (var moment in moments)
         {
             if (moment.Step > 0)
             {
-                progress[moment.Step - 1] ??= moment.At - deployment.StartedAt;
+                first[moment.Step - 1] ??= moment.At - deployment.StartedAt;
             }
         }
 
-        // Between a measured tick and a judgement lie scheduling and comparing, which leave no fact of their own.
-        progress[1] ??= progress[2] ?? progress[4];
-        progress[2] ??= deployment.Verdict is { Findings.Count: > 0 } ? progress[4] : null;
-        progress[3] ??= deployment.Verdict is { Findings.Count: > 0 } ? progress[4] ?? progress[2] : null;
-        progress[5] ??= progress[6];
-        return progress;
+        // Every tick is compared and judged at once. Only changes leave a fact of their own, and may come much later.
+        var judged = deployment.Verdict is { Findings.Count: > 0 } ? first[4] : null;
+        first[2] = Earlier(first[2], judged);
+        first[1] ??= first[2] ?? first[4];
+        first[3] = Earlier(first[3], judged);
+        first[5] ??= first[6];
+        var outcome = deployment.Outcome is { Label: "GOOD" or "BAD" } known ? known.At - deployment.StartedAt : (TimeSpan?)null;
+        first[7] = outcome;
+        // The decision and what it really was are one sample.
+        first[8] = outcome;
+        var closed = deployment.State == "closed";
+        var nothingToDo = closed || deployment.Verdict?.Decision == "CONTINUE";
+        return [.. first.Select((at, step) => (at, Words(at, step)))];
+
+        string Words(TimeSpan? at, int step) => at is { } offset ? Offset(offset) : step switch
+        {
+            6 when nothingToDo => "nothing to do",
+            7 when closed => "not known",
+            8 when closed => "needs the outcome",
+            _ => closed ? "–" : "not yet",
+        };
+
+        static TimeSpan? Earlier(TimeSpan? one, TimeSpan? other) => one is null || other < one ? other : one;
     }
 
     /// <summary>An offset from the start, with its sign.</summary>

@@ -87,7 +87,17 @@ internal sealed record PinnedBody(
 
 internal sealed record ReferenceBody(Subject Subject, Arm To, string? Metric, string Reason);
 
-internal sealed record StateBody(string State, DateTimeOffset EndsAt, string? Note);
+/// <param name="State">The state from here on.</param>
+/// <param name="EndsAt">When the watch ends as things stand.</param>
+/// <param name="Note">What a person should know.</param>
+/// <param name="Passing">Whether the note holds only until something else happens: a wait, a question, what could not be done.</param>
+/// <param name="Verdict">The standing verdict with the numbers of this moment, where a question to a person ends.</param>
+internal sealed record StateBody(
+    string State,
+    DateTimeOffset EndsAt,
+    string? Note,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool Passing = false,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Verdict? Verdict = null);
 
 internal sealed record PersonBody(string Decision, string By, string? Reason);
 

@@ -28,6 +28,12 @@ internal static class Replay
                 else
                     Compare($"verdict at fact {fact.Seq}", recorded, last, differences);
             }
+            else if (fact is { Kind: FactKind.State, Body: { } state } && FactBody.Read<StateBody>(state).Verdict is { } shown)
+            {
+                last = watch.Standing();
+                if (last is not null)
+                    Compare($"verdict shown at fact {fact.Seq}", shown, last, differences);
+            }
             else if (fact is { Kind: FactKind.Closed, Body: { } end } && FactBody.Read<ClosedBody>(end).Verdict is { } final)
             {
                 if (watch.Decision is null or Decision.Hold && watch.Judgement(fact.At, true) is { } held)

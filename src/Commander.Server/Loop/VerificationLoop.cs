@@ -1,3 +1,4 @@
+using Commander.Charts;
 using Commander.Judging.Decisions;
 using Commander.Judging.Evidence;
 using Commander.Judging.Policies;
@@ -118,13 +119,20 @@ internal sealed class VerificationLoop : IDisposable
     {
         using var span = Tracing.Step(_parts.Clock, "2 schedule", _id);
         if (!_entered && !_parts.Limits.TryEnter())
+        {
+            // Said once, and only by who really waits.
+            if (_watch.Notes.Count == 0)
+                await Commit(batch => batch.Add(FactKind.State, new StateBody(WatchStates.Queued, _watch.EndsAt, $"waits for a free watch: {_parts.Limits.MaxWatches} are under way", Passing: true)), cancel);
             return false;
+        }
+
         _entered = true;
         var received = _watch.Received;
         var policy = _parts.Pins.Current.For(received.Service, received.Environment);
         var source = _parts.Sources.Find(policy.Source);
         var measurable = source is not null && policy.Metrics.Count > 0;
         var history = await History(cancel);
+        var before = await RolledBack([received.Version], cancel);
         await Commit(batch =>
         {
             batch.Add(FactKind.Pinned, new PinnedBody(
@@ -137,7 +145,7 @@ internal sealed class VerificationLoop : IDisposable
                 received.Kind is "release" or "infra",
                 received.StartedAt + policy.Watch.Max,
                 measurable || received.Metrics is not null ? null : "no source: the policy of this service names no metrics that can be measured, so nothing can be judged"));
-            if (Plan.RolledBackBefore(received.Version, history) is { } again)
+            if (Plan.RolledBackBefore(received.Version, before) is { } again)
                 batch.Add(FactKind.State, new StateBody(WatchStates.Watching, _watch.EndsAt, again));
             if (!measurable && received.Metrics is { } snapshot)
             {
@@ -267,6 +275,8 @@ internal sealed class VerificationLoop : IDisposable
         using var span = Tracing.Step(_parts.Clock, "5 judge", _id);
         if (_watch.LastRollback is { Done: false, ServingAt: not null } rollback)
             Recovered(batch, rollback);
+        else if (_watch is { LastRollback: { Result: { State: "done" } done }, Step.StillReached: { } again })
+            Reached(batch, done, again);
         if (_watch.Person is not null || _watch.Decision == Decision.Rollback || _watch.Decision == _watch.Step.Decision)
             return;
         if (_watch.Decision == Decision.Continue && _watch.Step.Decision == Decision.Hold)
@@ -289,7 +299,7 @@ internal sealed class VerificationLoop : IDisposable
         }
         else if (_watch.Decision == Decision.Rollback)
         {
-            var plan = Plan.For(act, Situation(afterContinue, await History(cancel), Unasked(), await Frozen(cancel)));
+            var plan = Plan.For(act, await Situation(afterContinue, await History(cancel), Unasked(), await Frozen(cancel), cancel));
             // Whoever is asked has all the time that the policy gives.
             if (plan.Move == Move.Ask && act.AskFor > after)
                 endsAt = Now + act.AskFor;
@@ -299,9 +309,9 @@ internal sealed class VerificationLoop : IDisposable
                 Move.Ask => WatchStates.WaitingForPerson,
                 _ => WatchStates.Observing,
             };
-            batch.Add(FactKind.State, new StateBody(state, endsAt, plan.Move == Move.Rollback ? null : plan.Reason));
             if (plan.Move == Move.Refuse)
                 Refuse(batch, plan.Reason, plan.TargetVersion);
+            batch.Add(FactKind.State, new StateBody(state, endsAt, plan.Move == Move.Rollback ? null : plan.Reason, Passing: true));
         }
     }
 
@@ -314,7 +324,7 @@ internal sealed class VerificationLoop : IDisposable
         var pending = _watch.LastRollback is { Done: false } unfinished ? unfinished : null;
         var resumed = pending is not null;
         var history = await History(cancel);
-        var plan = Plan.For(_watch.Policy.Act, Situation(AfterContinue(), history, Unasked(), await Frozen(cancel)));
+        var plan = Plan.For(_watch.Policy.Act, await Situation(AfterContinue(), history, Unasked(), await Frozen(cancel), cancel));
         if (target is null)
             return await RefuseNow($"this version cannot act on a target of type '{_watch.Policy.Act.Rollback?.Type}'", plan.TargetVersion, cancel);
         if (pending is null && plan.Move != Move.Rollback)
@@ -333,12 +343,12 @@ internal sealed class VerificationLoop : IDisposable
                 await Commit(batch =>
                 {
                     if (_watch.State == WatchStates.Acting && !_watch.Notes.Contains(why))
-                        batch.Add(FactKind.State, new StateBody(WatchStates.Acting, _watch.EndsAt, why));
+                        batch.Add(FactKind.State, new StateBody(WatchStates.Acting, _watch.EndsAt, why, Passing: true));
                 }, cancel);
                 return false;
             }
 
-            plan = Plan.For(_watch.Policy.Act, Situation(AfterContinue(), history, before.Earlier, await Frozen(cancel)));
+            plan = Plan.For(_watch.Policy.Act, await Situation(AfterContinue(), history, before.Earlier, await Frozen(cancel), cancel));
             if (plan.Move != Move.Rollback)
                 return await RefuseNow(plan.Reason, plan.TargetVersion, cancel);
             offered = plan.Reason;
@@ -416,7 +426,7 @@ internal sealed class VerificationLoop : IDisposable
         if (rollback.ServingAt is { } since)
         {
             // Ticks say whether the metrics came back; where nothing is measured there are none.
-            if (NextTick() is not null || Now - since < RecoveryDeadline)
+            if (NextTick() is not null || Now - since < RecoveryPatience)
                 return false;
             return await Commit(batch =>
             {
@@ -457,22 +467,48 @@ internal sealed class VerificationLoop : IDisposable
     private void Recovered(Batch batch, Watch.Rollback rollback)
     {
         var waited = Now - rollback.ServingAt!.Value;
-        var recovered = _watch.Step.Recovered;
-        if (recovered != true && waited < RecoveryDeadline)
-            return;
+        var (recovered, reached) = (_watch.Step.Recovered, _watch.Step.StillReached);
         var serving = rollback.Result!.ServingVersion;
+        if (recovered != true && waited < RecoveryPatience)
+        {
+            // Told when it begins and when it ends; a person may know how to end it.
+            if (reached is not null != (rollback.Result.Recovered == false))
+            {
+                batch.Add(FactKind.Result, reached is { } rate
+                    ? new ResultBody(rollback.Intent.Key, "running", serving, false, $"{serving} serves, but {BadVersion(rate)}")
+                    : new ResultBody(rollback.Intent.Key, "running", serving, null, $"{serving} serves, and the bad version gets no requests any more; waiting for the metrics to come back"));
+            }
+
+            return;
+        }
+
         Finish(batch, recovered switch
         {
+            _ when reached is { } rate => new ResultBody(rollback.Intent.Key, "failed", serving, false, $"{serving} serves, but after {waited.TotalMinutes:0} min {BadVersion(rate)}: take it out of the traffic"),
             true => new ResultBody(rollback.Intent.Key, "done", serving, true, $"{serving} serves; metrics back after {waited.TotalSeconds:0.#} s"),
             false => new ResultBody(rollback.Intent.Key, "failed", serving, false, $"{serving} serves, but the metrics have not come back after {waited.TotalMinutes:0} min: the cause may lie elsewhere"),
             null => new ResultBody(rollback.Intent.Key, "done", serving, null, $"{serving} serves; there was too little traffic to tell whether the metrics came back"),
         });
     }
 
+    /// <summary>The rollback was done, and now the bad version gets requests again.</summary>
+    private void Reached(Batch batch, ResultBody done, double rate)
+    {
+        var message = $"{done.ServingVersion} was restored, but {BadVersion(rate)}: take it out of the traffic";
+        batch.Add(FactKind.Result, done with { State = "failed", Recovered = false, Message = message });
+        batch.Add(FactKind.State, new StateBody(_watch.State, _watch.EndsAt, message, Passing: true));
+    }
+
+    private string BadVersion(double rate) =>
+        $"the bad version {_watch.Received.Version} still gets {(rate < 0.01 ? "less than 0.01" : Figures.Number(rate))} requests a second";
+
+    // Coarse steps need longer for the four ticks behind the rollback that tell.
+    private TimeSpan RecoveryPatience => _watch.Policy!.Watch is var watch && watch.Lag + (6 * watch.Step) is var told && told > RecoveryDeadline ? told : RecoveryDeadline;
+
     private void Finish(Batch batch, ResultBody result)
     {
         batch.Add(FactKind.Result, result);
-        batch.Add(FactKind.State, new StateBody(WatchStates.Observing, Now + _watch.Policy!.Watch.After, result.State == "done" ? null : result.Message));
+        batch.Add(FactKind.State, new StateBody(WatchStates.Observing, Now + _watch.Policy!.Watch.After, result.State == "done" ? null : result.Message, Passing: true));
         if (result is { State: "done", Recovered: true } && _watch.Outcome is null)
             Label(batch, "BAD", "recovered-after-rollback", null, null);
         if (_watch.SupersededBy is not null)
@@ -486,7 +522,7 @@ internal sealed class VerificationLoop : IDisposable
             if (_watch.State != WatchStates.Acting)
                 return;
             Refuse(batch, reason, targetVersion);
-            batch.Add(FactKind.State, new StateBody(WatchStates.Observing, _watch.EndsAt, reason));
+            batch.Add(FactKind.State, new StateBody(WatchStates.Observing, _watch.EndsAt, reason, Passing: true));
         }, cancel);
         return true;
     }
@@ -507,7 +543,7 @@ internal sealed class VerificationLoop : IDisposable
             return await Commit(batch =>
             {
                 if (_watch.State == WatchStates.WaitingForPerson)
-                    batch.Add(FactKind.State, new StateBody(WatchStates.Observing, _watch.EndsAt, $"nobody answered within {_watch.Policy!.Act.AskFor.TotalMinutes:0} min"));
+                    batch.Add(FactKind.State, new StateBody(WatchStates.Observing, _watch.EndsAt, $"nobody answered within {_watch.Policy!.Act.AskFor.TotalMinutes:0} min", Passing: true, Verdict: _watch.Standing()));
             }, cancel);
         }
 
@@ -531,6 +567,9 @@ internal sealed class VerificationLoop : IDisposable
                 return;
             }
 
+            // The history ends with what it was held for, not with what was missing at the first tick.
+            if (undecided && _watch.Standing() is { } held && held.Reasoning != _watch.LastVerdict?.Reasoning)
+                batch.AddVerdict();
             var unanswered = _watch.Decision == Decision.Rollback && _watch.LastRollback is null && _watch.Asked;
             Close(batch, undecided || unanswered || full ? "on_hold" : "decided");
         }, cancel);
@@ -692,7 +731,7 @@ internal sealed class VerificationLoop : IDisposable
     // Null when the target knows a history that it has not been asked for.
     private EarlierVersion[]? Unasked() => _parts.Targets.Find(_watch.Policy!.Act.Rollback) is { KnowsHistory: true } ? null : [];
 
-    private Situation Situation(bool afterContinue, IReadOnlyList<PastDeployment> history, IReadOnlyList<EarlierVersion>? platform, Freeze? freeze) => new(
+    private async Task<Situation> Situation(bool afterContinue, IReadOnlyList<PastDeployment> history, IReadOnlyList<EarlierVersion>? platform, Freeze? freeze, CancellationToken cancel) => new(
         Now,
         _watch.Received.Version,
         _watch.Received.Kind,
@@ -701,6 +740,14 @@ internal sealed class VerificationLoop : IDisposable
         afterContinue,
         _watch.Person is { Decision: "ROLLBACK", By: not ByPolicy },
         history,
+        await RolledBack(
+            [
+                _watch.Received.Version,
+                .. _watch.PreviousVersion is { } previous ? [previous] : Array.Empty<string>(),
+                .. history.Where(p => p.Continued).Select(p => p.Version),
+                .. (platform ?? []).SelectMany(earlier => earlier.Names),
+            ],
+            cancel),
         platform,
         freeze);
 
@@ -712,6 +759,14 @@ internal sealed class VerificationLoop : IDisposable
     {
         var rows = await _parts.Store.History(_watch.Received.Service, _watch.Received.Environment, 100, cancel);
         return [.. rows.Where(r => r.Id != _id).Select(r => new PastDeployment(r.Version, r.StartedAt, r is { Open: false, Decision: "CONTINUE" }, r.RolledBackAt))];
+    }
+
+    /// <summary>Which of these versions were rolled back and not found good since: by carrying on to the end, or by a person who said that the rollback was wrong.</summary>
+    private async Task<IReadOnlyDictionary<string, DateTimeOffset>> RolledBack(IReadOnlyCollection<string> versions, CancellationToken cancel)
+    {
+        var rows = await _parts.Store.RolledBack(_watch.Received.Service, _watch.Received.Environment, versions, _id, cancel);
+        return rows.Where(row => FactBody.Read<Deployment>(row.Document).Outcome?.Label != "GOOD")
+            .ToDictionary(row => row.Version, row => row.RolledBackAt!.Value, StringComparer.Ordinal);
     }
 
     private static async Task<T> Ask<T>(Func<Task<T>> ask, T otherwise, CancellationToken cancel)

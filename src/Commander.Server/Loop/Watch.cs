@@ -36,7 +36,7 @@ internal sealed class Watch(IPinned pinned)
 {
     private readonly List<VerdictEntry> _verdicts = [];
     private readonly List<ActionEntry> _actions = [];
-    private readonly List<string> _notes = [];
+    private readonly List<(string Text, bool Passing)> _notes = [];
     private WatchState _judge;
     private TickCodec? _codec;
     private long[] _lastAt = [];
@@ -117,8 +117,8 @@ internal sealed class Watch(IPinned pinned)
 
     public DateTimeOffset? StateSince { get; private set; }
 
-    /// <summary>What a person should know, each sentence once.</summary>
-    public IReadOnlyList<string> Notes => _notes;
+    /// <summary>What a person should know now, each sentence once. What was only true until something else happened is gone by then.</summary>
+    public IReadOnlyList<string> Notes => [.. _notes.Select(note => note.Text)];
 
     public bool Open => State != WatchStates.Closed;
 
@@ -198,7 +198,7 @@ internal sealed class Watch(IPinned pinned)
                 Fold(_codec!.Read(body));
                 break;
             case FactKind.Reference:
-                Change(FactBody.Read<ReferenceBody>(body));
+                Change(FactBody.Read<ReferenceBody>(body), fact.At);
                 break;
             case FactKind.Verdict:
                 Record(FactBody.Read<Verdict>(body), fact.At);
@@ -206,10 +206,16 @@ internal sealed class Watch(IPinned pinned)
             case FactKind.State:
                 var state = FactBody.Read<StateBody>(body);
                 if (state.State != State)
+                {
                     StateSince = fact.At;
+                    Pass();
+                }
+
                 Asked |= state.State == WatchStates.WaitingForPerson;
                 (State, EndsAt) = (state.State, state.EndsAt);
-                Note(state.Note);
+                Note(state.Note, state.Passing);
+                if (state.Verdict is { } shown)
+                    (LastVerdict, _health) = (shown, HealthScore);
                 break;
             case FactKind.Person:
                 Decide(FactBody.Read<PersonBody>(body), fact.At);
@@ -229,6 +235,8 @@ internal sealed class Watch(IPinned pinned)
                 Note($"superseded by {SupersededBy.Version} ({SupersededBy.By})");
                 break;
             case FactKind.Closed:
+                if (State is WatchStates.Queued or WatchStates.WaitingForPerson)
+                    Pass();
                 var closed = FactBody.Read<ClosedBody>(body);
                 (State, ClosedReason, FinalVerdict, StateSince) = (WatchStates.Closed, closed.Reason, closed.Verdict, fact.At);
                 EndsAt = fact.At;
@@ -257,6 +265,7 @@ internal sealed class Watch(IPinned pinned)
         Policy = pinned.Policy(body.PolicyHash);
         Model = pinned.Model(body.ModelHash);
         (State, EndsAt, StateSince) = (WatchStates.Watching, body.EndsAt, at);
+        Pass();
         Note(body.Missing);
         if (Policy is null)
             return;
@@ -300,7 +309,7 @@ internal sealed class Watch(IPinned pinned)
 
     private bool Serves(int metric, in Reading reading) => reading.HasValue && (Policy!.Metrics[metric].Kind != MetricKind.Ratio || reading.Total > 0);
 
-    private void Change(ReferenceBody body)
+    private void Change(ReferenceBody body, DateTimeOffset at)
     {
         if (Policy is null || Model is null)
             return;
@@ -313,7 +322,8 @@ internal sealed class Watch(IPinned pinned)
 
         Subject = body.Subject;
         ReferenceChanged |= metric < 0 ? uint.MaxValue : 1u << metric;
-        Step = Judge.Next(Policy, Model, ref _judge, Input.Of(new ReferenceChange(body.Subject, body.To, metric)));
+        var during = (int)Math.Clamp(Math.Ceiling((at - Received.StartedAt) / Policy.Watch.Step), 0, int.MaxValue);
+        Step = Judge.Next(Policy, Model, ref _judge, Input.Of(new ReferenceChange(body.Subject, body.To, metric, during)));
     }
 
     private void Record(Verdict verdict, DateTimeOffset at)
@@ -332,6 +342,7 @@ internal sealed class Watch(IPinned pinned)
     private void Decide(PersonBody person, DateTimeOffset at)
     {
         Person = person;
+        Pass();
         _ = DecisionWords.TryDecision(person.Decision, out var decision);
         if (person.Decision == "CONTINUE")
             _actions.Add(new ActionEntry("keep", "done", $"{Received.Id}/keep/{Seq}", "watch", person.By, at, at, null, null, person.Reason));
@@ -341,6 +352,7 @@ internal sealed class Watch(IPinned pinned)
 
     private void Intend(IntentBody intent, DateTimeOffset at)
     {
+        Pass();
         LastRollback = new Rollback(intent, at, null, null, null);
         _actions.Add(new ActionEntry(intent.Kind, "intended", intent.Key, intent.Target, intent.By, at, null, null, null, null));
     }
@@ -360,18 +372,24 @@ internal sealed class Watch(IPinned pinned)
         _actions[index] = _actions[index] with
         {
             State = result.State,
-            FinishedAt = terminal ? at : null,
+            // When it was done, also when it turns out later that it did not help.
+            FinishedAt = terminal ? _actions[index].FinishedAt ?? at : null,
             ServingVersion = result.ServingVersion,
             Recovered = result.Recovered,
             Message = result.Message,
         };
     }
 
-    private void Note(string? note)
+    private void Note(string? note, bool passing = false)
     {
-        if (note is not null && !_notes.Contains(note))
-            _notes.Add(note);
+        if (note is null || _notes.Exists(known => known.Text == note))
+            return;
+        if (passing)
+            Pass();
+        _notes.Add((note, passing));
     }
+
+    private void Pass() => _notes.RemoveAll(note => note.Passing);
 
     /// <summary>The judgement in words and numbers as the state is now; null while nothing can be judged.</summary>
     public Verdict? Judgement(DateTimeOffset at, bool final)
@@ -413,17 +431,20 @@ internal sealed class Watch(IPinned pinned)
             Labels = Received.Labels,
             Metrics = Received.Metrics,
             // With the verdict it stands still; on hold it moves as the findings do.
-            Health = LastVerdict is null ? null : Decision == Judging.Verdicts.Decision.Hold ? HealthScore : _health,
-            Notes = [.. _notes],
+            Health = LastVerdict is null ? null : Moves ? HealthScore : _health,
+            Notes = Notes,
         };
     }
 
-    // Findings move with every tick; the decision, its reason and its instant are those of the recorded verdict.
-    private Verdict? Standing()
+    // On hold, and while a person is asked, whoever looks decides by the newest numbers.
+    private bool Moves => Decision == Judging.Verdicts.Decision.Hold || State == WatchStates.WaitingForPerson;
+
+    /// <summary>The verdict as it is shown now: what was decided and when, on hold and while a person is asked with the newest numbers and reasons. Null before the first.</summary>
+    public Verdict? Standing()
     {
         if (LastVerdict is not { } recorded)
             return null;
-        if (recorded.Decision != "HOLD" || Judgement(recorded.DecidedAt, false) is not { } now)
+        if (!Moves || Judgement(recorded.DecidedAt, false) is not { } now)
             return recorded;
         return now with { Decision = recorded.Decision, DecidedAt = recorded.DecidedAt, ElapsedMs = recorded.ElapsedMs };
     }

@@ -1,7 +1,6 @@
 using System.Globalization;
 using Commander.Judging.Evidence;
 using Commander.Judging.Policies;
-using Commander.Server.Sources.Scrape;
 
 namespace Commander.Server.Sources;
 
@@ -11,7 +10,8 @@ internal readonly record struct GrownBucket(Label[] Labels, Increment Grown);
 /// <summary>Adds up the buckets (label le) of classic histograms over their instances.</summary>
 internal static class ClassicHistogram
 {
-    private const int MaxBuckets = 256;
+    /// <summary>No histogram has more.</summary>
+    public const int MaxBuckets = 256;
 
     /// <param name="series">The buckets of all instances; those without a point in the interval are passed over.</param>
     /// <param name="metric">The metric.</param>

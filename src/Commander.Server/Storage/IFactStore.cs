@@ -111,4 +111,10 @@ internal interface IFactStore : IAsyncDisposable
 
     /// <summary>Rows of a service and environment that closed as CONTINUE or were rolled back (open ones too): what versions are chosen by and cool-downs counted from. Newest first, at most <paramref name="limit"/>.</summary>
     Task<IReadOnlyList<DeploymentRow>> History(string service, string environment, int limit, CancellationToken cancel);
+
+    /// <summary>
+    /// Which of these versions of a service and environment were rolled back and did not close as CONTINUE since: per version the row
+    /// that says so, however many deployments there are. The deployment <paramref name="except"/> is passed over.
+    /// </summary>
+    Task<IReadOnlyList<DeploymentRow>> RolledBack(string service, string environment, IReadOnlyCollection<string> versions, string except, CancellationToken cancel);
 }

@@ -22,7 +22,7 @@ public class BacktestTests(ITestOutputHelper output)
         (lines[0].Id, lines[0].Decision, lines[0].Tick, lines[0].DelaySeconds).ShouldBe(("bad-1", "ROLLBACK", 1, 60d));
         var finding = lines[0].Findings[0];
         (finding.Metric, finding.Candidate, finding.Reference, finding.Difference, finding.ReferenceArm, finding.Verdict, finding.Reason)
-            .ShouldBe(("errors", 5.2, 0.3, 4.8, "control", "worse", "4.8 pp worse than control, tolerance 1 pp"));
+            .ShouldBe(("errors", 5.2, 0.3, 4.8, "control", "worse", "4.8 pp worse than control, tolerance 0.4 pp"));
         (lines[1].Decision == "ROLLBACK", lines[1].Tick, lines[1].DelaySeconds).ShouldBe((false, 3, null));
     }
 

@@ -54,7 +54,7 @@ public class WordsTests
     [Fact]
     public void Every_state_has_its_sentence()
     {
-        Headline.Of(Sample.Rollback().Deployment).Sentence.ShouldBe("Rolled back: checkout 1.42.0 in prod: errors 0.5 % → 25.3 %, decided 2.25 s after the start. 1.41.3 serves again, 11.6 s after the order; the metrics have recovered.");
+        Headline.Of(Sample.Rollback().Deployment).Sentence.ShouldBe("Rolled back: checkout 1.42.0 in prod: errors 25.3 %, old version 0.5 %, decided 2.25 s after the start. 1.41.3 serves again, 11.6 s after the order; the metrics have recovered.");
         Headline.Of(Sample.Continue().Deployment).Word.ShouldBe("Continue");
         Headline.Of(Sample.Watching().Deployment).Word.ShouldBe("Watching");
         Headline.Of(Sample.OnHold().Deployment).Word.ShouldBe("No verdict");
@@ -65,11 +65,47 @@ public class WordsTests
         Word(rollback with { Actions = [], State = "waiting_for_person", ClosedReason = null }).ShouldBe("Roll back?");
         Word(rollback with { Actions = [], State = "observing", ClosedReason = null }).ShouldBe("Should roll back");
         Word(rollback with { Actions = [] }).ShouldBe("Should have rolled back");
-        Word(Sample.Deployment("dep-1", "a", "1", null, "queued", null)).ShouldBe("Queued");
+        Word(Sample.Deployment("dep-1", "a", "1", null, "queued", null)).ShouldBe("Starting");
+        Word(Sample.Deployment("dep-1", "a", "1", null, "queued", null) with { Notes = ["waits for a free watch: 2000 are under way"] }).ShouldBe("Queued");
+        Word(rollback with { Actions = [], State = "acting", ClosedReason = null }).ShouldBe("Rolling back");
+        Word(rollback with { Actions = [rollback.Actions[0] with { State = "failed", Recovered = false }] }).ShouldBe("Not recovered");
+        Word(Sample.Watching().Deployment with { Notes = ["no source: the policy names no metrics"] }).ShouldBe("Not judged");
         Word(Sample.Deployment("dep-1", "a", "1", null, "closed", "superseded")).ShouldBe("Superseded");
         Word(Sample.Deployment("dep-1", "a", "1", null, "closed", "failed")).ShouldBe("Watch failed");
 
         static string Word(Deployment deployment) => Headline.Of(deployment).Word;
+    }
+
+    [Fact]
+    public void The_bad_version_that_still_gets_requests_is_told_while_it_is_verified_and_after()
+    {
+        const string message = "1.41.3 serves, but the bad version 1.42.0 still gets 50 requests a second";
+        var rollback = Sample.Rollback().Deployment;
+        foreach (var state in new[] { "running", "failed" })
+        {
+            var head = Headline.Of(rollback with { Actions = [rollback.Actions[0] with { State = state, Recovered = false, Message = message }] });
+            head.Proof.ShouldBe(message);
+            head.Sentence.ShouldNotContain("have recovered");
+        }
+    }
+
+    [Fact]
+    public void Who_is_asked_after_continue_is_told_that_it_is_a_late_alarm()
+    {
+        var asked = Sample.Rollback().Deployment with { Actions = [], State = "waiting_for_person", ClosedReason = null };
+        Headline.Of(asked).Next!.ShouldContain("act.autonomy");
+        Headline.Of(asked with { Verdicts = [new VerdictEntry("CONTINUE", false, Sample.Start, "fine"), .. asked.Verdicts] }).Next!.ShouldContain("act.late");
+    }
+
+    [Fact]
+    public void Every_number_names_with_what_it_is_compared()
+    {
+        var verdict = Sample.Rollback().Deployment.Verdict!;
+        Report.Reference(verdict.Findings[0]).ShouldBe("old version 0.5 %");
+        Report.Reference(verdict.Findings[0] with { ReferenceArm = "before", Reference = 0.4 }).ShouldBe("before 0.4 %");
+        Report.Reference(verdict.Findings[0] with { ReferenceArm = null, Reference = 1 }).ShouldBe("allowed 1 %");
+        Figures.Dissent(verdict with { HealthScore = 90 }).ShouldNotBeNull();
+        Figures.Dissent(verdict with { HealthScore = 20 }).ShouldBeNull();
     }
 
     [Fact]

@@ -51,6 +51,15 @@ public class PlanTests
     }
 
     [Fact]
+    public void A_version_that_was_found_good_since_may_be_gone_back_to_and_its_rollback_still_counts_for_the_cool_down()
+    {
+        var history = new[] { new PastDeployment("1.41.3", Now - TimeSpan.FromHours(1), true, null), new PastDeployment("1.41.3", Now - TimeSpan.FromHours(2), false, Now - TimeSpan.FromMinutes(20)) };
+        var situation = Situation([], history) with { RolledBack = new Dictionary<string, DateTimeOffset>(StringComparer.Ordinal) };
+        Plan.For(Act, situation).TargetVersion.ShouldBe("1.41.3");
+        Plan.For(Act with { Cooldown = TimeSpan.FromMinutes(30) }, situation).Reason.ShouldBe("the last rollback of this service was 20 min ago, the cool-down is 30 min");
+    }
+
+    [Fact]
     public void The_version_that_is_judged_is_never_the_one_to_go_back_to() =>
         Plan.For(Act, Situation([new EarlierVersion(["stable", "1.42.0"], "revision 4")], [])).Move.ShouldBe(Move.Refuse);
 
@@ -67,5 +76,15 @@ public class PlanTests
         Plan.For(Act with { Irreversible = ["migration"] }, Situation(null, []) with { Kind = "migration" }).Move.ShouldBe(Move.Refuse);
 
     private static Situation Situation(IReadOnlyList<EarlierVersion>? platform, IReadOnlyList<PastDeployment> history) =>
-        new(Now, "1.42.0", "release", new Dictionary<string, string>(StringComparer.Ordinal), null, false, false, history, platform);
+        new(
+            Now,
+            "1.42.0",
+            "release",
+            new Dictionary<string, string>(StringComparer.Ordinal),
+            null,
+            false,
+            false,
+            history,
+            history.Where(p => p.RolledBackAt is not null).ToDictionary(p => p.Version, p => p.RolledBackAt!.Value, StringComparer.Ordinal),
+            platform);
 }

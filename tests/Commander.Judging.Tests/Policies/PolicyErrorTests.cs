@@ -49,6 +49,7 @@ public class PolicyErrorTests
         { "services: { s: { alert: { slack: '#a' } } }", "policy.yaml:1:25 services.s.alert: is a map, not a list; write alert: [ { slack: '#deploys', on: [rollback, hold] } ]" },
 
         // Words.
+        { "sources: { shop: { type: scrape, targets: { candidate: 'http://h/m' } } }\nservices: { s: { source: shop, compare: seasonal } }", "policy.yaml:2:41 services.s.compare: seasonal needs another day's values, and 'shop' is a scrape, which keeps no history; write compare: auto, or name a source of type prometheus" },
         { "services: { s: { compare: controll } }", "policy.yaml:1:27 services.s.compare: 'controll' is not known; did you mean control? known are auto, control, before, seasonal" },
         { "services: { s: { act: { autonomy: yolo } } }", "policy.yaml:1:35 services.s.act.autonomy: 'yolo' is not known; write one of observe, recommend, enforce" },
         { "services: { s: { preset: htp } }", "policy.yaml:1:26 services.s.preset: 'htp' is not known; did you mean http? known are http, kubernetes-pod, dotnet, jvm, node" },

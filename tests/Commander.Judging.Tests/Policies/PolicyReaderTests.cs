@@ -120,7 +120,8 @@ public class PolicyReaderTests
         policy.Act.Autonomy.ShouldBe(Autonomy.Recommend);
         policy.Watch.ShouldBe(PolicySet.Empty.Defaults.Watch);
         policy.Decide.ShouldBe(PolicySet.Empty.Defaults.Decide);
-        policy.Metrics[0].Tolerance.ShouldBe(new Tolerance(1, Relative: false));
+        policy.Metrics[0].Tolerance.ShouldBe(new Tolerance(0.5, Relative: true));
+        policy.Metrics[0].Floor.ShouldBe(0.5);
         policy.Metrics[0].Critical.ShouldBeTrue();
         policy.Metrics[0].Objective.ShouldBeNull();
         policy.Metrics[1].Warmup.ShouldBe(TimeSpan.FromSeconds(180));

@@ -35,5 +35,5 @@ public class ReferenceValueTests
 
     [Fact]
     public void The_lower_tenth_of_chi_square_is_within_half_a_percent() =>
-        Gen.Int[8, 5000].Sample(freedom => Math.Abs((Dispersion.LowerTenth(freedom) / ChiSquared.InvCDF(freedom, 0.1)) - 1) < 0.005);
+        Gen.Int[8, 5000].Sample(freedom => Math.Abs((Dispersion.LowerLimit(freedom, 1.2815515655446004) / ChiSquared.InvCDF(freedom, 0.1)) - 1) < 0.005);
 }

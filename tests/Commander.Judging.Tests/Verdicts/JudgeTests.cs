@@ -208,6 +208,68 @@ public class JudgeTests
     }
 
     [Fact]
+    public void While_requests_still_reach_the_bad_version_nothing_is_recovered_and_after_the_draining_it_is_told()
+    {
+        var policy = Shop.Policy();
+        var noise = new Noise(2);
+        var state = Shop.Begin(policy, noise, Good);
+        Shop.First(policy, noise, ref state, Decision.Rollback, 10, _ => Bad, _ => Good).ShouldNotBeNull();
+        Judge.Next(policy, Model.Shipped, ref state, Input.Of(new ReferenceChange(Subject.Restored, Arm.Before)));
+        var (at, told) = (state.LastTick, 0);
+        for (var n = at + 1; n <= at + 40; n++)
+        {
+            var step = Tick(policy, ref state, Shop.Tick(policy, noise, n, Bad, Good));
+            step.Recovered.ShouldNotBe(true);
+            step.Recovered.ShouldBe(step.StillReached is null ? null : false);
+            if (step.StillReached is { } rate)
+            {
+                rate.ShouldBe(2 * 0.5 * Bad.Rate, 0.3 * Bad.Rate);
+                told = told == 0 ? n - at : told;
+            }
+        }
+        // Five seconds drain, three more tell.
+        told.ShouldBe(16);
+        var silent = Tick(policy, ref state, Shop.Tick(policy, noise, at + 41, null, Good));
+        (silent.StillReached, silent.Recovered).ShouldBe((null, true));
+        // One late request is no traffic.
+        Tick(policy, ref state, Shop.Tick(policy, noise, at + 42, Bad, Good)).StillReached.ShouldBeNull();
+    }
+
+    [Fact]
+    public void Where_the_versions_cannot_be_told_apart_the_requests_of_the_service_are_not_those_of_the_bad_version()
+    {
+        foreach (var named in new[] { false, true })
+        {
+            var policy = Shop.Policy(Shop.ErrorMetric with { Bad = named ? "bad{version=\"{{version}}\"}" : "bad" });
+            var noise = new Noise(2);
+            var state = Shop.Begin(policy, noise, Good);
+            Judge.Next(policy, Model.Shipped, ref state, Input.Of(new ReferenceChange(Subject.Restored, Arm.Before)));
+            Step step = default;
+            for (var n = 1; n <= 30; n++)
+            {
+                step = Tick(policy, ref state, Shop.Tick(policy, noise, n, Good, null));
+            }
+            (step.StillReached is not null).ShouldBe(named);
+        }
+    }
+
+    [Fact]
+    public void Ticks_that_come_after_the_rollback_and_tell_of_before_it_say_nothing_of_it()
+    {
+        var policy = Shop.Policy();
+        var noise = new Noise(2);
+        var state = Shop.Begin(policy, noise, Good);
+        Shop.First(policy, noise, ref state, Decision.Rollback, 10, _ => Bad, _ => Good).ShouldNotBeNull();
+        var at = state.LastTick;
+        Judge.Next(policy, Model.Shipped, ref state, Input.Of(new ReferenceChange(Subject.Restored, Arm.Before, Tick: at + 60)));
+        for (var n = at + 1; n <= at + 60; n++)
+        {
+            var step = Tick(policy, ref state, Shop.Tick(policy, noise, n, Bad, Good));
+            (step.StillReached, step.Recovered).ShouldBe((null, null));
+        }
+    }
+
+    [Fact]
     public void A_person_s_decision_stands()
     {
         var policy = Shop.Policy();

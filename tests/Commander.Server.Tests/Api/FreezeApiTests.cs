@@ -24,11 +24,15 @@ public sealed class FreezeApiTests(RunningServer server) : IClassFixture<Running
             (await response.Content.ReadAsStringAsync()).ShouldContain("<b>Frozen:</b> checkout, frozen by local until it is lifted: the big &lt;sale&gt;; and 1 more.");
         }
 
-        (await Send(HttpMethod.Delete, "/api/v1/freeze")).Status.ShouldBe(HttpStatusCode.NotFound);
+        var (missing, problem) = await Send(HttpMethod.Delete, "/api/v1/freeze?service=payments");
+        missing.ShouldBe(HttpStatusCode.NotFound);
+        problem.GetProperty("detail").GetString().ShouldBe("There is no freeze of exactly payments. Frozen now: checkout; checkout in prod. Name service and environment as there; leave out what is not named there.");
+        (await Send(HttpMethod.Delete, "/api/v1/freeze")).Body.GetProperty("detail").GetString()!.ShouldStartWith("There is no freeze of exactly all services. Frozen now: checkout");
         (await Send(HttpMethod.Delete, "/api/v1/freeze?service=checkout&environment=prod")).Body.GetProperty("items").GetArrayLength().ShouldBe(1);
         (await Send(HttpMethod.Delete, "/api/v1/freeze?service=checkout")).Body.GetProperty("items").GetArrayLength().ShouldBe(0);
         (await server.Get("/api/v1/freeze")).Body.GetProperty("items").GetArrayLength().ShouldBe(0);
         (await server.Http.GetStringAsync("/")).ShouldNotContain("Frozen:");
+        (await Send(HttpMethod.Delete, "/api/v1/freeze?environment=prod")).Body.GetProperty("detail").GetString().ShouldBe("There is no freeze of all services in prod: nothing is frozen now.");
     }
 
     [Theory]

@@ -184,7 +184,7 @@ public sealed class BacktestTests : IDisposable
         File.WriteAllLines(path, Enumerable.Range(0, count).Select(at =>
         {
             var bad = at % 3 == 0;
-            return $$$"""{"id":"{{{name}}}-{{{at}}}","source":"{{{source}}}","change_time":0,"step_seconds":60,"restarted":false,"metrics":{"requests":{"unit":"count","baseline":[900,{{{900 + at}}},910],"candidate":[900,900,900,905]},"errors":{"unit":"count","baseline":[1,0,1],"candidate":[1,1,1,{{{(bad ? 200 : 1)}}}]}},"label":"{{{(bad ? "BAD" : "GOOD")}}}","group":"{{{at / 7}}}"}""";
+            return $$"""{"id":"{{name}}-{{at}}","source":"{{source}}","change_time":0,"step_seconds":60,"restarted":false,"metrics":{"requests":{"unit":"count","baseline":[900,{{900 + at}},910],"candidate":[900,900,900,905]},"errors":{"unit":"count","baseline":[1,0,1],"candidate":[1,1,1,{{(bad ? 200 : 1)}}] } },"label":"{{(bad ? "BAD" : "GOOD")}}","group":"{{at / 7}}"}""";
         }));
         return path;
     }

@@ -15,21 +15,21 @@ public class VerbTests
             """
             ROLLBACK checkout 1.42.0 (prod), confidence 98 %, closed: decided
             error rate 0.4 % -> 25.3 % on 411 requests (control 0.5 % on 430): 24.8 pp worse, at least 16.4 pp
-            P(BAD) 98 %, health score 52 of 100; judge commander, model shipped-1, policy checkout sha256:9f2c
+            P(BAD) 98 %, health score 52 of 100 (a fixed formula, blind to the comparison; it does not decide); judge commander, model shipped-1, policy checkout sha256:9f2c
 
             metric   verdict  candidate  reference       difference             score  why
             errors   worse    25.3 %     0.5 % control   +24.8 pp [16.4, 33.2]  6.2    24.8 pp worse than control, tolerance 1 pp
             latency  same     182 ms     175 ms control  +7 ms [-14, 27]        0.1    within 20 %
             memory   same     71 %       70.2 % control  +0.8 pp                0.0    within 25 %
 
-            when                  after       what
-            2026-11-23 10:30:45Z  0.0 s       1.42.0 begins to replace 1.41.3
-            2026-11-23 10:30:45Z  0.0 s       announced to Commander
-            2026-11-23 10:30:46Z  1.0 s       HOLD: needs about 40 more requests to see a change of 1 pp
-            2026-11-23 10:30:47Z  2.3 s       ROLLBACK: error rate 24.8 pp worse than control
-            2026-11-23 10:30:47Z  2.3 s       rollback of kubernetes:shop/checkout ordered by policy
-            2026-11-23 10:30:58Z  13.9 s      rollback done, 1.41.3 serves, metrics recovered: 1.41.3 serves on 3 of 3 pods; error rate back to 0.5 %
-            2026-11-23 10:36:00Z  5 min 15 s  outcome BAD: recovered-after-rollback
+            when (UTC)           after       what
+            2026-11-23 10:30:45  0.0 s       1.42.0 begins to replace 1.41.3
+            2026-11-23 10:30:45  0.0 s       announced to Commander
+            2026-11-23 10:30:46  1.0 s       HOLD: needs about 40 more requests to see a change of 1 pp
+            2026-11-23 10:30:47  2.3 s       ROLLBACK: error rate 24.8 pp worse than control
+            2026-11-23 10:30:47  2.3 s       rollback of kubernetes:shop/checkout ordered by policy
+            2026-11-23 10:30:58  13.9 s      rollback done, 1.41.3 serves, metrics recovered: 1.41.3 serves on 3 of 3 pods; error rate back to 0.5 %
+            2026-11-23 10:36:00  5 min 15 s  outcome BAD: recovered-after-rollback
             outcome: BAD (recovered-after-rollback)
             http://127.0.0.1:5080/d/dep-01JD9Q4W8Z6M0T3V5X7Y9A1B2C
 
@@ -46,12 +46,51 @@ public class VerbTests
     }
 
     [Fact]
-    public async Task Watch_ends_at_the_verdict_or_when_told_at_the_close()
+    public async Task Watch_follows_to_the_close_past_a_late_alarm_and_its_recovery_or_when_told_to_the_first_verdict()
+    {
+        var restored = Documents.RolledBack();
+        restored["state"] = "observing";
+        restored["closed_reason"] = null;
+        await using var server = await Answering.Start();
+        server.With(Documents.Judged("CONTINUE", "observing")).With(Documents.Judged("CONTINUE", "observing")).With(restored).With(Documents.RolledBack());
+        (await server.Run("watch", Documents.Id, "--until", "verdict")).Code.ShouldBe(0);
+        var ran = await server.Run("watch", Documents.Id);
+        ran.Code.ShouldBe(10);
+        ran.Error.ShouldContain("observing: rollback done: 1.41.3 serves on 3 of 3 pods; error rate back to 0.5 %\n");
+        ran.Lines[0].ShouldEndWith("closed: decided");
+    }
+
+    [Fact]
+    public async Task Watch_waits_longer_than_verify_unless_told_otherwise()
     {
         await using var server = await Answering.Start();
-        server.With(Documents.Judged("CONTINUE", "observing")).With(Documents.Judged("CONTINUE", "observing")).With(Documents.Judged("ROLLBACK", "closed", "decided"));
-        (await server.Run("watch", Documents.Id)).Code.ShouldBe(0);
-        (await server.Run("watch", Documents.Id, "--until", "closed")).Code.ShouldBe(10);
+        server.With(Documents.Judged("CONTINUE", "observing"));
+        (await server.Run("watch", Documents.Id, "--timeout", "90s")).Code.ShouldBe(12);
+        server.Asked.Count.ShouldBe(181);
+    }
+
+    [Fact]
+    public async Task A_refused_rollback_is_not_said_to_be_ordered()
+    {
+        var document = Documents.Judged("ROLLBACK", "observing");
+        document["actions"] = new JsonArray(new JsonObject
+        {
+            ["kind"] = "rollback",
+            ["state"] = "refused",
+            ["key"] = "k",
+            ["target"] = "none",
+            ["by"] = "policy",
+            ["requested_at"] = "2026-11-23T10:30:47.000Z",
+            ["finished_at"] = "2026-11-23T10:30:47.000Z",
+            ["serving_version"] = null,
+            ["recovered"] = null,
+            ["message"] = "frozen by ada until it is lifted: the big sale",
+        });
+        await using var server = await Answering.Start();
+        server.With(document);
+        var ran = await server.Run("explain", Documents.Id);
+        ran.Out.ShouldNotContain("ordered");
+        ran.Out.ShouldContain("rollback refused: frozen by ada until it is lifted: the big sale");
     }
 
     [Theory]

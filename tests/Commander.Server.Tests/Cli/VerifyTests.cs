@@ -33,7 +33,7 @@ public class VerifyTests
         [
             $"watching checkout 1.42.0 (prod): {Documents.Url}",
             "checkout 1.42.0 (prod) watching: measuring",
-            "checkout 1.42.0 (prod) watching: HOLD: because",
+            "checkout 1.42.0 (prod) watching: HOLD: error rate 0.4 % -> 25.3 % on 411 requests (control 0.5 % on 430): 24.8 pp worse, at least 16.4 pp",
             "checkout 1.42.0 (prod) closed: ROLLBACK: error rate 24.8 pp worse than control",
         ]);
     }
@@ -88,6 +88,51 @@ public class VerifyTests
         ran.Code.ShouldBe(0);
         ran.Error.ShouldContain("answered 503 ServiceUnavailable; trying again\n");
         ran.Error.ShouldNotContain("502");
+    }
+
+    [Fact]
+    public async Task What_nobody_measures_ends_at_once_with_11_and_says_what_to_do()
+    {
+        var document = Documents.Judged("HOLD", "watching");
+        document["verdict"]!["findings"] = new JsonArray();
+        document["notes"] = new JsonArray("no source: the policy of this service names no metrics that can be measured, so nothing can be judged");
+        await using var server = await Answering.Start();
+        server.With(Documents.Watching(), 202).With(document);
+        var ran = await server.Run(Verify);
+        ran.Code.ShouldBe(11);
+        server.Asked.Count.ShouldBe(2);
+        ran.Error.ShouldContain("not judged: no metrics are named for checkout, so no verdict will come. Write a policy (commander policy init --prometheus URL --service checkout --out policy.yaml)");
+    }
+
+    [Theory]
+    [InlineData(null, "queued: accepted")]
+    [InlineData("waits for a free watch: 2000 are under way", "queued: waits for a free watch: 2000 are under way")]
+    public async Task Only_who_really_waits_is_said_to_wait(string? note, string said)
+    {
+        var queued = Documents.Watching();
+        queued["state"] = "queued";
+        queued["notes"] = note is null ? new JsonArray() : new JsonArray(note);
+        await using var server = await Answering.Start();
+        server.With(queued, 202).With(Documents.RolledBack());
+        (await server.Run(Verify)).Error.Split('\n')[1].ShouldBe("checkout 1.42.0 (prod) " + said);
+    }
+
+    [Fact]
+    public async Task On_hold_the_newest_numbers_are_said_and_not_every_one_of_them()
+    {
+        await using var server = await Answering.Start();
+        server.With(Documents.Watching(), 202);
+        for (var n = 100; n > 0; n--)
+        {
+            var held = Documents.Judged("HOLD", "watching");
+            held["verdict"]!["reasoning"] = $"needs about {n} more requests";
+            server.With(held);
+        }
+
+        var ran = await server.Run([.. Verify, "--timeout", "40s"]);
+        var told = ran.Error.Split('\n').Where(line => line.Contains("more requests", StringComparison.Ordinal)).ToList();
+        told[0].ShouldEndWith("needs about 100 more requests");
+        told.Count.ShouldBeInRange(3, 6);
     }
 
     [Fact]

@@ -99,7 +99,7 @@ public sealed class ShopTests : IAsyncLifetime
 
     private static Selector Selector(string text)
     {
-        Server.Sources.Scrape.Selector.TryParse(text, widen: false, out var selector, out _).ShouldBeTrue();
+        Server.Sources.Selector.TryParse(text, widen: false, out var selector, out _).ShouldBeTrue();
         return selector!;
     }
 

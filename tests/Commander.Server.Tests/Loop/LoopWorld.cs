@@ -178,6 +178,9 @@ internal sealed class TruthSource(FakeTimeProvider clock, Platform platform) : I
 
     public HashSet<string> Silent { get; } = new(StringComparer.Ordinal);
 
+    /// <summary>Versions that requests still reach after they were rolled back.</summary>
+    public HashSet<string> Lingering { get; } = new(StringComparer.Ordinal);
+
     public Quality? Broken { get; set; }
 
     public Task<Reading[]> Observe(IReadOnlyList<Question> questions, CancellationToken cancel) =>
@@ -200,7 +203,7 @@ internal sealed class TruthSource(FakeTimeProvider clock, Platform platform) : I
             return Reading.Missing(quality, "the test broke it");
         (to <= clock.GetUtcNow()).ShouldBeTrue("a tick is asked for after its end");
         var version = question.Query.Split("version=\"")[1].Split('"')[0];
-        if (Silent.Contains(version) || (platform.RolledBackFrom.Contains(version) && question.Arm == Arm.Candidate))
+        if (Silent.Contains(version) || (platform.RolledBackFrom.Contains(version) && question.Arm == Arm.Candidate && !Lingering.Contains(version)))
             return new Reading(Quality.Value, 0, 0, null, to.ToUnixTimeMilliseconds());
         var share = ErrorShare.GetValueOrDefault(version, 0.001);
         double Count(DateTimeOffset at) => Math.Floor((at - DateTimeOffset.UnixEpoch).TotalSeconds * Rate);

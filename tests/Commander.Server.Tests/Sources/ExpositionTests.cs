@@ -1,4 +1,5 @@
 using System.Text;
+using Commander.Server.Sources;
 using Commander.Server.Sources.Scrape;
 using CsCheck;
 
@@ -20,7 +21,7 @@ public class ExpositionTests
 
     private static Selector Selector(string text)
     {
-        Server.Sources.Scrape.Selector.TryParse(text, widen: false, out var selector, out var error).ShouldBeTrue(error);
+        Server.Sources.Selector.TryParse(text, widen: false, out var selector, out var error).ShouldBeTrue(error);
         return selector!;
     }
 

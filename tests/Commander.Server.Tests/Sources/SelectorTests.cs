@@ -1,4 +1,4 @@
-using Commander.Server.Sources.Scrape;
+using Commander.Server.Sources;
 
 namespace Commander.Server.Tests.Sources;
 
@@ -45,5 +45,32 @@ public class SelectorTests
         Selector.TryParse("""http_requests_total{version="1.0.7",code=~"5.."}""", widen: false, out var question, out _).ShouldBeTrue();
         template!.Covers(question!).ShouldBeTrue();
         question!.Covers(template).ShouldBeFalse();
+    }
+
+    [Theory]
+    [InlineData("""m{a="b",c!="d"}""", true)]
+    [InlineData("""m{a="1\\.0\"\n"}""", true)]
+    [InlineData("""m{a=~"5..|4[0-9]{2}|(?:ok|no)+"}""", true)]
+    [InlineData("""m{a=~"1\\.2\\.3"}""", true)]
+    [InlineData("""m{a="1\.0"}""", false)]
+    [InlineData("""m{a=~"\\d+"}""", false)]
+    [InlineData("""m{a=~"(?i)ok"}""", false)]
+    [InlineData("""m{a=~"^ok$"}""", false)]
+    [InlineData("""m{a=~"[a-z-[aeiou]]"}""", false)]
+    [InlineData("""m{a=~"[[:alpha:]]"}""", false)]
+    [InlineData("""m{a=~"é"}""", false)]
+    public void Only_what_prometheus_reads_in_the_same_way_is_exact(string text, bool exact)
+    {
+        Selector.TryParse(text, widen: false, out var selector, out var error).ShouldBeTrue(error);
+        selector!.Exact.ShouldBe(exact);
+    }
+
+    [Fact]
+    public void Of_a_value_with_a_line_end_a_pattern_is_not_sure()
+    {
+        Selector.TryParse("""m{a=~"x.y",b="c"}""", widen: false, out var selector, out _).ShouldBeTrue();
+        selector!.SureOf([new("a", "x1y")]).ShouldBeTrue();
+        selector.SureOf([new("a", "x\ny")]).ShouldBeFalse();
+        selector.SureOf([new("a", "xyy"), new("b", "c\nd")]).ShouldBeTrue();
     }
 }

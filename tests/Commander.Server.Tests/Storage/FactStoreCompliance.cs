@@ -545,6 +545,26 @@ public abstract class FactStoreCompliance : IAsyncLifetime
         (await Store.History("nobody", "prod", 2, Cancel)).ShouldBeEmpty();
     }
 
+    [Fact]
+    public async Task A_version_stays_rolled_back_behind_any_number_of_deployments_until_it_carries_on()
+    {
+        await Closed(Row(1, version: "1", at: Start.AddHours(1)), "ROLLBACK", rolledBackTo: "0");
+        await Closed(Row(2, version: "2", at: Start.AddHours(2)), "ROLLBACK", rolledBackTo: "0");
+        await Closed(Row(3, version: "2", at: Start.AddHours(3)), "CONTINUE");
+        await Closed(Row(4, version: "3", at: Start.AddHours(4)), "CONTINUE");
+        await Closed(Row(5, version: "3", at: Start.AddHours(5)), "ROLLBACK", rolledBackTo: "2");
+        await Closed(Row(6, version: "4", environment: "staging", at: Start.AddHours(6)), "ROLLBACK", rolledBackTo: "0");
+        for (var n = 7; n < 140; n++)
+            await Closed(Row(n, version: "other" + n, at: Start.AddHours(n)), "CONTINUE");
+
+        async Task<IEnumerable<string>> RolledBack(params string[] versions) =>
+            (await Store.RolledBack("checkout", "prod", versions, Id(5), Cancel)).Select(row => $"{row.Version} {row.Id}");
+        (await RolledBack("1", "2", "3", "4", "1", "nobody")).ShouldBe([$"1 {Id(1)}"]);
+        (await Store.RolledBack("checkout", "prod", ["3"], Id(1), Cancel)).Select(row => row.Id).ShouldBe([Id(5)]);
+        (await RolledBack()).ShouldBeEmpty();
+        (await Store.History("checkout", "prod", 100, Cancel)).ShouldNotContain(row => row.Version == "1");
+    }
+
     // Closing
 
     [Fact]

@@ -164,6 +164,7 @@ public sealed class SqliteStoreTests : FactStoreCompliance
     [InlineData(Reading.Overdue, "deployments_due")]
     [InlineData(Reading.Opened, "deployments_open")]
     [InlineData(Reading.Past, "deployments_history")]
+    [InlineData(Reading.NewestOfVersion, "deployments_of_version")]
     [InlineData(Writing.OpenOthers, "deployments_open")]
     [InlineData(Writing.Joinable, "deployments_to_join")]
     public void Every_question_has_its_index(string question, string index)

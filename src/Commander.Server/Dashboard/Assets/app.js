@@ -1,18 +1,16 @@
-// Fresh pages, keys, copy, local times, a crosshair. Without it every page and form still works.
+// Fresh pages, keys, copy, local times as tips, a crosshair. Without it every page and form still works.
 (() => {
   'use strict';
   const $ = (s, r = document) => r.querySelector(s);
   const $$ = (s, r = document) => [...r.querySelectorAll(s)];
-  const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
-  const short = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
+  const local = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'long' });
 
   // What the server cannot know: the reader's time zone, and that there is a script.
   const prepare = root => {
     for (const t of $$('time', root)) {
       const at = new Date(t.dateTime);
       if (isNaN(at)) continue;
-      t.title = t.dateTime;
-      t.textContent = (t.dataset.short ? short : full).format(at);
+      t.title = local.format(at);
     }
     for (const b of $$('[data-copy]', root)) b.hidden = !navigator.clipboard;
     return root;

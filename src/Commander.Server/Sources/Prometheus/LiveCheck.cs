@@ -30,14 +30,16 @@ internal sealed partial class LiveCheck(HttpClient http, TimeProvider clock, Fun
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(25);
     private static readonly TimeSpan Recent = TimeSpan.FromHours(1);
 
-    /// <summary>One answer per query of the services' policies, in their order.</summary>
+    /// <summary>One answer per query of the services' policies, in their order; and in words, what was not asked and why.</summary>
     /// <param name="policies">What is checked.</param>
     /// <param name="trusted">The policies in force: a secret is sent only where they send it too.</param>
+    /// <param name="anywhere">Whether sources that no policy in force names are asked as well.</param>
     /// <param name="service">The only service that is checked, by any policy that serves it; null for all that the policies name.</param>
     /// <param name="version">What stands for {{version}}; null for the newest that the source knows.</param>
     /// <param name="cancel">Ends it.</param>
-    public async Task<IReadOnlyList<LiveQuery>> Run(PolicySet policies, PolicySet trusted, string? service, string? version, CancellationToken cancel)
+    public async Task<(IReadOnlyList<LiveQuery> Queries, IReadOnlyList<string> NotChecked)> Run(PolicySet policies, PolicySet trusted, bool anywhere, string? service, string? version, CancellationToken cancel)
     {
+        var skipped = new List<string>();
         using var patience = new CancellationTokenSource(Patience, clock);
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancel, patience.Token);
         var answers = new List<LiveQuery>();
@@ -45,18 +47,53 @@ internal sealed partial class LiveCheck(HttpClient http, TimeProvider clock, Fun
         foreach (var name in names)
         {
             var policy = policies.For(name, UsualEnvironment);
-            if (policy.Source is null || !policies.Sources.TryGetValue(policy.Source, out var settings) || settings.Type != "prometheus")
+            if (policy.Source is null || !policies.Sources.TryGetValue(policy.Source, out var settings) || settings.Type != "prometheus" || policy.Metrics.Count == 0)
+            {
+                if (skipped.Count < MaxQueries)
+                    skipped.Add($"{name}: {WhyNot(policy, policies)}");
                 continue;
+            }
+
+            if (!anywhere && !trusted.Sources.Values.Any(known => SameServer(known, settings)))
+            {
+                answers.AddRange(Queried(policy).Take(MaxQueries - answers.Count).Select(one => new LiveQuery(name, one.Metric.Name, one.Key, one.Template, 0, null, null,
+                    $"not asked: no policy in force names the server of sources.{settings.Name}.url; start Commander with a policy that has this source, or run the check on the machine where Commander runs, not through a proxy", null)));
+                continue;
+            }
+
             using var client = new PrometheusClient(settings, http, clock, Trusting(settings, trusted));
             var (chosen, how) = version is null ? await NewestVersion(client, name, policy, deadline.Token) : (version, null);
             var variables = Queries.Values(policy, name, UsualEnvironment, chosen ?? "", NoLabels);
-            var asked = policy.Metrics.SelectMany(metric => new[] { ("query", metric.Query), ("bad", metric.Bad), ("total", metric.Total) }
-                .Where(pair => pair.Item2 is not null).Select(pair => Ask(client, name, metric, pair.Item1, pair.Item2!, variables, how, deadline.Token)));
+            var asked = Queried(policy).Select(one => Ask(client, name, one.Metric, one.Key, one.Template, variables, how, deadline.Token));
             answers.AddRange(await Task.WhenAll(asked.Take(MaxQueries - answers.Count)));
         }
 
-        return answers;
+        if (names.Length == 0)
+            skipped.Add("the policy names no service; name the one to check with --service");
+        return (answers, skipped);
     }
+
+    private static IEnumerable<(MetricPolicy Metric, string Key, string Template)> Queried(Policy policy)
+    {
+        foreach (var metric in policy.Metrics)
+        {
+            foreach (var (key, template) in new[] { ("query", metric.Query), ("bad", metric.Bad), ("total", metric.Total) })
+            {
+                if (template is not null)
+                    yield return (metric, key, template);
+            }
+        }
+    }
+
+    private static string WhyNot(Policy policy, PolicySet policies) =>
+        policy.Source is null || !policies.Sources.TryGetValue(policy.Source, out var settings) ? "has no source, so there is nothing to ask"
+        : policy.Metrics.Count == 0 ? "has no metrics, so there is nothing to ask"
+        : $"its source {settings.Name} is of type {settings.Type}; only queries to a prometheus are tried";
+
+    private static bool SameServer(SourceSettings one, SourceSettings other) =>
+        one.Settings.TryGetValue("url", out var known) && other.Settings.TryGetValue("url", out var asked)
+        && Uri.TryCreate(known, UriKind.Absolute, out var a) && Uri.TryCreate(asked, UriKind.Absolute, out var b)
+        && Uri.Compare(a, b, UriComponents.SchemeAndServer, UriFormat.UriEscaped, StringComparison.OrdinalIgnoreCase) == 0;
 
     // A policy that somebody sends to be checked must not carry a secret to an address of their choice.
     private Func<string, string?> Trusting(SourceSettings settings, PolicySet trusted) => reference =>
@@ -66,10 +103,11 @@ internal sealed partial class LiveCheck(HttpClient http, TimeProvider clock, Fun
     {
         var note = Queries.NamesVersion(template) ? how : null;
         if (!Queries.TryResolve(template, variables, out var query, out var unresolved))
-            return new LiveQuery(service, metric.Name, key, template, 0, null, null, $"{unresolved}; give it with --version", null);
+            return Unresolved(new LiveQuery(service, metric.Name, key, template, 0, null, null, null, null), template, variables, unresolved!);
         var now = clock.GetUtcNow();
         var plain = metric.Window is null && Expression.IsSelector(query);
-        var answer = await client.Query(plain ? query.Trim() + "[5m]" : query, now, cancel);
+        using var share = client.Begin();
+        var answer = await client.Query(plain ? query.Trim() + "[5m]" : query, now, share, cancel);
         if (!answer.Good)
             return new LiveQuery(service, metric.Name, key, query, 0, null, null, answer.Detail, note);
         var newest = answer.Series.Where(series => series.Points.Length > 0).Select(series => series.Points[^1]).ToArray();
@@ -93,6 +131,13 @@ internal sealed partial class LiveCheck(HttpClient http, TimeProvider clock, Fun
             ? new LiveQuery(service, metric.Name, key, query, 0, null, null, null, Join($"no such event yet, which counts as none: {why}", note))
             : new LiveQuery(service, metric.Name, key, query, 0, null, null, $"no series: {why}", note);
     }
+
+    // Some variables are known only when there is a deployment: that is no fault of the policy.
+    private static LiveQuery Unresolved(LiveQuery query, string template, Dictionary<string, string> variables, string why) =>
+        !variables.ContainsKey("pod_template_hash") && template.Contains("pod_template_hash", StringComparison.Ordinal) ? query with { Note = "not asked: {{pod_template_hash}} is known only of a deployment that Kubernetes announces" }
+        : !variables.ContainsKey("namespace") && template.Contains("namespace", StringComparison.Ordinal) && why.Contains("{{namespace}}", StringComparison.Ordinal)
+            ? query with { Error = "{{namespace}} has no value: the policy names none in act.rollback.namespace. Write it there, or announce every deployment with a label namespace" }
+        : query with { Error = $"{why}; give it with --version" };
 
     /// <summary>Why a query selects nothing; whether it is only that no series has such a value of a label.</summary>
     private static async Task<(string Why, bool IsCondition)> Why(PrometheusClient client, string query, DateTimeOffset since, CancellationToken cancel)
@@ -129,18 +174,24 @@ internal sealed partial class LiveCheck(HttpClient http, TimeProvider clock, Fun
     /// <summary>The highest version that the source has seen of late, and how it was found.</summary>
     private async Task<(string? Version, string? How)> NewestVersion(PrometheusClient client, string service, Policy policy, CancellationToken cancel)
     {
-        var template = policy.Metrics.SelectMany(metric => new[] { metric.Total, metric.Query, metric.Bad }).FirstOrDefault(text => text is not null && VersionLabel().IsMatch(text));
-        if (template is null)
-            return (null, null);
-        var label = VersionLabel().Match(template).Groups["label"].Value;
-        var any = VersionLabel().Replace(template, $"{label}!=\"\"");
         var variables = Queries.Values(policy, service, UsualEnvironment, "", NoLabels);
-        var selector = Queries.TryResolve(any, variables, out var query, out _) && Expression.IsSelector(query) ? query : null;
-        var values = await client.LabelValues(label, selector, clock.GetUtcNow() - Recent, cancel);
-        var highest = values.Names.Where(value => value.Length > 0).MaxBy(Sortable, StringComparer.Ordinal);
-        return highest is null
-            ? ("unknown", $"no version is known: label {label} has no value in the last hour, so \"unknown\" stands for it")
-            : (highest, $"version {highest}: the highest value of label {label} in the last hour");
+        var tried = new HashSet<(string Label, string? Selector)>();
+        foreach (var template in policy.Metrics.SelectMany(metric => new[] { metric.Total, metric.Query, metric.Bad }))
+        {
+            if (template is null || !VersionLabel().IsMatch(template))
+                continue;
+            var label = VersionLabel().Match(template).Groups["label"].Value;
+            var any = VersionLabel().Replace(template, $"{label}!=\"\"");
+            var selector = Queries.TryResolve(any, variables, out var query, out _) && Expression.IsSelector(query) ? query : null;
+            if (!tried.Add((label, selector)))
+                continue;
+            var values = await client.LabelValues(label, selector, clock.GetUtcNow() - Recent, cancel);
+            if (values.Names.Where(value => value.Length > 0).MaxBy(Sortable, StringComparer.Ordinal) is { } highest)
+                return (highest, $"version {highest}: the highest value of label {label} in the last hour");
+        }
+
+        return tried.Count == 0 ? (null, null)
+            : ("unknown", $"no version is known: {(tried.Count == 1 ? "the label" : "none of the labels")} {string.Join(", ", tried.Select(one => one.Label).Distinct(StringComparer.Ordinal))} has a value in the last hour, so \"unknown\" stands for it");
     }
 
     // Numbers inside of a version count as numbers.

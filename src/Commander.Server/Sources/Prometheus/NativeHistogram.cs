@@ -23,12 +23,79 @@ internal readonly record struct NativePoint(long At, double Count, NativeBucket[
         {
             if (bucket.Upper <= edge * (1 + (edge > 0 ? 1e-9 : -1e-9)))
                 count += bucket.Count;
-            else if (bucket.Lower < edge)
+            else if (bucket.Lower < edge && double.IsFinite(bucket.Upper - bucket.Lower))
                 count += bucket.Count * (edge - bucket.Lower) / (bucket.Upper - bucket.Lower);
         }
 
         return count;
     }
+}
+
+/// <summary>
+/// The bounds of custom buckets (schema -53), by metric. Only buckets with observations are told, and those come and go; a bound that
+/// was seen once stays known, so that every reading has it. Safe for several ticks at once.
+/// </summary>
+internal sealed class CustomBounds
+{
+    private const int MaxMetrics = 256;
+
+    private readonly Lock _lock = new();
+    private readonly Dictionary<string, SortedSet<double>> _known = new(StringComparer.Ordinal);
+
+    /// <summary>Learns from a series' newest point; one with exponential buckets teaches nothing, unless the metric has others.</summary>
+    public void See(PromSeries series)
+    {
+        if (series.Histograms is not [.., { Buckets: { Length: > 0 } buckets }])
+            return;
+        var name = Label.Find(series.Labels, "__name__");
+        lock (_lock)
+        {
+            if (!_known.TryGetValue(name, out var bounds))
+            {
+                if (Array.TrueForAll(buckets, IsExponential))
+                    return;
+                if (_known.Count >= MaxMetrics)
+                    _known.Clear();
+                _known[name] = bounds = [];
+            }
+
+            foreach (var bucket in buckets)
+            {
+                // One more than are read is enough to say that there are too many.
+                if (bounds.Count > ClassicHistogram.MaxBuckets)
+                    break;
+                foreach (var bound in (ReadOnlySpan<double>)[bucket.Lower, bucket.Upper])
+                {
+                    if (double.IsFinite(bound))
+                        bounds.Add(bound);
+                }
+            }
+        }
+    }
+
+    /// <summary>All bounds known of the metric that these are series of, ascending; null where its buckets are exponential.</summary>
+    public double[]? Of(IReadOnlyList<PromSeries> series)
+    {
+        if (series.Count == 0)
+            return null;
+        lock (_lock)
+        {
+            return _known.TryGetValue(Label.Find(series[0].Labels, "__name__"), out var bounds) ? [.. bounds] : null;
+        }
+    }
+
+    // The upper bound is a whole power of the factor between the two, and that factor 2 to the power of 2 to the power of -schema.
+    private static bool IsExponential(NativeBucket bucket)
+    {
+        var (lower, upper) = bucket.Upper <= 0 ? (-bucket.Upper, -bucket.Lower) : (bucket.Lower, bucket.Upper);
+        // The bucket around zero fits every schema.
+        if (lower <= 0)
+            return double.IsFinite(upper) && double.IsFinite(lower);
+        var factor = Math.Log2(upper / lower);
+        return double.IsFinite(factor) && factor > 0 && IsWhole(Math.Log2(factor)) && IsWhole(Math.Log2(upper) / factor);
+    }
+
+    private static bool IsWhole(double number) => Math.Abs(number - Math.Round(number)) < 1e-6;
 }
 
 /// <summary>
@@ -51,6 +118,13 @@ internal static class NativeHistogram
             edges[i] = Math.ScaleB(1, first + (i * step));
         edges[^1] = double.PositiveInfinity;
         return edges;
+    }
+
+    /// <summary>Those of the bounds at which every bucket can be counted exactly, infinity last: none lies inside of a bucket.</summary>
+    public static double[] Exact(double[] bounds, IReadOnlyList<PromSeries> series)
+    {
+        var buckets = series.SelectMany(one => one.Histograms).SelectMany(point => point.Buckets).Select(bucket => (bucket.Lower, bucket.Upper)).Distinct().ToArray();
+        return [.. bounds.Where(bound => Array.TrueForAll(buckets, bucket => bound <= bucket.Lower || bound >= bucket.Upper)), double.PositiveInfinity];
     }
 
     /// <summary>Growth per edge over (from, to], by the rules of <see cref="Increments"/>; what is added up is in <paramref name="counts"/>.</summary>

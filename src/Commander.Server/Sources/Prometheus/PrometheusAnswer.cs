@@ -1,8 +1,5 @@
-using System.Globalization;
-using System.Runtime.InteropServices;
 using System.Text.Json;
 using Commander.Judging.Evidence;
-using Commander.Server.Sources.Scrape;
 
 namespace Commander.Server.Sources.Prometheus;
 
@@ -12,6 +9,31 @@ namespace Commander.Server.Sources.Prometheus;
 /// <param name="Histograms">Native histograms, ascending in time; empty where the series has numbers.</param>
 internal sealed record PromSeries(Label[] Labels, CounterPoint[] Points, NativePoint[] Histograms)
 {
+    /// <summary>How far its points usually lie apart, milliseconds (the lower median); 0 where nothing shows it.</summary>
+    public long Spacing { get; } = SpacingOf(Points, Histograms);
+
+    /// <summary>When its first point was; null where it has none.</summary>
+    public long? First => Points.Length > 0 ? Points[0].At : Histograms.Length > 0 ? Histograms[0].At : null;
+
+    /// <summary>When its last point was, whatever its value; null where it has none up to <paramref name="to"/>.</summary>
+    public long? Last(long to)
+    {
+        for (var i = Points.Length - 1; i >= 0; i--)
+        {
+            if (Points[i].At <= to)
+                return Points[i].At;
+        }
+
+        for (var i = Histograms.Length - 1; i >= 0; i--)
+        {
+            if (Histograms[i].At <= to)
+                return Histograms[i].At;
+        }
+
+        return null;
+    }
+
+    /// <summary>The newest point in (from, to].</summary>
     public CounterPoint? Newest(long from, long to)
     {
         for (var i = Points.Length - 1; i >= 0 && Points[i].At > from; i--)
@@ -21,6 +43,35 @@ internal sealed record PromSeries(Label[] Labels, CounterPoint[] Points, NativeP
         }
 
         return null;
+    }
+
+    private static long SpacingOf(CounterPoint[] points, NativePoint[] histograms)
+    {
+        var count = Math.Max(points.Length, histograms.Length);
+        if (count < 2)
+            return 0;
+        var between = new long[count - 1];
+        for (var i = 1; i < count; i++)
+            between[i - 1] = points.Length > 0 ? points[i].At - points[i - 1].At : histograms[i].At - histograms[i - 1].At;
+        between.AsSpan().Sort();
+        return between[(between.Length - 1) / 2];
+    }
+}
+
+/// <summary>Series with the same labels are the same series.</summary>
+internal sealed class SameLabels : IEqualityComparer<Label[]>
+{
+    public static readonly SameLabels Instance = new();
+
+    public bool Equals(Label[]? one, Label[]? other) => one.AsSpan().SequenceEqual(other);
+
+    // Enough to tell series of one answer apart, and a fraction of what hashing all their texts would cost.
+    public int GetHashCode(Label[] labels)
+    {
+        var hash = labels.Length;
+        foreach (var (_, value) in labels)
+            hash = (hash * 31) + (value.Length == 0 ? 1 : value.Length ^ (value[^1] << 8) ^ (value[value.Length / 2] << 16));
+        return hash;
     }
 }
 
@@ -32,48 +83,12 @@ internal sealed record PromSeries(Label[] Labels, CounterPoint[] Points, NativeP
 /// <param name="Ahead">How far its clock is ahead of ours, as far as it can be told; null where it does not date its answers.</param>
 internal sealed record PromAnswer(Quality Quality, string? Detail, IReadOnlyList<PromSeries> Series, IReadOnlyList<string> Names, TimeSpan? Ahead = null)
 {
-    private const int MaxSeries = 4_000;
-    private const int MaxNames = 100_000;
+    /// <summary>Whether there would be an answer, of which a smaller part may be had by asking for less.</summary>
+    public bool TooLarge { get; init; }
 
     public bool Good => Quality is Quality.Value or Quality.Partial;
 
     public static PromAnswer Failed(Quality quality, string detail) => new(quality, detail, [], []);
-
-    /// <summary>Reads a body of Prometheus' HTTP API.</summary>
-    /// <param name="body">The body.</param>
-    /// <param name="name">Who sent it, for messages.</param>
-    public static PromAnswer Read(ReadOnlyMemory<byte> body, string name)
-    {
-        try
-        {
-            using var json = JsonDocument.Parse(body, new JsonDocumentOptions { MaxDepth = 16 });
-            var root = json.RootElement;
-            if (root.ValueKind != JsonValueKind.Object || !root.TryGetProperty("status", out var status) || !status.ValueEquals("success"u8) || !root.TryGetProperty("data", out var data))
-                return Failed(Quality.Error, $"{name} answered JSON that is no answer of Prometheus");
-            var warning = Warning(root);
-            var quality = warning is null ? Quality.Value : Quality.Partial;
-            var detail = warning is null ? null : $"{name} warns: {warning}";
-            if (data.ValueKind == JsonValueKind.Array)
-            {
-                return new PromAnswer(quality, detail, [], [.. data.EnumerateArray().Where(one => one.ValueKind == JsonValueKind.String).Take(MaxNames).Select(one => one.GetString()!)]);
-            }
-
-            var result = data.GetProperty("result");
-            var type = data.GetProperty("resultType").GetString();
-            if (type is "scalar")
-                return new PromAnswer(quality, detail, [new PromSeries([], [Point(result)], [])], []);
-            if (type is not ("vector" or "matrix"))
-                return Failed(Quality.Error, $"{name}: the query gives a {(type is "string" ? type : "result of another kind")}, not numbers");
-            if (result.GetArrayLength() > MaxSeries)
-                return Failed(Quality.Error, $"{name}: the query selects {result.GetArrayLength()} series, at most {MaxSeries} are read; narrow it");
-            return new PromAnswer(quality, detail, [.. result.EnumerateArray().Select(OneSeries)], []);
-        }
-        catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException or FormatException or IndexOutOfRangeException)
-        {
-            // Cut off in the middle, or of another form than documented.
-            return Failed(Quality.Error, $"{name} answered JSON that is cut off or no answer of Prometheus");
-        }
-    }
 
     /// <summary>The message of an error's body; null where it is none of Prometheus'.</summary>
     public static string? Error(ReadOnlyMemory<byte> body)
@@ -89,61 +104,5 @@ internal sealed record PromAnswer(Quality Quality, string? Detail, IReadOnlyList
         {
             return null;
         }
-    }
-
-    private static string? Warning(JsonElement root)
-    {
-        // VictoriaMetrics' word for it.
-        if (root.TryGetProperty("isPartial", out var partial) && partial.ValueKind == JsonValueKind.True)
-            return "some of its storage did not answer";
-        if (!root.TryGetProperty("warnings", out var warnings) || warnings.ValueKind != JsonValueKind.Array || warnings.GetArrayLength() == 0)
-            return null;
-        return (warnings[0].GetString() ?? "") + (warnings.GetArrayLength() > 1 ? $" (and {warnings.GetArrayLength() - 1} more)" : "");
-    }
-
-    private static PromSeries OneSeries(JsonElement series)
-    {
-        var labels = series.GetProperty("metric").EnumerateObject().Select(label => new Label(label.Name, label.Value.GetString() ?? "")).ToArray();
-        Array.Sort(labels, static (a, b) => string.CompareOrdinal(a.Name, b.Name));
-        CounterPoint[] points = series.TryGetProperty("values", out var values) ? [.. values.EnumerateArray().Select(Point)]
-            : series.TryGetProperty("value", out var value) ? [Point(value)]
-            : [];
-        NativePoint[] histograms = series.TryGetProperty("histograms", out var many) ? [.. many.EnumerateArray().Select(Native)]
-            : series.TryGetProperty("histogram", out var one) ? [Native(one)]
-            : [];
-        return new PromSeries(labels, points, histograms);
-    }
-
-    private static CounterPoint Point(JsonElement pair) => new(Time(pair[0]), Number(pair[1]));
-
-    private static NativePoint Native(JsonElement pair)
-    {
-        var histogram = pair[1];
-        var buckets = new List<NativeBucket>();
-        if (histogram.TryGetProperty("buckets", out var all))
-        {
-            foreach (var bucket in all.EnumerateArray())
-                buckets.Add(new NativeBucket(Number(bucket[1]), Number(bucket[2]), Number(bucket[3])));
-        }
-
-        buckets.Sort(static (a, b) => a.Upper.CompareTo(b.Upper));
-        return new NativePoint(Time(pair[0]), Number(histogram.GetProperty("count")), [.. buckets]);
-    }
-
-    private static long Time(JsonElement seconds)
-    {
-        var at = seconds.GetDouble() * 1000;
-        return Math.Abs(at) < 1e16 ? (long)Math.Round(at) : throw new FormatException("a time beyond all calendars");
-    }
-
-    // Numbers stand in strings, because JSON has no word for NaN and infinities.
-    private static double Number(JsonElement text)
-    {
-        var raw = JsonMarshal.GetRawUtf8Value(text);
-        if (text.ValueKind == JsonValueKind.String)
-            raw = raw[1..^1];
-        return raw.SequenceEqual("+Inf"u8) ? double.PositiveInfinity
-            : raw.SequenceEqual("-Inf"u8) ? double.NegativeInfinity
-            : double.Parse(raw, NumberStyles.Float, CultureInfo.InvariantCulture);
     }
 }

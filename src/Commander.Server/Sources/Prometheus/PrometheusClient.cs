@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Globalization;
 using System.Net.Http.Headers;
 using System.Text;
+using System.Text.Json;
 using Commander.Judging.Evidence;
 using Commander.Judging.Policies;
 using Commander.Server.Sources.Scrape;
@@ -19,10 +20,16 @@ namespace Commander.Server.Sources.Prometheus;
 internal sealed class PrometheusClient(SourceSettings settings, HttpClient http, TimeProvider clock, Func<string, string?> secret) : IDisposable
 {
     public const int MaxBody = 16 * 1024 * 1024;
+
+    // What a source's answers take in memory together, over all watches that ask it at once.
+    private const long MaxHeld = 64 * 1024 * 1024;
+    private const int MaxError = 64 * 1024;
+    private const int MaxText = 1024 * 1024;
     private const int MaxTold = 300;
     private const int MaxAtOnce = 8;
     private static readonly TimeSpan DefaultTimeout = TimeSpan.FromSeconds(5);
 
+    private readonly Room _room = new(MaxHeld);
     private readonly SemaphoreSlim _places = new(MaxAtOnce, MaxAtOnce);
     private readonly Uri _base = new(settings.Settings["url"].TrimEnd('/') + "/", UriKind.Absolute);
     private readonly TimeSpan _timeout = settings.Settings.TryGetValue("timeout", out var text) && Durations.TryParse(text, out var timeout) ? timeout : DefaultTimeout;
@@ -30,24 +37,31 @@ internal sealed class PrometheusClient(SourceSettings settings, HttpClient http,
     /// <summary>The address without what may be secret in it.</summary>
     public string Name { get; } = new Uri(settings.Settings["url"], UriKind.Absolute).GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped).TrimEnd('/');
 
+    /// <summary>Where the answers of somebody who asks are accounted for, until it is disposed.</summary>
+    public Room.Share Begin() => _room.Begin();
+
     /// <summary>The value of an expression at an instant; of a range selector, the points in its range.</summary>
-    public Task<PromAnswer> Query(string expression, DateTimeOffset at, CancellationToken cancel) =>
-        Ask("api/v1/query", [("query", expression), ("time", Seconds(at)), ("timeout", Milliseconds(_timeout))], cancel);
+    public Task<PromAnswer> Query(string expression, DateTimeOffset at, Room.Share share, CancellationToken cancel) =>
+        Ask("api/v1/query", [("query", expression), ("time", Seconds(at)), ("timeout", Milliseconds(_timeout))], share, cancel);
 
     /// <summary>The values of an expression at from, from + step ... up to to.</summary>
-    public Task<PromAnswer> QueryRange(string expression, DateTimeOffset from, DateTimeOffset to, TimeSpan step, CancellationToken cancel) =>
-        Ask("api/v1/query_range", [("query", expression), ("start", Seconds(from)), ("end", Seconds(to)), ("step", (step.TotalMilliseconds / 1000).ToString("0.###", CultureInfo.InvariantCulture)), ("timeout", Milliseconds(_timeout))], cancel);
+    public Task<PromAnswer> QueryRange(string expression, DateTimeOffset from, DateTimeOffset to, TimeSpan step, Room.Share share, CancellationToken cancel) =>
+        Ask("api/v1/query_range", [("query", expression), ("start", Seconds(from)), ("end", Seconds(to)), ("step", (step.TotalMilliseconds / 1000).ToString("0.###", CultureInfo.InvariantCulture)), ("timeout", Milliseconds(_timeout))], share, cancel);
 
     /// <summary>The values that a label has had since <paramref name="from"/>, on the series that a selector selects; __name__ for the metrics' names.</summary>
-    public Task<PromAnswer> LabelValues(string label, string? selector, DateTimeOffset from, CancellationToken cancel)
+    public async Task<PromAnswer> LabelValues(string label, string? selector, DateTimeOffset from, CancellationToken cancel)
     {
         var query = $"?start={Seconds(from)}" + (selector is null ? "" : $"&match[]={Uri.EscapeDataString(selector)}");
-        return Ask($"api/v1/label/{Uri.EscapeDataString(label)}/values{query}", null, cancel);
+        using var share = Begin();
+        return await Ask($"api/v1/label/{Uri.EscapeDataString(label)}/values{query}", null, share, cancel);
     }
 
     /// <summary>The names of the labels on the series that a selector selects.</summary>
-    public Task<PromAnswer> LabelNames(string? selector, DateTimeOffset from, CancellationToken cancel) =>
-        Ask("api/v1/labels", selector is null ? [("start", Seconds(from))] : [("start", Seconds(from)), ("match[]", selector)], cancel);
+    public async Task<PromAnswer> LabelNames(string? selector, DateTimeOffset from, CancellationToken cancel)
+    {
+        using var share = Begin();
+        return await Ask("api/v1/labels", selector is null ? [("start", Seconds(from))] : [("start", Seconds(from)), ("match[]", selector)], share, cancel);
+    }
 
     public void Dispose() => _places.Dispose();
 
@@ -55,7 +69,7 @@ internal sealed class PrometheusClient(SourceSettings settings, HttpClient http,
 
     private static string Milliseconds(TimeSpan span) => ((long)span.TotalMilliseconds).ToString(CultureInfo.InvariantCulture) + "ms";
 
-    private async Task<PromAnswer> Ask(string path, (string, string)[]? form, CancellationToken cancel)
+    private async Task<PromAnswer> Ask(string path, (string, string)[]? form, Room.Share share, CancellationToken cancel)
     {
         try
         {
@@ -64,7 +78,7 @@ internal sealed class PrometheusClient(SourceSettings settings, HttpClient http,
             {
                 using var patience = new CancellationTokenSource(_timeout, clock);
                 using var both = CancellationTokenSource.CreateLinkedTokenSource(cancel, patience.Token);
-                return await Send(path, form, both.Token);
+                return await Send(path, form, share, both.Token);
             }
             finally
             {
@@ -90,7 +104,7 @@ internal sealed class PrometheusClient(SourceSettings settings, HttpClient http,
         }
     }
 
-    private async Task<PromAnswer> Send(string path, (string Key, string Value)[]? form, CancellationToken cancel)
+    private async Task<PromAnswer> Send(string path, (string Key, string Value)[]? form, Room.Share share, CancellationToken cancel)
     {
         using var request = new HttpRequestMessage(form is null ? HttpMethod.Get : HttpMethod.Post, new Uri(_base, path));
         if (form is not null)
@@ -103,30 +117,21 @@ internal sealed class PrometheusClient(SourceSettings settings, HttpClient http,
             return PromAnswer.Failed(Quality.Error, $"{Name} answered {status}: redirects are not followed, name the final address in sources.{settings.Name}.url");
         if (status is 401 or 403)
             return PromAnswer.Failed(Quality.Denied, $"{Name} answered {status}: it does not let Commander read; set token, or username and password, of sources.{settings.Name}");
-        var (body, length) = await ReadAll(response, cancel);
-        if (body is null)
-            return PromAnswer.Failed(Quality.Error, $"{Name} sends more than {MaxBody / 1024 / 1024} MiB; let the query select fewer series");
-        try
+        var type = response.Content.Headers.ContentType?.MediaType ?? "";
+        await using var body = await response.Content.ReadAsStreamAsync(cancel);
+        if (status != 200)
         {
-            var type = response.Content.Headers.ContentType?.MediaType ?? "";
-            var json = type is "application/json" or "text/json" || (type.Length == 0 && length > 0 && body[0] == '{');
-            if (status != 200)
-            {
-                var why = json ? Told(PromAnswer.Error(body.AsMemory(0, length))) : null;
-                // What Prometheus gave up on because of its own time limit.
-                var late = status is 503 or 504 && why?.Contains("timed out", StringComparison.Ordinal) == true;
-                return PromAnswer.Failed(late ? Quality.Timeout : Quality.Error, $"{Name} answered {status}{(why is null ? "" : ": " + why)}");
-            }
+            var why = type is "application/json" or "text/json" or "" ? Told(await ReadError(body, cancel)) : null;
+            // What Prometheus gave up on because of its own time limit.
+            var late = status is 503 or 504 && why?.Contains("timed out", StringComparison.Ordinal) == true;
+            // 422: the query as such would be answered, but not so much of it.
+            return PromAnswer.Failed(late ? Quality.Timeout : Quality.Error, $"{Name} answered {status}{(why is null ? "" : ": " + why)}") with { TooLarge = status == 422 };
+        }
 
-            if (!json)
-                return PromAnswer.Failed(Quality.Error, $"{Name} answered {(type.Length is 0 or > 60 ? "something" : type)}, not the JSON of Prometheus' API; check sources.{settings.Name}.url");
-            var answer = PromAnswer.Read(body.AsMemory(0, length), Name);
-            return answer with { Detail = Told(answer.Detail), Ahead = response.Headers.Date - clock.GetUtcNow() };
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(body);
-        }
+        if (type is not ("application/json" or "text/json" or ""))
+            return PromAnswer.Failed(Quality.Error, $"{Name} answered {(type.Length > 60 ? "something" : type)}, not the JSON of Prometheus' API; check sources.{settings.Name}.url");
+        var answer = await ReadAnswer(body, share, cancel);
+        return answer with { Detail = Told(answer.Detail), Ahead = response.Headers.Date - clock.GetUtcNow() };
     }
 
     // Whatever the other side says, it must not hand a secret on into facts and pages. Masked before it is shortened: half a secret is one too.
@@ -183,38 +188,59 @@ internal sealed class PrometheusClient(SourceSettings settings, HttpClient http,
 
     private static bool IsReference(string text) => text.StartsWith("${", StringComparison.Ordinal) || text.StartsWith("file:", StringComparison.Ordinal);
 
-    /// <summary>The body in a rented buffer; null when it is too long.</summary>
-    private static async Task<(byte[]? Body, int Length)> ReadAll(HttpResponseMessage response, CancellationToken cancel)
+    /// <summary>The message of an error; null where the body has none.</summary>
+    private static async Task<string?> ReadError(Stream body, CancellationToken cancel)
     {
-        await using var stream = await response.Content.ReadAsStreamAsync(cancel);
-        var buffer = ArrayPool<byte>.Shared.Rent((int)Math.Clamp(response.Content.Headers.ContentLength ?? 0, 16 * 1024, MaxBody + 1));
-        var length = 0;
+        var buffer = ArrayPool<byte>.Shared.Rent(MaxError);
         try
         {
-            int read;
-            while ((read = await stream.ReadAsync(buffer.AsMemory(length), cancel)) > 0)
-            {
-                length += read;
-                if (length > MaxBody)
-                {
-                    ArrayPool<byte>.Shared.Return(buffer);
-                    return (null, 0);
-                }
+            return PromAnswer.Error(buffer.AsMemory(0, await body.ReadAtLeastAsync(buffer.AsMemory(0, MaxError), MaxError, throwOnEndOfStream: false, cancel)));
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
 
+    /// <summary>Reads an answer as it arrives, and no further than it may be long.</summary>
+    private async Task<PromAnswer> ReadAnswer(Stream body, Room.Share share, CancellationToken cancel)
+    {
+        var reader = new AnswerReader(Name, share);
+        var buffer = ArrayPool<byte>.Shared.Rent(64 * 1024);
+        var (length, total) = (0, 0);
+        try
+        {
+            while (true)
+            {
+                var read = await body.ReadAsync(buffer.AsMemory(length), cancel);
+                length += read;
+                total += read;
+                if (total > MaxBody)
+                    return PromAnswer.Failed(Quality.Error, $"{Name} sends more than {MaxBody / 1024 / 1024} MiB; let the query select fewer series") with { TooLarge = true };
+                var done = reader.Feed(buffer.AsSpan(0, length), last: read == 0);
+                if (read == 0 || reader.Stopped is not null)
+                    return reader.Finish();
+                buffer.AsSpan(done, length - done).CopyTo(buffer);
+                length -= done;
                 if (length < buffer.Length)
                     continue;
-                var larger = ArrayPool<byte>.Shared.Rent(Math.Min(buffer.Length * 2, MaxBody + 1));
+                // One text fills it.
+                if (buffer.Length >= MaxText)
+                    return PromAnswer.Failed(Quality.Error, $"{Name} answered a text of more than {MaxText / 1024 / 1024} MiB, which is no answer of Prometheus");
+                var larger = ArrayPool<byte>.Shared.Rent(buffer.Length * 2);
                 buffer.AsSpan(0, length).CopyTo(larger);
                 ArrayPool<byte>.Shared.Return(buffer);
                 buffer = larger;
             }
-
-            return (buffer, length);
         }
-        catch
+        catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException)
+        {
+            // Cut off in the middle, or of another form than documented.
+            return PromAnswer.Failed(Quality.Error, $"{Name} answered JSON that is cut off or no answer of Prometheus");
+        }
+        finally
         {
             ArrayPool<byte>.Shared.Return(buffer);
-            throw;
         }
     }
 }

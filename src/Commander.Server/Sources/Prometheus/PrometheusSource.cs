@@ -5,7 +5,8 @@ namespace Commander.Server.Sources.Prometheus;
 
 /// <summary>
 /// Reads metrics from a Prometheus. A plain selector is fetched with the points as they were scraped, so that counts are whole and
-/// carry their own times; anything else is evaluated at the ends of the interval. It keeps nothing but how often things are scraped.
+/// carry their own times; anything else is evaluated at the ends of the interval. It keeps no points: only how often things are scraped,
+/// the bounds of custom buckets, and which requests are too large.
 /// </summary>
 internal sealed class PrometheusSource : ISource, IDisposable
 {
@@ -25,8 +26,12 @@ internal sealed class PrometheusSource : ISource, IDisposable
     // A clock is told to the second by HTTP, and an answer takes its time.
     private static readonly TimeSpan LeastClockError = TimeSpan.FromSeconds(5);
 
+    private const int MaxApart = 1_000;
+
     private readonly PrometheusClient _client;
     private readonly TimeProvider _clock;
+    private readonly CustomBounds _bounds = new();
+    private readonly HashSet<string> _apart = new(StringComparer.Ordinal);
     private long _interval;
 
     /// <summary>A source as the policy names it.</summary>
@@ -51,24 +56,9 @@ internal sealed class PrometheusSource : ISource, IDisposable
     {
         using var patience = new CancellationTokenSource(Patience, _clock);
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancel, patience.Token);
-        var beginnings = new Dictionary<Asked, DateTimeOffset>();
-        foreach (var question in questions)
-        {
-            foreach (var one in All(question))
-            {
-                // One fetch serves all who ask the same up to the same instant, from the earliest beginning on.
-                if (!beginnings.TryGetValue(one, out var known) || question.From < known)
-                    beginnings[one] = question.From;
-            }
-        }
-
-        var found = await Together(beginnings.Keys, one => Fetch(one, beginnings[one], deadline.Token));
-        var groups = found.GroupBy(pair => pair.Key.To).ToDictionary(g => g.Key, g => new PromReadings(_client.Name, g.Select(pair => pair.Value), past: false));
-        return [.. questions.Select(question =>
-        {
-            Fetched[] answers = [.. All(question).Select(one => found[one])];
-            return OtherClock(question, answers) ?? groups[question.To].Read(question.Metric, answers[0], answers.Length > 1 ? answers[1] : null, question.From.ToUnixTimeMilliseconds(), question.To.ToUnixTimeMilliseconds());
-        })];
+        using var share = _client.Begin();
+        var answers = await Answers(questions, points: 0, share, deadline.Token);
+        return [.. questions.Select((question, i) => OtherClock(question, answers[i]) ?? answers[i].Read(question.Metric, question.From.ToUnixTimeMilliseconds(), question.To.ToUnixTimeMilliseconds()))];
     }
 
     public async Task<Reading[][]> Past(IReadOnlyList<Question> questions, int points, CancellationToken cancel)
@@ -76,106 +66,167 @@ internal sealed class PrometheusSource : ISource, IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(points, 1);
         using var patience = new CancellationTokenSource(Patience, _clock);
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancel, patience.Token);
-        var asked = questions.SelectMany(question => All(question).Select(one => (One: one, question.From))).Distinct();
-        var found = await Together(asked, one => FetchPast(one.One, one.From, points, deadline.Token));
-        var groups = found.GroupBy(pair => (pair.Key.From, pair.Key.One.To)).ToDictionary(g => g.Key, g => new PromReadings(_client.Name, g.Select(pair => pair.Value), past: true));
-        return [.. questions.Select(question =>
+        using var share = _client.Begin();
+        var answers = await Answers(questions, points, share, deadline.Token);
+        return [.. questions.Select((question, i) =>
         {
-            Fetched[] answers = [.. All(question).Select(one => found[(one, question.From)])];
             var from = question.From.ToUnixTimeMilliseconds();
             var span = question.To.ToUnixTimeMilliseconds() - from;
             return Enumerable.Range(0, points)
-                .Select(k => groups[(question.From, question.To)].Read(question.Metric, answers[0], answers.Length > 1 ? answers[1] : null, from + (span * k / points), from + (span * (k + 1) / points)))
+                .Select(k => answers[i].Read(question.Metric, from + (span * k / points), from + (span * (k + 1) / points)))
                 .ToArray();
         })];
     }
 
-    private static async Task<Dictionary<T, Fetched>> Together<T>(IEnumerable<T> asked, Func<T, Task<Fetched>> fetch)
-        where T : notnull
-    {
-        var running = asked.Select(one => (One: one, Answer: fetch(one))).ToArray();
-        var found = new Dictionary<T, Fetched>(running.Length);
-        foreach (var (one, answer) in running)
-            found[one] = await answer;
-        return found;
-    }
-
     public void Dispose() => _client.Dispose();
 
-    /// <summary>How a query is asked.</summary>
-    private enum Way
+    /// <summary>What came back for one question.</summary>
+    private readonly record struct Answered(PromReadings Readings, Fetched Main, Fetched? Total)
     {
-        /// <summary>The points of a plain selector, as they were scraped.</summary>
-        Points,
-        /// <summary>The value of an expression at the end.</summary>
-        End,
-        /// <summary>The values of an expression at the beginning and the end, for what grew between.</summary>
-        BothEnds,
+        public Reading Read(MetricPolicy metric, long from, long to) => Readings.Read(metric, Main, Total, from, to);
     }
 
-    /// <summary>A query up to an instant. What is evaluated at the beginning too is another query for another beginning.</summary>
-    private readonly record struct Asked(string Query, Way Way, DateTimeOffset To, DateTimeOffset Beginning);
-
-    private static IEnumerable<Asked> All(Question question)
+    /// <summary>What comes back for each question; <paramref name="points"/> is 0 for now, else into how many intervals the past is cut.</summary>
+    private async Task<Answered[]> Answers(IReadOnlyList<Question> questions, int points, Room.Share share, CancellationToken cancel)
     {
-        yield return One(question, question.Query);
-        if (question.Total is { } total)
-            yield return One(question, total);
+        var past = points > 0;
+        var asked = questions.Select(question => (Main: One(question, question.Query, past), Total: question.Total is { } total ? One(question, total, past) : (Asked?)null)).ToArray();
+        var all = asked.SelectMany(pair => pair.Total is { } total ? new[] { pair.Main, total } : [pair.Main]).Distinct().ToArray();
+        var found = new Dictionary<Asked, Fetched>(all.Length);
+        var bundles = Bundle.Of(all.Where(one => one.Way == Way.Points), IsApart).Select(bundle => Fetch(bundle, points, share, cancel)).ToArray();
+        var evaluated = all.Where(one => one.Way != Way.Points).Select(one => Evaluate(one, points, share, cancel)).ToArray();
+        foreach (var (one, fetched) in (await Task.WhenAll(bundles)).SelectMany(parts => parts).Concat(await Task.WhenAll(evaluated)))
+            found[one] = fetched;
+        // What belongs to the same instant shows how often things are scraped, and which targets were there before.
+        var readings = found.GroupBy(pair => (past ? pair.Key.From : default, pair.Key.To)).ToDictionary(group => group.Key, group => new PromReadings(_client.Name, group.Select(pair => pair.Value), past, _bounds));
+        Answered Find(int i) => new(readings[(past ? questions[i].From : default, questions[i].To)], found[asked[i].Main], asked[i].Total is { } total ? found[total] : null);
+        await Recall(questions, Find, found, share, cancel);
+        return [.. questions.Select((_, i) => Find(i))];
     }
 
-    private static Asked One(Question question, string query)
+    /// <summary>
+    /// A series that begins while its target was there already counts from zero, unless it was there before: then it was only away for
+    /// longer than was looked back. One more question tells, and only where there is such a series.
+    /// </summary>
+    private async Task Recall(IReadOnlyList<Question> questions, Func<int, Answered> find, Dictionary<Asked, Fetched> found, Room.Share share, CancellationToken cancel)
     {
-        var way = question.Metric.Window is null && Expression.IsSelector(query) ? Way.Points
+        var young = new HashSet<Fetched>(ReferenceEqualityComparer.Instance);
+        for (var i = 0; i < questions.Count; i++)
+        {
+            if (questions[i].Metric.Kind == MetricKind.Gauge)
+                continue;
+            var (readings, main, total) = find(i);
+            foreach (var fetched in total is null ? new[] { main } : [main, total])
+            {
+                if (readings.HasBorn(fetched, questions[i].From.ToUnixTimeMilliseconds()))
+                    young.Add(fetched);
+            }
+        }
+
+        if (young.Count == 0)
+            return;
+        var recalled = young.Select(fetched => fetched.Request!).Distinct().ToDictionary(request => request, request => Before(request, share, cancel));
+        foreach (var (one, fetched) in found.ToArray())
+        {
+            if (young.Contains(fetched))
+                found[one] = fetched with { Before = await recalled[fetched.Request!] };
+        }
+    }
+
+    private async Task<IReadOnlySet<Label[]>?> Before(Requested request, Room.Share share, CancellationToken cancel)
+    {
+        var answer = await _client.Query($"last_over_time({request.Query}[{(long)LongestGap.TotalMilliseconds}ms])", request.Begins, share, cancel);
+        return answer.Good ? answer.Series.Select(series => Fetched.Key(series.Labels)).ToHashSet(SameLabels.Instance) : null;
+    }
+
+    private static Asked One(Question question, string query, bool past)
+    {
+        var way = question.Metric.Window is null && Expression.IsSelector(query) ? (past && question.To - question.From > LongestRaw ? Way.Steps : Way.Points)
             : question.Metric.Kind == MetricKind.Gauge ? Way.End
             : Way.BothEnds;
-        return new Asked(query, way, question.To, way == Way.BothEnds ? question.From : default);
+        return new Asked(query, way, way == Way.End && !past ? default : question.From, question.To);
     }
 
-    private async Task<Fetched> Fetch(Asked asked, DateTimeOffset from, CancellationToken cancel)
+    /// <summary>The points of selectors, each with its own.</summary>
+    private async Task<KeyValuePair<Asked, Fetched>[]> Fetch(Bundle bundle, int points, Room.Share share, CancellationToken cancel)
     {
-        if (asked.Way == Way.End)
-            return new Fetched(asked.Query, await _client.Query(asked.Query, asked.To, cancel), Evaluated: true);
-        var earliest = asked.To - LongestGap;
-        from = from < earliest ? earliest : from;
-        if (asked.Way == Way.BothEnds)
-            return new Fetched(asked.Query, await _client.QueryRange(asked.Query, from, asked.To, Least(asked.To - from), cancel), Evaluated: true);
+        var (begins, answer) = points > 0 ? await Points(bundle, bundle.From - Lookback, share, cancel) : await Newest(bundle, share, cancel);
+        if (bundle.Split(answer) is { } answers)
+        {
+            // So many points are too many; the values at some instants are not.
+            if (points > 0 && bundle.Parts.Count == 1 && answer.TooLarge)
+            {
+                var one = bundle.Parts[0].Asked;
+                return [KeyValuePair.Create(one, (await Evaluate(one with { Way = Way.Steps }, points, share, cancel)).Value)];
+            }
 
-        // The last scrape before the beginning is needed too, and no more than that.
+            var request = new Requested(bundle.Query, begins);
+            return [.. bundle.Parts.Select((part, i) => KeyValuePair.Create(part.Asked, new Fetched(part.Asked.Query, answers[i], Evaluated: false) { Request = request }))];
+        }
+
+        Part(bundle.Query);
+        var alone = await Task.WhenAll(Enumerable.Range(0, bundle.Parts.Count).Select(i => Fetch(bundle.Alone(i), points, share, cancel)));
+        return [.. alone.SelectMany(one => one)];
+    }
+
+    /// <summary>The points since the last scrape before the beginning, and no more than that.</summary>
+    private async Task<(DateTimeOffset Begins, PromAnswer Answer)> Newest(Bundle bundle, Room.Share share, CancellationToken cancel)
+    {
+        var earliest = bundle.To - LongestGap;
+        var from = bundle.From < earliest ? earliest : bundle.From;
         var interval = TimeSpan.FromMilliseconds(Volatile.Read(ref _interval));
         var back = interval == TimeSpan.Zero ? Lookback : TimeSpan.FromTicks(Math.Clamp((interval * 2.5).Ticks, LeastLookback.Ticks, Lookback.Ticks));
-        var fetched = await Points(asked, from - back, cancel);
+        var fetched = await Points(bundle, from - back, share, cancel);
         var start = from.ToUnixTimeMilliseconds();
-        if (back < Lookback && fetched.Answer.Series.Any(series => !(Earliest(series) <= start)))
-            fetched = await Points(asked, from - Lookback, cancel);
-        if (fetched.Interval > Volatile.Read(ref _interval))
-            Volatile.Write(ref _interval, fetched.Interval);
+        if (back < Lookback && fetched.Answer.Series.Any(series => !(series.First <= start)))
+            fetched = await Points(bundle, from - Lookback, share, cancel);
+        var seen = fetched.Answer.Series.Select(series => series.Spacing).DefaultIfEmpty().Max();
+        if (seen > Volatile.Read(ref _interval))
+            Volatile.Write(ref _interval, seen);
         return fetched;
     }
 
-    private async Task<Fetched> Points(Asked asked, DateTimeOffset from, CancellationToken cancel) =>
-        new(asked.Query, await _client.Query($"{asked.Query.Trim()}[{(long)(asked.To - from).TotalMilliseconds}ms]", asked.To, cancel), Evaluated: false);
+    private async Task<(DateTimeOffset Begins, PromAnswer Answer)> Points(Bundle bundle, DateTimeOffset from, Room.Share share, CancellationToken cancel) =>
+        (from, await _client.Query($"{bundle.Query}[{(long)(bundle.To - from).TotalMilliseconds}ms]", bundle.To, share, cancel));
 
-    private async Task<Fetched> FetchPast(Asked asked, DateTimeOffset from, int points, CancellationToken cancel)
+    private async Task<KeyValuePair<Asked, Fetched>> Evaluate(Asked asked, int points, Room.Share share, CancellationToken cancel)
     {
-        var span = asked.To - from;
-        if (asked.Way == Way.Points && span <= LongestRaw)
-            return await Points(asked, from - Lookback, cancel);
+        if (asked.Way == Way.End && points == 0)
+            return KeyValuePair.Create(asked, new Fetched(asked.Query, await _client.Query(asked.Query, asked.To, share, cancel), Evaluated: true));
+        var earliest = asked.To - LongestGap;
+        var from = points == 0 && asked.From < earliest ? earliest : asked.From;
         // A counter that is evaluated more often than it is cut shows its restarts.
-        var step = Least(span / points / (asked.Way == Way.Points ? 4 : 1));
-        return new Fetched(asked.Query, await _client.QueryRange(asked.Query, from, asked.To, step, cancel), Evaluated: asked.Way != Way.Points);
+        var step = points == 0 ? asked.To - from : (asked.To - from) / points / (asked.Way == Way.Steps ? 4 : 1);
+        return KeyValuePair.Create(asked, new Fetched(asked.Query, await _client.QueryRange(asked.Query, from, asked.To, Least(step), share, cancel), Evaluated: asked.Way != Way.Steps));
+    }
+
+    // A request that was refused once would be refused at every tick.
+    private void Part(string query)
+    {
+        lock (_apart)
+        {
+            if (_apart.Count >= MaxApart)
+                _apart.Clear();
+            _apart.Add(query);
+        }
+    }
+
+    private bool IsApart(string query)
+    {
+        lock (_apart)
+        {
+            return _apart.Contains(query);
+        }
     }
 
     private static TimeSpan Least(TimeSpan step) => step < TimeSpan.FromMilliseconds(1) ? TimeSpan.FromMilliseconds(1) : step;
 
-    private static long? Earliest(PromSeries series) =>
-        series.Points.Length > 0 ? series.Points[0].At : series.Histograms.Length > 0 ? series.Histograms[0].At : null;
-
-    private static Reading? OtherClock(Question question, Fetched[] found)
+    private static Reading? OtherClock(Question question, Answered answered)
     {
         var step = question.To - question.From;
-        foreach (var fetched in found)
+        foreach (var fetched in (ReadOnlySpan<Fetched?>)[answered.Main, answered.Total])
         {
-            if (fetched.Answer.Ahead is { } ahead && ahead.Duration() > step && ahead.Duration() > LeastClockError)
+            if (fetched?.Answer.Ahead is { } ahead && ahead.Duration() > step && ahead.Duration() > LeastClockError)
                 return Reading.Missing(Quality.Stale, $"the source's clock is {ahead.Duration().TotalSeconds:0} s {(ahead > TimeSpan.Zero ? "ahead" : "behind")}: its points cannot be placed before or after the deployment");
         }
 

@@ -3,23 +3,6 @@ using System.Text;
 
 namespace Commander.Server.Sources.Scrape;
 
-/// <summary>A label of a series.</summary>
-internal readonly record struct Label(string Name, string Value)
-{
-    /// <summary>The value of a label; the empty text where the series has none of that name.</summary>
-    public static string Find(Label[] labels, string name)
-    {
-        foreach (var label in labels)
-        {
-            if (label.Name == name)
-            {
-                return label.Value;
-            }
-        }
-        return "";
-    }
-}
-
 /// <summary>One sample that somebody wants.</summary>
 /// <param name="Name">The metric's name.</param>
 /// <param name="Labels">Sorted by name.</param>

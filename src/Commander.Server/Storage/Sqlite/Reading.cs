@@ -30,6 +30,15 @@ internal static class Reading
         ORDER BY id DESC LIMIT $3
         """;
 
+    /// <summary>What is known of one version: the newest deployment that was rolled back or closed as CONTINUE.</summary>
+    internal const string NewestOfVersion =
+        $"""
+        SELECT {RowColumns} FROM deployments
+        WHERE service = $1 AND environment = $2 AND version = $3 AND id <> $4
+            AND (rolled_back_at IS NOT NULL OR (state = 'closed' AND decision = 'CONTINUE'))
+        ORDER BY id DESC LIMIT 1
+        """;
+
     public static IReadOnlyList<Fact> Facts(Session session, string stream, long afterSeq, int limit)
     {
         using var reader = session.Query(
@@ -126,6 +135,13 @@ internal static class Reading
 
     public static IReadOnlyList<DeploymentRow> History(Session session, string service, string environment, int limit) =>
         Rows(session.Query(Past, service, environment, limit));
+
+    public static IReadOnlyList<DeploymentRow> RolledBack(Session session, string service, string environment, IReadOnlyCollection<string> versions, string except) =>
+    [
+        .. versions.Distinct(StringComparer.Ordinal)
+            .SelectMany(version => Rows(session.Query(NewestOfVersion, service, environment, version, except)))
+            .Where(row => row.RolledBackAt is not null),
+    ];
 
     private static List<DeploymentRow> Rows(SqliteDataReader reader)
     {

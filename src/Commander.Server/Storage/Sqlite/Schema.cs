@@ -54,6 +54,10 @@ internal static class Schema
 
         CREATE INDEX idempotency_age ON idempotency(at);
         """,
+        """
+        CREATE INDEX deployments_of_version ON deployments(service, environment, version, id)
+            WHERE rolled_back_at IS NOT NULL OR (state = 'closed' AND decision = 'CONTINUE');
+        """,
     ];
 
     /// <summary>Brings a database to the newest version, one transaction a step.</summary>

@@ -183,6 +183,10 @@ internal sealed class SqliteStore : IFactStore
         return Ask(session => Reading.History(session, service, environment, limit), cancel);
     }
 
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<DeploymentRow>> RolledBack(string service, string environment, IReadOnlyCollection<string> versions, string except, CancellationToken cancel) =>
+        Ask(session => Reading.RolledBack(session, service, environment, versions, except), cancel);
+
     /// <summary>Finishes what was accepted, moves the log into the database, and gives the folder back.</summary>
     public async ValueTask DisposeAsync()
     {

@@ -8,6 +8,7 @@ public sealed class KubernetesStoryTests : IAsyncLifetime
 {
     private readonly Clusters _clusters = new(TimeProvider.System, _ => FakeCluster.Token);
     private FakeCluster _cluster = null!;
+    private LoopWorld? _world;
 
     public async ValueTask InitializeAsync() => _cluster = await FakeCluster.Start();
 
@@ -99,6 +100,9 @@ public sealed class KubernetesStoryTests : IAsyncLifetime
     private Func<Judging.Verdicts.Deployment, bool> Stepping(string state) => deployment =>
     {
         _cluster.Step();
+        // Pods that are gone get no requests.
+        if (deployment.Actions.Any(action => action.ServingVersion is not null))
+            _world!.Platform.RolledBackFrom.Add(deployment.Version);
         return deployment.State == state;
     };
 
@@ -114,7 +118,7 @@ public sealed class KubernetesStoryTests : IAsyncLifetime
             "{ type: webhook, url: 'http://127.0.0.1:1/rollback' }",
             "{ type: kubernetes, namespace: shop, deployment: checkout, server: '" + _cluster.Url + "', token: '${COMMANDER_SECRET_KUBE}' }",
             StringComparison.Ordinal);
-        return await LoopWorld.Begin(policy, rollback => new KubernetesTarget(rollback, _clusters, TimeProvider.System));
+        return _world = await LoopWorld.Begin(policy, rollback => new KubernetesTarget(rollback, _clusters, TimeProvider.System));
     }
 
     public async ValueTask DisposeAsync()

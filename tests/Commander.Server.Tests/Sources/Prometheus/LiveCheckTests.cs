@@ -34,7 +34,7 @@ public sealed class LiveCheckTests(RunningServer server) : IClassFixture<Running
         _prometheus = await RealPrometheus.Start(new Uri(_exporter.Url));
         using var source = _prometheus.Source();
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
-        while ((await source.Client.Query("http_requests_total", TimeProvider.System.GetUtcNow(), patience.Token)).Series.Count == 0)
+        while ((await source.Client.Query("http_requests_total", TimeProvider.System.GetUtcNow(), source.Client.Begin(), patience.Token)).Series.Count == 0)
             await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System, patience.Token);
     }
 
@@ -103,6 +103,46 @@ public sealed class LiveCheckTests(RunningServer server) : IClassFixture<Running
     }
 
     [Fact]
+    public async Task Who_comes_through_a_proxy_cannot_have_an_address_asked_that_no_policy_in_force_names()
+    {
+        var body = JsonSerializer.Serialize(new { yaml = Policy("""memory: { kind: gauge, query: 'process_resident_memory_bytes{version="{{version}}"}' }""") });
+        var (_, answer) = await server.Post("/api/v1/policies/check?live=true", body, ("X-Forwarded-For", "203.0.113.9"));
+        var query = answer.GetProperty("queries").EnumerateArray().ShouldHaveSingleItem();
+        Text(query, "error")!.ShouldStartWith("not asked: no policy in force names the server of sources.prom.url");
+        query.GetProperty("series").GetInt32().ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task What_was_not_tried_is_said_with_its_reason()
+    {
+        const string policy = """
+            sources: { shop: { type: scrape, targets: { candidate: 'http://127.0.0.1:1/metrics' } } }
+            services: { checkout: { source: shop, metrics: { memory: { kind: gauge, query: 'm_bytes' } } } }
+            """;
+        var scraped = await Run("check", Write(policy), "--live");
+        scraped.Code.ShouldBe(0, scraped.Error);
+        scraped.Lines.ShouldHaveSingleItem().ShouldBe("not checked live: checkout: its source shop is of type scrape; only queries to a prometheus are tried");
+        var nobody = await Run("check", Write("sources: { prom: { type: prometheus, url: 'http://127.0.0.1:1' } }\n"), "--live");
+        nobody.Lines.ShouldHaveSingleItem().ShouldBe("not checked live: the policy names no service; name the one to check with --service");
+    }
+
+    [Fact]
+    public async Task Variables_that_only_a_deployment_knows_are_explained()
+    {
+        var space = (await Check("""memory: { kind: gauge, query: 'process_resident_memory_bytes{namespace="{{namespace}}"}' }"""))[0];
+        Text(space, "error")!.ShouldStartWith("{{namespace}} has no value: the policy names none in act.rollback.namespace");
+        var hash = (await Check("""memory: { kind: gauge, query: 'process_resident_memory_bytes{hash="{{pod_template_hash}}"}' }"""))[0];
+        (Text(hash, "error"), Text(hash, "note")!.StartsWith("not asked: {{pod_template_hash}}", StringComparison.Ordinal)).ShouldBe((null, true));
+    }
+
+    [Fact]
+    public async Task The_newest_version_is_looked_for_in_every_metric_until_one_knows_it()
+    {
+        var queries = await Check("""{ orders: { kind: count, query: 'orders_total{release="{{version}}"}' }, memory: { kind: gauge, query: 'process_resident_memory_bytes{version="{{version}}"}' } }""");
+        Text(queries.Single(query => Text(query, "metric") == "memory"), "note")!.ShouldContain("version 1.10.0");
+    }
+
+    [Fact]
     public async Task The_command_line_says_it_line_by_line_and_fails_on_an_error()
     {
         var good = await Run("check", Write(Policy("""memory: { kind: gauge, query: 'process_resident_memory_bytes{version="{{version}}"}' }""")), "--live");
@@ -122,6 +162,9 @@ public sealed class LiveCheckTests(RunningServer server) : IClassFixture<Running
         var text = await File.ReadAllTextAsync(file);
         var policy = PolicyReader.Read(text, file).Policies.ShouldNotBeNull().For("checkout", "prod");
         policy.Metrics.Select(metric => metric.Name).ShouldBe(["errors", "latency", "memory"]);
+        // Another service has no such metrics: its snapshots are judged by themselves.
+        var other = PolicyReader.Read(text, file).Policies!.For("another", "prod");
+        (other.Source, other.Metrics.Count).ShouldBe((null, 0));
         policy.Metrics[0].Total.ShouldBe("""http_requests_total{service="{{service}}",version="{{version}}"}""");
         var live = await Run("check", file, "--live");
         live.Code.ShouldBe(0, live.Out + live.Error);

@@ -3,7 +3,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Commander.Judging.Evidence;
-using Commander.Server.Sources.Scrape;
+using Commander.Server.Sources;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Time.Testing;
 
@@ -29,6 +29,9 @@ internal sealed partial class RecordedPrometheus : IAsyncDisposable
     public TimeSpan Ingestion { get; set; }
 
     public string? Warning { get; set; }
+
+    /// <summary>Which queries would load too much.</summary>
+    public Predicate<string>? Refuses { get; set; }
 
     public string Url => _server.Url[..^"/metrics".Length];
 
@@ -87,7 +90,22 @@ internal sealed partial class RecordedPrometheus : IAsyncDisposable
             Queries.Add(query);
         }
 
+        if (Refuses?.Invoke(query) == true)
+        {
+            context.Response.StatusCode = 422;
+            context.Response.ContentType = "application/json";
+            await context.Response.WriteAsync("""{"status":"error","errorType":"execution","error":"query processing would load too many samples into memory"}""");
+            return;
+        }
+
         var now = _clock.GetUtcNow().ToUnixTimeMilliseconds();
+        var over = Remembered().Match(query);
+        if (over.Success)
+        {
+            await Last(context, over, Ms(form["time"]!));
+            return;
+        }
+
         var name = NameOf().Match(query).Value;
         var body = new StringBuilder();
         foreach (var (labels, points) in Series.Where(series => Selects(query[..(ranged.Success ? ranged.Index : query.Length)], name, series.Key)))
@@ -119,7 +137,7 @@ internal sealed partial class RecordedPrometheus : IAsyncDisposable
             }
         }
 
-        foreach (var (labels, points) in Histograms.Where(series => series.Key.Contains($"\"__name__\":\"{name}\"", StringComparison.Ordinal)))
+        foreach (var (labels, points) in Histograms.Where(series => Selects(query[..(ranged.Success ? ranged.Index : query.Length)], name, series.Key)))
         {
             var to = Ms(form["time"]!);
             var from = to - long.Parse(ranged.Groups[1].Value, CultureInfo.InvariantCulture);
@@ -130,6 +148,16 @@ internal sealed partial class RecordedPrometheus : IAsyncDisposable
         var type = ranged.Success || context.Request.Path.Value!.EndsWith("query_range", StringComparison.Ordinal) ? "matrix" : "vector";
         context.Response.ContentType = "application/json";
         await context.Response.WriteAsync($$$"""{"status":"success"{{{(Warning is null ? "" : $",\"warnings\":[\"{Warning}\"]")}}},"data":{"resultType":"{{{type}}}","result":[{{{body}}}]}}""");
+    }
+
+    private async Task Last(HttpContext context, System.Text.RegularExpressions.Match over, long to)
+    {
+        var from = to - long.Parse(over.Groups["back"].Value, CultureInfo.InvariantCulture);
+        var query = over.Groups["query"].Value;
+        var found = Series.Where(series => Selects(query, NameOf().Match(query).Value, series.Key) && series.Value.Exists(point => point.At > from && point.At <= to))
+            .Select(series => $$"""{"metric":{{series.Key}},"value":[{{Text(to)}},"1"]}""");
+        context.Response.ContentType = "application/json";
+        await context.Response.WriteAsync($$$"""{"status":"success","data":{"resultType":"vector","result":[{{{string.Join(',', found)}}}]}}""");
     }
 
     private static bool Selects(string query, string name, string labels)
@@ -160,6 +188,9 @@ internal sealed partial class RecordedPrometheus : IAsyncDisposable
 
     [GeneratedRegex("(?<name>\\w+)=\"(?<value>[^\"]*)\"", RegexOptions.ExplicitCapture)]
     private static partial Regex Pairs();
+
+    [GeneratedRegex(@"^last_over_time\((?<query>.*)\[(?<back>\d+)ms\]\)$", RegexOptions.ExplicitCapture)]
+    private static partial Regex Remembered();
 
     [GeneratedRegex(@"\[(\d+)ms\]$")]
     private static partial Regex RangeSelector();

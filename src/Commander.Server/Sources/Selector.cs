@@ -1,8 +1,24 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Text;
-using System.Text.RegularExpressions;
 
-namespace Commander.Server.Sources.Scrape;
+namespace Commander.Server.Sources;
+
+/// <summary>A label of a series.</summary>
+internal readonly record struct Label(string Name, string Value)
+{
+    /// <summary>The value of a label; the empty text where the series has none of that name.</summary>
+    public static string Find(Label[] labels, string name)
+    {
+        foreach (var label in labels)
+        {
+            if (label.Name == name)
+            {
+                return label.Value;
+            }
+        }
+        return "";
+    }
+}
 
 /// <summary>How a label is compared.</summary>
 internal enum Match
@@ -14,15 +30,22 @@ internal enum Match
 }
 
 /// <summary>One condition on a label. A label that a series does not have counts as the empty text.</summary>
-internal sealed record Matcher(string Label, Match Match, string Value, Regex? Pattern)
+/// <param name="Label">The label's name.</param>
+/// <param name="Match">How it is compared.</param>
+/// <param name="Value">With what.</param>
+/// <param name="Pattern">The value as a regular expression; null where it is none.</param>
+internal sealed record Matcher(string Label, Match Match, string Value, LabelPattern? Pattern)
 {
     public bool Holds(string value) => Match switch
     {
         Match.Equal => value == Value,
         Match.NotEqual => value != Value,
-        Match.Like => Pattern!.IsMatch(value),
-        _ => !Pattern!.IsMatch(value),
+        Match.Like => Pattern!.Holds(value),
+        _ => !Pattern!.Holds(value),
     };
+
+    /// <summary>Whether <see cref="Holds"/> says what Prometheus would say of this value.</summary>
+    public bool SureOf(string value) => Pattern is null || Pattern.SureOf(value);
 
     public bool Same(Matcher other) => Label == other.Label && Match == other.Match && Value == other.Value;
 }
@@ -32,13 +55,13 @@ internal sealed class Selector
 {
     public const int MaxLength = 4096;
     private const int MaxMatchers = 32;
-    private const int MaxPattern = 512;
 
-    private Selector(string name, Matcher[] matchers)
+    private Selector(string name, Matcher[] matchers, bool exact)
     {
         Name = name;
         NameBytes = Encoding.UTF8.GetBytes(name);
         Matchers = matchers;
+        Exact = exact && Array.TrueForAll(matchers, matcher => matcher.Pattern?.Exact != false);
     }
 
     public string Name { get; }
@@ -46,6 +69,9 @@ internal sealed class Selector
     public byte[] NameBytes { get; }
 
     public Matcher[] Matchers { get; }
+
+    /// <summary>Whether Prometheus reads this text in the same way: no escape that it refuses, no pattern that means something else to it.</summary>
+    public bool Exact { get; }
 
     /// <summary>Whether a series of this selector's name is selected.</summary>
     public bool Selects(Label[] labels)
@@ -63,6 +89,9 @@ internal sealed class Selector
     /// <summary>Whether everything that the other selects is selected by this one too, as far as their texts show it.</summary>
     public bool Covers(Selector other) =>
         Name == other.Name && Array.TrueForAll(Matchers, mine => Array.Exists(other.Matchers, mine.Same));
+
+    /// <summary>Whether <see cref="Selects"/> says what Prometheus would say of a series with these labels.</summary>
+    public bool SureOf(Label[] labels) => Array.TrueForAll(Matchers, matcher => matcher.SureOf(Label.Find(labels, matcher.Label)));
 
     /// <summary>
     /// Reads a selector. <paramref name="widen"/> reads a policy's template instead: conditions on a variable ({{version}}) are
@@ -85,11 +114,12 @@ internal sealed class Selector
             return false;
         }
         var matchers = new List<Matcher>();
+        var exact = true;
         SkipSpace(text, ref at);
         if (at < text.Length && text[at] == '{')
         {
             at++;
-            if (!Conditions(text, ref at, widen, matchers, out error))
+            if (!Conditions(text, ref at, widen, matchers, ref exact, out error))
             {
                 return false;
             }
@@ -100,12 +130,12 @@ internal sealed class Selector
             error = Wrong(text, at, "the end: a scrape takes plain selectors, no functions, ranges or operators");
             return false;
         }
-        selector = new Selector(name, [.. matchers]);
+        selector = new Selector(name, [.. matchers], exact);
         error = null;
         return true;
     }
 
-    private static bool Conditions(string text, ref int at, bool widen, List<Matcher> matchers, [NotNullWhen(false)] out string? error)
+    private static bool Conditions(string text, ref int at, bool widen, List<Matcher> matchers, ref bool exact, [NotNullWhen(false)] out string? error)
     {
         while (true)
         {
@@ -134,16 +164,17 @@ internal sealed class Selector
                 return false;
             }
             SkipSpace(text, ref at);
-            if (!Quoted(text, ref at, out var value))
+            if (!Quoted(text, ref at, out var value, ref exact))
             {
                 error = Wrong(text, at, "a value in double quotes");
                 return false;
             }
             if (!(widen && value.Contains("{{", StringComparison.Ordinal)))
             {
-                Regex? pattern = null;
-                if (match is Match.Like or Match.NotLike && !Pattern(label, value, out pattern, out error))
+                LabelPattern? pattern = null;
+                if (match is Match.Like or Match.NotLike && !LabelPattern.TryRead(value, out pattern, out var wrong))
                 {
+                    error = $"the pattern {(value.Length > 60 ? "" : $"\"{value}\" ")}of label {label} {wrong}";
                     return false;
                 }
                 matchers.Add(new Matcher(label, match, value, pattern));
@@ -159,28 +190,6 @@ internal sealed class Selector
                 return false;
             }
         }
-    }
-
-    private static bool Pattern(string label, string value, out Regex? pattern, [NotNullWhen(false)] out string? error)
-    {
-        pattern = null;
-        if (value.Length > MaxPattern)
-        {
-            error = $"the pattern of label {label} is longer than {MaxPattern} characters";
-            return false;
-        }
-        try
-        {
-            // Anchored as everywhere in the field; non-backtracking, so that no pattern takes more than linear time.
-            pattern = new Regex($@"\A(?:{value})\z", RegexOptions.NonBacktracking | RegexOptions.CultureInvariant);
-        }
-        catch (Exception wrong) when (wrong is ArgumentException or NotSupportedException)
-        {
-            error = $"the pattern \"{value}\" of label {label} cannot be used: {wrong.Message}";
-            return false;
-        }
-        error = null;
-        return true;
     }
 
     private static bool Operator(string text, ref int at, out Match match)
@@ -199,7 +208,7 @@ internal sealed class Selector
         return length > 0;
     }
 
-    private static bool Quoted(string text, ref int at, out string value)
+    private static bool Quoted(string text, ref int at, out string value, ref bool exact)
     {
         value = "";
         if (at >= text.Length || text[at] != '"')
@@ -219,6 +228,7 @@ internal sealed class Selector
             if (next == '\\' && i + 1 < text.Length)
             {
                 i++;
+                exact &= text[i] is 'n' or '"' or '\\';
                 // An escape that is none is kept as it stands: patterns are full of them ("\\." and "\." mean the same here).
                 _ = text[i] switch
                 {
@@ -229,6 +239,7 @@ internal sealed class Selector
                 };
                 continue;
             }
+            exact &= next is not ('\n' or '\r');
             read.Append(next);
         }
         return false;

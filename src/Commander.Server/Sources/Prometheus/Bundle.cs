@@ -1,0 +1,183 @@
+using System.Text;
+
+namespace Commander.Server.Sources.Prometheus;
+
+/// <summary>How a query is asked.</summary>
+internal enum Way
+{
+    /// <summary>The points of a plain selector, as they were scraped.</summary>
+    Points,
+    /// <summary>The value of an expression at the end.</summary>
+    End,
+    /// <summary>The values of an expression at the beginning and the end, for what grew between.</summary>
+    BothEnds,
+    /// <summary>The values at instants between the two.</summary>
+    Steps,
+}
+
+/// <summary>A query over an interval.</summary>
+internal readonly record struct Asked(string Query, Way Way, DateTimeOffset From, DateTimeOffset To);
+
+/// <summary>
+/// Plain selectors that one request answers: those that differ in the value of one label (the versions of two arms), and those whose
+/// series another one selects anyway (bad events among all events). The answer is told apart again by the selectors themselves.
+/// </summary>
+/// <param name="Query">What is asked.</param>
+/// <param name="From">The earliest beginning of its parts.</param>
+/// <param name="To">The end of all of them.</param>
+/// <param name="Parts">What it answers, each with its selector; null where it cannot be evaluated here with certainty, and then it is alone.</param>
+internal sealed record Bundle(string Query, DateTimeOffset From, DateTimeOffset To, IReadOnlyList<(Asked Asked, Selector? Selector)> Parts)
+{
+    private const int MaxValues = 8;
+
+    // What begins much earlier would make the others' answers as long as its own.
+    private static readonly TimeSpan Near = TimeSpan.FromMinutes(1);
+
+    /// <summary>One part by itself.</summary>
+    public Bundle Alone(int part) => new(Parts[part].Asked.Query, Parts[part].Asked.From, To, [Parts[part]]);
+
+    /// <summary>The answer for each part, in their order; null when the parts must be asked one by one.</summary>
+    public PromAnswer[]? Split(PromAnswer answer)
+    {
+        if (Parts.Count == 1)
+            return [answer];
+        if (answer.TooLarge)
+            return null;
+        if (!answer.Good)
+            return [.. Parts.Select(_ => answer)];
+        foreach (var series in answer.Series)
+        {
+            if (!Parts.All(part => part.Selector!.SureOf(series.Labels)))
+                return null;
+        }
+
+        return [.. Parts.Select(part => answer with { Series = [.. answer.Series.Where(series => part.Selector!.Selects(series.Labels))] })];
+    }
+
+    /// <summary>As few requests as are sound; a series is asked for only where some part wants it.</summary>
+    /// <param name="asked">Plain selectors, each once.</param>
+    /// <param name="apart">Whether a request was refused before and its parts are asked one by one.</param>
+    public static List<Bundle> Of(IEnumerable<Asked> asked, Predicate<string> apart)
+    {
+        var roots = new List<Root>();
+        foreach (var one in asked.Select(Root.Of).OrderBy(one => one.Selector?.Matchers.Length).ThenBy(one => one.Parts[0].Asked.Query, StringComparer.Ordinal))
+        {
+            if (roots.Find(root => root.Covers(one) && !apart(root.Query)) is { } wider)
+                wider.Add(one);
+            else
+                roots.Add(one);
+        }
+
+        var united = new List<Root>();
+        foreach (var one in roots)
+        {
+            if (!united.Exists(root => root.Unites(one, apart)))
+                united.Add(one);
+        }
+
+        return [.. united.Select(root => new Bundle(root.Query, root.From, root.To, root.Parts))];
+    }
+
+    /// <summary>What is being put together.</summary>
+    private sealed class Root
+    {
+        private int _label = -1;
+        private List<string> _values = [];
+
+        public required string Query { get; set; }
+
+        public required Selector? Selector { get; init; }
+
+        public required DateTimeOffset From { get; set; }
+
+        public required DateTimeOffset To { get; init; }
+
+        public List<(Asked Asked, Selector? Selector)> Parts { get; } = [];
+
+        public static Root Of(Asked asked)
+        {
+            var known = Selector.TryParse(asked.Query, widen: false, out var selector, out _) && selector.Exact
+                && !Array.Exists(selector.Matchers, matcher => matcher.Label == "__name__");
+            var root = new Root { Query = asked.Query.Trim(), Selector = known ? selector : null, From = asked.From, To = asked.To };
+            root.Parts.Add((asked, root.Selector));
+            return root;
+        }
+
+        public bool Covers(Root other) =>
+            Together(other) && (Selector is not null && other.Selector is not null && Selector.Covers(other.Selector));
+
+        public void Add(Root other)
+        {
+            Parts.AddRange(other.Parts);
+            From = From < other.From ? From : other.From;
+        }
+
+        /// <summary>Takes the other in, where both differ in nothing but the value that one label must have.</summary>
+        public bool Unites(Root other, Predicate<string> apart)
+        {
+            if (!Together(other) || Selector is null || other.Selector is null || Difference(Selector, other.Selector) is not { } label || (_label >= 0 && _label != label) || _values.Count == MaxValues)
+                return false;
+            List<string> values = [.. _values.DefaultIfEmpty(Selector.Matchers[label].Value), other.Selector.Matchers[label].Value];
+            var query = Text(Selector, label, values);
+            if (apart(query))
+                return false;
+            (_label, _values, Query) = (label, values, query);
+            Add(other);
+            return true;
+        }
+
+        private bool Together(Root other) => To == other.To && (From - other.From).Duration() <= Near;
+
+        private static int? Difference(Selector one, Selector other)
+        {
+            if (one.Name != other.Name || one.Matchers.Length != other.Matchers.Length)
+                return null;
+            int? label = null;
+            for (var i = 0; i < one.Matchers.Length; i++)
+            {
+                var (a, b) = (one.Matchers[i], other.Matchers[i]);
+                if (a.Same(b))
+                    continue;
+                // An empty value selects what has no such label, which a choice of values would not.
+                if (label is not null || a.Label != b.Label || a.Match != Match.Equal || b.Match != Match.Equal || a.Value.Length == 0 || b.Value.Length == 0)
+                    return null;
+                label = i;
+            }
+
+            return label;
+        }
+
+        private static string Text(Selector selector, int label, List<string> values)
+        {
+            var text = new StringBuilder(selector.Name).Append('{');
+            for (var i = 0; i < selector.Matchers.Length; i++)
+            {
+                var matcher = selector.Matchers[i];
+                text.Append(i > 0 ? "," : "").Append(matcher.Label);
+                if (i == label)
+                    Quote(text.Append("=~"), string.Join('|', values.Select(Literal)));
+                else
+                    Quote(text.Append(matcher.Match switch { Match.Equal => "=", Match.NotEqual => "!=", Match.Like => "=~", _ => "!~" }), matcher.Value);
+            }
+
+            return text.Append('}').ToString();
+        }
+
+        /// <summary>A pattern that is nothing but this text.</summary>
+        private static string Literal(string value)
+        {
+            var text = new StringBuilder(value.Length + 8);
+            foreach (var c in value)
+                text.Append(@"\.+*?()|[]{}^$".Contains(c, StringComparison.Ordinal) ? "\\" : "").Append(c);
+            return text.ToString();
+        }
+
+        private static void Quote(StringBuilder text, string value)
+        {
+            text.Append('"');
+            foreach (var c in value)
+                _ = c == '\n' ? text.Append("\\n") : text.Append(c is '"' or '\\' ? "\\" : "").Append(c);
+            text.Append('"');
+        }
+    }
+}

@@ -1,0 +1,45 @@
+using Commander.Judging.Simulation;
+using Commander.Judging.Statistics;
+
+namespace Commander.Judging.Tests.Statistics;
+
+public class TrendTests
+{
+    [Fact]
+    public void Errors_that_grow_are_no_burst()
+    {
+        var (grown, plain) = (new Trend(), new Dispersion());
+        foreach (var bad in (double[])[7, 24, 41, 58])
+        {
+            grown.Add(bad, 500);
+            plain.Add(bad, 500);
+        }
+        plain.Value(beside: false).ShouldBeGreaterThan(3);
+        grown.Value.ShouldBeLessThan(1.5);
+    }
+
+    [Fact]
+    public void One_tick_that_stands_out_is_a_burst_from_the_tick_on_that_it_comes_in()
+    {
+        var trend = new Trend();
+        trend.Add(0, 500);
+        trend.Add(0, 500);
+        trend.Add(20, 500);
+        trend.Value.ShouldBeGreaterThan(5);
+        trend.Add(0, 500);
+        trend.Value.ShouldBeGreaterThan(8);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(5)]
+    public void Of_steady_counts_it_finds_at_least_two_thirds_of_the_dispersion(int burst)
+    {
+        var (noise, trend) = (new Noise(1), new Trend());
+        for (var tick = 0; tick < 4000; tick++)
+        {
+            trend.Add(burst * noise.Poisson(4.0 / burst), 1000);
+        }
+        trend.Value.ShouldBeInRange(0.66 * burst, 1.05 * burst);
+    }
+}
