@@ -137,6 +137,11 @@ public sealed class BacktestReport(IReadOnlyList<string> judges)
         }
 
         html.Raw("</table></div>");
+        if (rows[^1].HoldGood > 0)
+        {
+            html.Raw("<p class=\"soft\">").Text(rows[^1].HoldOfGood() + ".").Raw("</p>");
+        }
+
         if (rows[^1] is { BelowTolerance: > 0 } all)
         {
             html.Raw("<p class=\"soft\">").Text($"Besides, {all.BelowToleranceRolledBack} of {all.BelowTolerance} cases whose effect is below the tolerance were rolled back.").Raw("</p>");

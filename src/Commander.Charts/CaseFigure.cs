@@ -5,7 +5,7 @@ namespace Commander.Charts;
 /// <summary>One recorded case as small multiples: per metric its past, the candidate and the control over time, with the change and the rollbacks marked.</summary>
 internal static class CaseFigure
 {
-    private const double Width = 236, Height = 104, Left = 38, Right = 8, Top = 18, Bottom = 18;
+    private const double Width = 236, Height = 114, Left = 38, Right = 8, Top = 28, Bottom = 18;
 
     // A line in a chart of 190 pixels.
     private const int MaxPoints = 96;
@@ -46,7 +46,7 @@ internal static class CaseFigure
         double X(double seconds) => Left + ((Width - Left - Right) * (seconds - from) / (to - from));
         double Y(double level) => Height - Bottom - ((Height - Top - Bottom) * (level - low) / (high - low));
 
-        html.Raw("<svg role=\"img\" viewBox=\"0 0 236 104\"><title>").Text(Words(series)).Raw("</title><text class=\"h\" y=\"10\">").Text(Short(series.Name, 26)).Raw("<tspan class=\"u\">")
+        html.Raw("<svg role=\"img\" viewBox=\"0 0 236 114\"><title>").Text(Words(series)).Raw("</title><text class=\"h\" y=\"10\">").Text(Short(series.Name, 26)).Raw("<tspan class=\"u\">")
             .Text(series.Unit.Length > 0 ? " " + Short(series.Unit, 8) : "").Raw("</tspan></text>");
         foreach (var level in Plot.Ticks(low, high))
         {

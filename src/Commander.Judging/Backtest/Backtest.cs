@@ -14,7 +14,9 @@ namespace Commander.Judging.Backtest;
 /// <param name="Confidence">The verdict's.</param>
 /// <param name="PBad">The verdict's.</param>
 /// <param name="Findings">The verdict's; empty for judges that have none.</param>
-public sealed record BacktestLine(string Id, string Decision, int Tick, double? DelaySeconds, double Confidence, double PBad, IReadOnlyList<Finding> Findings);
+/// <param name="TooLittleData">Of commander's HOLD at the horizon: whether there was too little data to exclude the tolerance even for a candidate equal to its reference; else null.</param>
+public sealed record BacktestLine(
+    string Id, string Decision, int Tick, double? DelaySeconds, double Confidence, double PBad, IReadOnlyList<Finding> Findings, bool? TooLittleData = null);
 
 /// <summary>A case with all that a report needs.</summary>
 /// <param name="Line">What the judge said.</param>
@@ -62,7 +64,8 @@ public static class Backtests
         ruled.Verdict.Decision == Decision.Rollback.Word() ? ruled.Tick * found.Recording.StepSeconds : null,
         ruled.Verdict.Confidence,
         ruled.Verdict.PBad,
-        ruled.Verdict.Findings);
+        ruled.Verdict.Findings,
+        ruled.TooLittle);
 
     private static Ruled Judged(Recording recording, string judge, Policy? policy, Model? model, int? horizon, bool whole)
     {
@@ -107,7 +110,7 @@ public static class Backtests
                 }
             }
         }
-        return (ruled ?? Read(last)) with { Peak = peak };
+        return (ruled ?? Read(last) with { TooLittle = state.Decision == Decision.Hold ? Needs.TooLittle(policy, state) : null }) with { Peak = peak };
 
         Ruled Read(int tick) => new(Judge.Read(policy, model, state, new Reader(At(recording, tick), Elapsed(recording, tick), [], Final: true)), tick);
     }
@@ -177,5 +180,5 @@ public static class Backtests
         return (policy, CasePolicy.Match(recording, policy));
     }
 
-    private readonly record struct Ruled(Verdict Verdict, int Tick, double Peak = 0);
+    private readonly record struct Ruled(Verdict Verdict, int Tick, double Peak = 0, bool? TooLittle = null);
 }

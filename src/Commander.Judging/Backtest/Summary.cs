@@ -34,6 +34,9 @@ public readonly record struct Share(double? Value, double Low, double High)
 /// <param name="FalseNegatives">BAD, not rolled back.</param>
 /// <param name="TrueNegatives">GOOD, not rolled back.</param>
 /// <param name="Hold">Of those not rolled back: undecided at the horizon.</param>
+/// <param name="HoldGood">Those of them that are GOOD.</param>
+/// <param name="HoldGoodTooLittle">Those of the GOOD whose data was too little to exclude the tolerance, however harmless they are; only commander tells.</param>
+/// <param name="HoldGoodEnough">Those of the GOOD whose data was enough: what the judge could have decided; only commander tells.</param>
 /// <param name="BelowTolerance">Cases apart: their effect is below the tolerance, no alarm is right by design.</param>
 /// <param name="BelowToleranceRolledBack">Those of them that were rolled back.</param>
 /// <param name="Unlabelled">Cases without a label: in no other number.</param>
@@ -50,6 +53,9 @@ public sealed record SummaryRow(
     int FalseNegatives,
     int TrueNegatives,
     int Hold,
+    int HoldGood,
+    int HoldGoodTooLittle,
+    int HoldGoodEnough,
     int BelowTolerance,
     int BelowToleranceRolledBack,
     int Unlabelled,
@@ -57,7 +63,12 @@ public sealed record SummaryRow(
     Share Recall,
     double? F1,
     Share FalseAlarmRate,
-    double? MedianDelaySeconds);
+    double? MedianDelaySeconds)
+{
+    /// <summary>How many good cases ended on HOLD and why, in words.</summary>
+    public string HoldOfGood() => string.Create(CultureInfo.InvariantCulture, $"{HoldGood} of {FalsePositives + TrueNegatives} good cases on HOLD at the end")
+        + (HoldGoodTooLittle + HoldGoodEnough == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $", {HoldGoodTooLittle} with too little data to exclude the tolerance, {HoldGoodEnough} with enough"));
+}
 
 /// <summary>The plain means of the sources' figures: every source has the same weight, however many cases it has. Of each figure, over the sources that have it.</summary>
 /// <param name="Sources">How many sources there are.</param>
@@ -121,6 +132,10 @@ public sealed class Summary
             text.Append(Comparison.Mean.PadRight(width + 39)).Append(CultureInfo.InvariantCulture,
                 $"{Told(mean.Precision),-21}{Told(mean.Recall),-21}{mean.F1?.ToString("0.00", CultureInfo.InvariantCulture) ?? "-",-6}{Told(mean.FalseAlarmRate)}\n");
         }
+        foreach (var row in rows.Where(static row => row.HoldGood > 0))
+        {
+            text.Append(row.Source).Append(": ").Append(row.HoldOfGood()).Append('\n');
+        }
         return text.ToString();
     }
 
@@ -138,6 +153,9 @@ public sealed class Summary
         private int _falseNegatives;
         private int _trueNegatives;
         private int _hold;
+        private int _holdGood;
+        private int _holdGoodTooLittle;
+        private int _holdGoodEnough;
         private int _below;
         private int _belowRolledBack;
         private int _unlabelled;
@@ -156,7 +174,14 @@ public sealed class Summary
                 _belowRolledBack += positive ? 1 : 0;
                 return;
             }
-            _hold += line.Decision == "HOLD" ? 1 : 0;
+            var hold = line.Decision == "HOLD";
+            _hold += hold ? 1 : 0;
+            if (hold && found.Label == "GOOD")
+            {
+                _holdGood++;
+                _holdGoodTooLittle += line.TooLittleData == true ? 1 : 0;
+                _holdGoodEnough += line.TooLittleData == false ? 1 : 0;
+            }
             switch (found.Label, positive)
             {
                 case ("BAD", true):
@@ -189,6 +214,9 @@ public sealed class Summary
                 _falseNegatives,
                 _trueNegatives,
                 _hold,
+                _holdGood,
+                _holdGoodTooLittle,
+                _holdGoodEnough,
                 _below,
                 _belowRolledBack,
                 _unlabelled,

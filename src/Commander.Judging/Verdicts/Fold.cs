@@ -24,7 +24,7 @@ public static partial class Judge
     private const double SmallestShareRunning = 0.01;
 
     // The score from which a metric is no longer "fine" for CONTINUE.
-    private const double Fine = 0.3;
+    internal const double Fine = 0.3;
 
     private const double GreyFactor = 4;
 

@@ -82,6 +82,26 @@ public class BacktestTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void Good_cases_on_hold_are_counted_by_whether_their_data_was_enough()
+    {
+        var (summary, rule) = (new Summary(), new Summary());
+        foreach (var (label, decision, tooLittle) in new (string, string, bool?)[]
+        {
+            ("GOOD", "HOLD", true), ("GOOD", "HOLD", true), ("GOOD", "HOLD", false), ("GOOD", "CONTINUE", null), ("BAD", "HOLD", true),
+        })
+        {
+            var found = new Case("c", "s", new Recording(0, 60, false, []), label, null, null, false);
+            var line = new BacktestLine("c", decision, 2, null, 0.9, 0.1, [], tooLittle);
+            summary.Add(found, line);
+            rule.Add(found, line with { TooLittleData = null });
+        }
+        var row = summary.Rows[0];
+        (row.Hold, row.HoldGood, row.HoldGoodTooLittle, row.HoldGoodEnough).ShouldBe((4, 3, 2, 1));
+        summary.ToString().ShouldContain("s: 3 of 4 good cases on HOLD at the end, 2 with too little data to exclude the tolerance, 1 with enough\n");
+        rule.ToString().ShouldContain("s: 3 of 4 good cases on HOLD at the end\n");
+    }
+
+    [Fact]
     public void Wilson_s_interval_is_the_textbook_s()
     {
         var share = Share.Of(3, 10);
