@@ -65,7 +65,7 @@ public struct RateRatio
         {
             return;
         }
-        double share = _total / (_total + _referenceTotal);
+        var share = _total / ((double)_total + _referenceTotal);
         var logs = LogRatios[(int)direction];
         var lessOne = RatiosLessOne[(int)direction];
         for (var at = 0; at < Points; at++)

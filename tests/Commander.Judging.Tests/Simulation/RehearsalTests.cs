@@ -75,7 +75,7 @@ public class RehearsalTests(ITestOutputHelper output)
     [Fact]
     public void Cells_are_chosen_by_parts_of_their_names()
     {
-        Grid.Choose(null).Count.ShouldBe(Grid.Harmless.Count + Grid.Faulty.Count);
+        Grid.Choose(null).Count.ShouldBe(Grid.Harmless.Count + Grid.Faulty.Count + Grid.Detection.Count);
         Grid.Choose("false-alarms").ShouldBe(Grid.Harmless);
         Grid.Choose("Plain; crash 90 %, 2/s").Select(static cell => cell.Name).ShouldBe(["plain", "crash 90 %, 2/s, share 10 %", "crash 90 %, 2/s, share 50 %"]);
         Should.Throw<RefusedException>(static () => Grid.Choose("nonsense")).Message.ShouldContain("no cell's name has 'nonsense'");
