@@ -137,7 +137,6 @@ public class TrainingTests
     }
 
     [Fact]
-    [Trait("Category", "Long")]
     public void The_shipped_model_is_what_its_recipe_makes()
     {
         var folder = Data();
