@@ -7,6 +7,8 @@ return args switch
     ["decision", .. var rest] => Decision(rest),
     ["intake", .. var rest] => await IntakeBenchmark.Run(rest),
     ["demo", .. var rest] => await DemoBenchmark.Run(rest),
+    ["leave-one-out", .. var rest] => ModelBenchmark.LeaveOneOut(rest),
+    ["train-shipped", .. var rest] => ModelBenchmark.Train(rest),
     ["simulate"] => SimulateBenchmark.Run(),
     _ => Usage(),
 };
@@ -29,6 +31,10 @@ static int Usage()
                     the demo's bars: request to verdict, to the old version serving and, with --page, to an open page saying so
           intake [SECONDS]
                     announcements a second that are durably stored, 64 callers at once, against a bare loop
+          leave-one-out [FOLDER]
+                    the verdicts on each of the four data sets by a model that was trained on the other sources, beside the shipped one
+          train-shipped [FOLDER] [--out src/Commander.Judging/Models/ShippedModel.cs]
+                    the shipped model from the data sets in FOLDER (../shared/data) and the simulator: its calibration, and its file
           simulate  simulated ticks of five metrics a second on one core, alone and with the judge watching
         """);
     return 2;

@@ -388,8 +388,7 @@ public static partial class Judge
                 {
                     counted |= head.Score >= 1;
                 }
-                guard |= metric.Kind == MetricKind.Ratio && metric.Family == Family.Error && metric.Direction == Direction.Up
-                    && HardGuard.Fires(metricState.Count.Candidate.Bad, metricState.Count.Candidate.Total, Counts.ReferenceShare(metric, metricState), head.LogE, budget.Guard);
+                guard |= Guarded(metric, metricState, budget);
             }
             else
             {
@@ -400,11 +399,7 @@ public static partial class Judge
         counted |= joined >= budget.Joined;
         levelAlarm |= Corroborated(levels);
         var silent = state.Silence >= 1 && policy.NoData == NoData.Rollback;
-        var odds = model.Intercept + (policy.NoData == NoData.Rollback ? model.NoData * state.Silence : 0) + (guard ? model.Guard : 0);
-        for (var family = 0; family < Words.FamilyCount; family++)
-        {
-            odds += model.Weights[family] * Math.Min(2, families[family]);
-        }
+        var odds = model.Odds(Features.Of(families, policy.NoData == NoData.Rollback ? state.Silence : 0, guard));
         state.PBad = 1 / (1 + Math.Exp(-odds));
         var threshold = policy.Decide.Threshold;
         var distance = odds - Math.Log(threshold / (1 - threshold));
@@ -417,6 +412,33 @@ public static partial class Judge
             Settle(policy, ref state, threshold);
         }
     }
+
+    /// <summary>
+    /// What a model reads of a state: the same numbers as the last step's P(BAD) was made of. One exception: where CONTINUE was weighed, a count that is certainly within its
+    /// tolerance reads at most 0.3 from then until the next tick.
+    /// </summary>
+    /// <param name="policy">The pinned policy.</param>
+    /// <param name="state">The state after a step.</param>
+    public static Features FeaturesOf(Policy policy, in WatchState state)
+    {
+        var budget = new Budget(policy);
+        Span<double> families = stackalloc double[Words.FamilyCount];
+        families.Clear();
+        var guard = false;
+        for (var index = 0; index < policy.Metrics.Count; index++)
+        {
+            var metric = policy.Metrics[index];
+            ref readonly var metricState = ref state.Metrics[index];
+            var family = (int)metric.Family;
+            families[family] = Math.Max(families[family], metricState.Head.Score);
+            guard |= metricState.Head.Beyond != 0 && Guarded(metric, metricState, budget);
+        }
+        return Features.Of(families, policy.NoData == NoData.Rollback ? state.Silence : 0, guard);
+    }
+
+    private static bool Guarded(MetricPolicy metric, in MetricState state, in Budget budget) =>
+        metric.Kind == MetricKind.Ratio && metric.Family == Family.Error && metric.Direction == Direction.Up
+        && HardGuard.Fires(state.Count.Candidate.Bad, state.Count.Candidate.Total, Counts.ReferenceShare(metric, state), state.Head.LogE, budget.Guard);
 
     // One vote per family; two families that agree count as one alarm.
     private static bool Corroborated(ReadOnlySpan<double> levels)

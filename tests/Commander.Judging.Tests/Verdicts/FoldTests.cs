@@ -108,6 +108,23 @@ public class FoldTests
             return verdict.Findings.Count == 6 && verdict.Findings.All(finding => finding.Score >= 0 && double.IsFinite(finding.Difference ?? 0) && finding.Reason.Length > 0);
         }, iter: 300);
 
+    [Fact]
+    public void What_a_model_reads_of_a_state_is_what_P_of_BAD_was_made_of_bit_by_bit() =>
+        Histories.Sample(inputs =>
+        {
+            var state = Judge.Start(Shops, restarted: false);
+            foreach (var input in inputs)
+            {
+                var step = Judge.Next(Shops, Model.Shipped, ref state, input);
+                // A step without an alarm may have weighed CONTINUE since.
+                if (input.Kind == InputKind.Tick && step.Alarm && step.PBad != Model.Shipped.PBad(Judge.FeaturesOf(Shops, state)))
+                {
+                    return false;
+                }
+            }
+            return true;
+        }, iter: 300);
+
     [Theory]
     [InlineData(double.NaN, 100)]
     [InlineData(double.PositiveInfinity, 100)]

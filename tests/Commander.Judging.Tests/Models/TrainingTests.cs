@@ -1,0 +1,181 @@
+using Commander.Judging.Backtest;
+using Commander.Judging.Evidence;
+using Commander.Judging.Models;
+using Commander.Judging.Simulation;
+using CsCheck;
+
+namespace Commander.Judging.Tests.Models;
+
+public class TrainingTests
+{
+    private static readonly Model Flat = new("flat", 0, new double[Words.FamilyCount], 0, 0);
+
+    // About as many BAD as GOOD.
+    private static readonly Model Even = new("even", -4, [1, 1, 1, 1, 1, 1, 1, 1], 1, 1);
+
+    private static readonly Gen<Model> Truths = Gen.Select(Gen.Double[-4, -2], Gen.Double[0.2, 1].Array[Words.FamilyCount], Gen.Double[0.2, 1], Gen.Double[0.2, 1])
+        .Select(static (intercept, weights, noData, guard) => new Model("truth", intercept, weights, noData, guard));
+
+    private static Features Drawn(Noise noise)
+    {
+        Span<double> families = stackalloc double[Words.FamilyCount];
+        foreach (ref var score in families)
+        {
+            score = noise.Uniform() < 0.5 ? 0 : 2 * noise.Uniform();
+        }
+        return Features.Of(families, noise.Uniform() < 0.8 ? 0 : 2 * noise.Uniform(), noise.Uniform() < 0.2);
+    }
+
+    private static List<Labelled> Rows(Model truth, int count, ulong seed, string source = "one")
+    {
+        var noise = new Noise(seed);
+        var rows = new List<Labelled>(count);
+        for (var at = 0; at < count; at++)
+        {
+            var features = Drawn(noise);
+            rows.Add(new Labelled(features, noise.Uniform() < truth.PBad(features), source));
+        }
+        return rows;
+    }
+
+    private static Model Fit(IReadOnlyList<Labelled> rows, Model prior, double strength, double? rate = null) =>
+        Training.Fit(rows, prior, "trained", rate ?? rows.Average(static row => row.Bad ? 1.0 : 0), strength).Model.ShouldNotBeNull();
+
+    private static double[] Coefficients(Model model) => [model.Intercept, .. model.Weights, model.NoData, model.Guard];
+
+    [Fact]
+    public void The_coefficients_that_made_the_labels_are_found_again() =>
+        Truths.Select(Gen.ULong).Sample(static (truth, seed) =>
+        {
+            var found = Fit(Rows(truth, 20_000, seed), Flat, 0.01);
+            foreach (var (one, other) in Coefficients(found).Zip(Coefficients(truth)))
+            {
+                one.ShouldBe(other, 0.25);
+            }
+        }, iter: 20);
+
+    [Fact]
+    public void More_evidence_never_makes_P_of_BAD_smaller_whatever_the_labels_say() =>
+        Truths.Select(Gen.ULong).Sample(static (truth, seed) =>
+        {
+            // The labels turned over: every score speaks for GOOD.
+            var contrary = Rows(truth, 500, seed).ConvertAll(static row => row with { Bad = !row.Bad });
+            var found = Fit(contrary, Model.Assumed, 1, 0.3);
+            Coefficients(found)[1..].ShouldAllBe(static weight => weight >= 0);
+            Coefficients(found)[1..].ShouldContain(0);
+        }, iter: 20);
+
+    [Fact]
+    public void Few_cases_move_the_prior_little_and_many_move_it_far()
+    {
+        double Moved(int count) => Math.Abs(Fit(Rows(Even, count, 3), Model.Assumed, 50).Weights[0] - Model.Assumed.Weights[0]);
+        Moved(60).ShouldBeLessThan(2);
+        Moved(20_000).ShouldBeInRange(4, 6.2);
+        Moved(1000).ShouldBeInRange(Moved(60), Moved(20_000));
+    }
+
+    [Fact]
+    public void What_no_case_has_is_said_as_the_prior_says_it()
+    {
+        var rows = Rows(Even, 2000, 5)
+            .ConvertAll(static row =>
+            {
+                var features = row.Features;
+                features[(int)Family.Kpi] = 0;
+                return row with { Features = features };
+            });
+        var found = Fit(rows, Model.Assumed, 1, 0.05);
+        var alone = new Features();
+        alone[(int)Family.Kpi] = 1;
+        found.Odds(alone).ShouldBe(Model.Assumed.Odds(alone), 1e-6);
+        Math.Abs(found.Intercept - Model.Assumed.Intercept).ShouldBeGreaterThan(0.1);
+    }
+
+    [Fact]
+    public void Training_twice_gives_the_same_bits()
+    {
+        var rows = Rows(Even, 300, 7);
+        Bits(Fit(rows, Model.Assumed, 3, 0.05)).ShouldBe(Bits(Fit(rows, Model.Assumed, 3, 0.05)));
+        Bits(Fit(rows, Model.Assumed, 3, 0.05)).ShouldNotBe(Bits(Fit(rows, Model.Assumed, 3, 0.06)));
+    }
+
+    [Fact]
+    public void No_source_and_no_class_weighs_more_for_having_more_cases()
+    {
+        List<Labelled> rows = [.. Rows(Even, 400, 1, "large"), .. Rows(Even, 60, 2, "small")];
+        var weights = Training.Weights(rows, 0.05);
+        weights.Sum().ShouldBe(rows.Count, 1e-9);
+        foreach (var source in new[] { "large", "small" })
+        {
+            Sum(source, bad: true).ShouldBe(0.05 / 2 * rows.Count, 1e-9);
+            Sum(source, bad: false).ShouldBe(0.95 / 2 * rows.Count, 1e-9);
+        }
+
+        double Sum(string source, bool bad) => rows.Zip(weights).Where(row => row.First.Source == source && row.First.Bad == bad).Sum(static row => row.Second);
+    }
+
+    [Fact]
+    public void A_smaller_base_rate_makes_every_P_of_BAD_smaller()
+    {
+        var rows = Rows(Even, 2000, 9);
+        var (rare, common) = (Fit(rows, Model.Assumed, 1, 0.01), Fit(rows, Model.Assumed, 1, 0.2));
+        rare.Intercept.ShouldBeLessThan(common.Intercept);
+    }
+
+    [Fact]
+    public void What_cannot_be_trained_is_refused_with_the_reason()
+    {
+        var rows = Rows(Even, 400, 11);
+        List<Labelled> good = [.. rows.Where(static row => !row.Bad)];
+        List<Labelled> few = [.. good, .. rows.Where(static row => row.Bad).Take(Training.FewestOfAClass - 1)];
+        Training.Fit([], Model.Assumed, "x", 0.05, 1).Refused.ShouldBe("0 BAD and 0 GOOD cases are too few to train on: 20 of each are needed");
+        Training.Fit(few, Model.Assumed, "x", 0.05, 1).Refused.ShouldNotBeNull().ShouldStartWith("19 BAD and ");
+        Training.Fit(rows, Model.Assumed, "x", 1, 1).Refused.ShouldNotBeNull().ShouldContain("base rate");
+        Training.Fit(rows, Model.Assumed, "x", 0.05, 0).Refused.ShouldNotBeNull().ShouldContain("strength");
+        var broken = rows[3].Features;
+        broken[2] = double.NaN;
+        rows[3] = rows[3] with { Features = broken };
+        Training.Fit(rows, Model.Assumed, "x", 0.05, 1).Refused.ShouldBe("case 4 of one has NaN as feature 3: scores lie between 0 and 2");
+    }
+
+    [Fact]
+    public void The_shipped_model_is_what_its_recipe_makes()
+    {
+        var folder = Data();
+        Assert.SkipWhen(folder is null, "the data sets do not lie beside the repository");
+        var rows = ShippedRecipe.Rows(set =>
+        {
+            using var stream = File.OpenRead(Path.Combine(folder!, set + ".jsonl"));
+            return [.. CaseFile.Read(stream)];
+        });
+        ShippedRecipe.Source(ShippedRecipe.Train(rows).Model.ShouldNotBeNull()).ShouldBe(ShippedRecipe.Source(Model.Shipped));
+    }
+
+    [Fact]
+    public void An_alarm_of_any_family_alone_is_enough_for_the_default_threshold()
+    {
+        for (var feature = 0; feature < Features.Count; feature++)
+        {
+            var alone = new Features();
+            alone[feature] = 1;
+            // The guard never fires without errors beside it.
+            Model.Shipped.PBad(alone).ShouldBeGreaterThanOrEqualTo(feature == Features.Guard ? 0 : 0.1, $"feature {feature}");
+        }
+        Model.Shipped.PBad(default).ShouldBeLessThan(0.1 / 4);
+    }
+
+    private static long[] Bits(Model model) => [.. Coefficients(model).Select(BitConverter.DoubleToInt64Bits)];
+
+    private static string? Data()
+    {
+        for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
+        {
+            if (File.Exists(Path.Combine(folder.FullName, "Commander.slnx")))
+            {
+                var data = Path.Combine(folder.Parent!.FullName, "shared", "data");
+                return ShippedRecipe.Sets.All(entry => File.Exists(Path.Combine(data, entry.Set + ".jsonl"))) ? data : null;
+            }
+        }
+        return null;
+    }
+}
