@@ -115,6 +115,7 @@ public class BacktestTests(ITestOutputHelper output)
     [InlineData("petshop-issues", 3, 0.60, 0.03)]
     [InlineData("microservice-faults", 6, 0.70, 0.03)]
     [InlineData("diurnal-injected", 60, 0.80, 0.04)]
+    [Trait("Category", "Measured")]
     public void The_data_sets_beside_the_repository_are_judged_no_worse_than_known(string file, int horizon, double f1, double falseAlarms)
     {
         var path = Beside(Path.Combine("shared", "data", file + ".jsonl"));

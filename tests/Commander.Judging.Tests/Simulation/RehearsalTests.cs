@@ -5,6 +5,7 @@ using Commander.Judging.Verdicts;
 namespace Commander.Judging.Tests.Simulation;
 
 /// <summary>The judge on cells of the grid: everyday sizes here, the long grid under the trait Long.</summary>
+[Trait("Category", "Measured")]
 public class RehearsalTests(ITestOutputHelper output)
 {
     private CellResult Run(Cell cell, int deployments)

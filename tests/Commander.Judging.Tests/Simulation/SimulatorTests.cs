@@ -3,6 +3,7 @@ using Commander.Judging.Simulation;
 
 namespace Commander.Judging.Tests.Simulation;
 
+[Trait("Category", "Measured")]
 public class SimulatorTests
 {
     private const int Errors = 0;

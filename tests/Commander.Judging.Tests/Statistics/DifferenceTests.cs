@@ -73,6 +73,7 @@ public class DifferenceTests
     [InlineData(0.01, 0.01)]
     [InlineData(0.03, 0.01)]
     [InlineData(0.3, 0.25)]
+    [Trait("Category", "Measured")]
     public void Looked_at_every_tick_the_interval_holds_the_truth(double candidate, double reference)
     {
         const double alpha = 0.05;

@@ -87,6 +87,7 @@ public class RateRatioTests
     [InlineData(0.002, 0.5, 0.5)]
     [InlineData(0.02, 0.05, 0.5)]
     [InlineData(0.2, 0.1, 0.1)]
+    [Trait("Category", "Measured")]
     public void A_look_at_every_tick_of_a_ramp_keeps_the_level(double errors, double firstShare, double lastShare)
     {
         const double alpha = 0.05;
@@ -132,6 +133,7 @@ public class RateRatioTests
     [InlineData(3, 0.05, 0.5)]
     [InlineData(3, 0.5, 0.1)]
     [InlineData(25, 0.1, 0.5)]
+    [Trait("Category", "Measured")]
     public void The_true_ratio_is_hardly_ever_refuted_at_any_tick_of_a_ramp(double truth, double firstShare, double lastShare)
     {
         const double alpha = 0.05;

@@ -8,6 +8,7 @@ using Commander.Judging.Verdicts;
 namespace Commander.Judging.Tests.Verdicts;
 
 /// <summary>The judge on a simulated service: 100 requests a second per arm, ticks of half a second, the past 20 s.</summary>
+[Trait("Category", "Measured")]
 public class JudgeSimulationTests(ITestOutputHelper output)
 {
     private static readonly Behaviour Good = new();
