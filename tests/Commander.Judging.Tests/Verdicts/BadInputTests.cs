@@ -70,7 +70,7 @@ public class BadInputTests
                 var verdict = Read(policy, state);
                 return verdict.HealthScore is null && verdict.Findings.All(static finding =>
                     finding is { Verdict: "no_data", Candidate: null, Difference: null, Low: null, High: null, Score: 0 } && finding.Reason.Length > 0);
-            }, iter: 200);
+            }, iter: 60);
 
     [Fact]
     public void Nonsense_of_the_candidate_beside_a_healthy_control_is_neither_a_fault_nor_a_silence_nor_health() =>
@@ -88,7 +88,7 @@ public class BadInputTests
                 }
             }
             return Read(policy, state).Findings.All(static finding => finding.Candidate is null && finding.Score == 0);
-        }, iter: 100);
+        }, iter: 40);
 
     [Fact]
     public void Nonsense_is_judged_like_a_source_that_fails_and_its_quality_says_so() =>
@@ -109,7 +109,7 @@ public class BadInputTests
                 Next(Every, ref other, failed);
             }
             return WatchState.Same(one, other);
-        }, iter: 200);
+        }, iter: 60);
 
     [Theory]
     [InlineData(double.NaN, "nan")]
@@ -148,7 +148,7 @@ public class BadInputTests
             var state = Judge.Start(policy, restarted: false);
             var step = Next(policy, ref state, ticks[0]);
             return step.Decision == Decision.Hold && !step.Alarm;
-        }, iter: 2000);
+        }, iter: 500);
 
     [Fact]
     public void Numbers_of_any_size_make_probabilities_and_finite_findings() =>
@@ -169,7 +169,7 @@ public class BadInputTests
             return verdict is { Confidence: >= 0 and <= 1, HealthScore: null or (>= 0 and <= 100) };
 
             static bool Finite(double? value) => value is not { } number || double.IsFinite(number);
-        }, iter: 300);
+        }, iter: 100);
 
     [Fact]
     public void Ticks_that_come_twice_or_late_change_nothing_those_of_the_past_neither() =>
@@ -190,7 +190,7 @@ public class BadInputTests
                 }
             }
             return WatchState.Same(once, often);
-        }, iter: 200);
+        }, iter: 60);
 
     [Theory]
     [InlineData(int.MinValue)]
