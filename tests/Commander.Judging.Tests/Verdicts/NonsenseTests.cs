@@ -9,7 +9,7 @@ using CsCheck;
 namespace Commander.Judging.Tests.Verdicts;
 
 /// <summary>Whatever a source sends: a quality and a reason, never an exception, and never a verdict on nothing.</summary>
-public class BadInputTests
+public class NonsenseTests
 {
     private static readonly Policy Every = Shop.Policy(
         Shop.ErrorMetric,
@@ -142,15 +142,6 @@ public class BadInputTests
     }
 
     [Fact]
-    public void One_point_without_a_past_is_no_verdict_whatever_it_is() =>
-        Gen.Select(Policies, Ticks(static kind => Gen.OneOf(Odd.Number(kind), Odd.Number(kind), Odd.Missing), 1, 1)).Sample((policy, ticks) =>
-        {
-            var state = Judge.Start(policy, restarted: false);
-            var step = Next(policy, ref state, ticks[0]);
-            return step.Decision == Decision.Hold && !step.Alarm;
-        }, iter: 500);
-
-    [Fact]
     public void Numbers_of_any_size_make_probabilities_and_finite_findings() =>
         Gen.Select(Policies, Ticks(static kind => Gen.OneOf(Odd.Number(kind), Odd.Number(kind), Odd.Number(kind), Odd.Nonsense(kind), Odd.Missing), 1, 40), Gen.Int[0, 10]).Sample((policy, ticks, past) =>
         {
@@ -204,33 +195,5 @@ public class BadInputTests
         Next(policy, ref state, Shop.Tick(policy, noise, n, new Behaviour(), new Behaviour(), new Behaviour())).Decision.ShouldBe(Decision.Hold);
         Judge.Next(policy, Model.Shipped, ref state, Input.Of(new ReferenceChange(Subject.Restored, Arm.Before, Tick: n))).Recovered.ShouldBeNull();
         Next(policy, ref state, Shop.Tick(policy, noise, int.MaxValue, new Behaviour(), new Behaviour())).Decision.ShouldBe(Decision.Hold);
-    }
-
-    [Fact]
-    public void A_million_ticks_of_a_harmless_deployment_carry_on_without_an_alarm_and_lose_no_request()
-    {
-        const int Million = 1_000_000;
-        var policy = Shop.Policy(Shop.ErrorMetric, Shop.MemoryMetric);
-        var noise = new Noise(12);
-        var state = Shop.Begin(policy, noise, new Behaviour());
-        var some = Enumerable.Range(0, 977).Select(_ => Shop.Tick(policy, noise, 1, new Behaviour(), new Behaviour())).ToArray();
-        double requests = 0;
-        for (var n = 1; n <= Million; n++)
-        {
-            var tick = new Tick(n, 1, 2);
-            for (var reading = 0; reading < 2; reading++)
-            {
-                tick[reading, Arm.Candidate] = some[n % some.Length][reading, Arm.Candidate];
-                tick[reading, Arm.Control] = some[n % some.Length][reading, Arm.Control];
-            }
-            requests += tick[0, Arm.Candidate].Total;
-            var step = Next(policy, ref state, tick);
-            if (step.Alarm || (n > 1000 && step.Decision != Decision.Continue))
-            {
-                Assert.Fail($"tick {n}: {step}");
-            }
-        }
-        state.LastTick.ShouldBe(Million);
-        Read(policy, state).Reasoning.ShouldContain($"on {requests:0} requests");
     }
 }
