@@ -102,18 +102,6 @@ public class SameVerdictTests
         }, iter: 60);
 
     [Fact]
-    public void Probe() =>
-        Recordings(Usual, Gen.Const(double.NaN)).Sample(recording =>
-        {
-            var alone = recording with { Series = [.. recording.Series.Select(static series => series with { Control = null })] };
-            foreach (var judge in Backtests.Judges)
-            {
-                var (verdict, tick) = Backtests.Decide(alone, judge);
-                Assert.True(verdict.Decision != "ROLLBACK" || judge == "flagger", $"{judge}: {verdict.Decision} at {tick} of {recording.Length}: {verdict.Reasoning}");
-            }
-        }, iter: 60);
-
-    [Fact]
     public void Numbers_that_cannot_be_are_judged_without_an_exception_and_probabilities_stay_probabilities() =>
         Recordings(Gen.OneOf(Strange, Usual), Gen.OneOf(Strange, Usual), 10, 10).Sample(static recording => Backtests.Judges.All(judge =>
         {
