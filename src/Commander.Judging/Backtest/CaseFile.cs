@@ -19,6 +19,9 @@ public static class CaseFile
     /// <summary>A longer text is refused.</summary>
     public const int LongestText = 1000;
 
+    // Below it two ticks could not be told apart.
+    private const double ShortestStep = 0.001;
+
     /// <summary>Reads all cases of a stream, one after the other; blank lines are passed over.</summary>
     /// <param name="stream">UTF-8 JSON lines.</param>
     /// <exception cref="RefusedException">A line is no case.</exception>
@@ -131,9 +134,9 @@ public static class CaseFile
                     break;
                 case "step_seconds":
                     step = Number(ref reader, place);
-                    if (!(step is > 0 and <= 86400))
+                    if (!(step is >= ShortestStep and <= 86400))
                     {
-                        throw place.Refuse("must be above 0 and at most 86400");
+                        throw place.Refuse("must be at least 0.001 and at most 86400");
                     }
                     break;
                 case "restarted":

@@ -327,7 +327,8 @@ internal static class Findings
         switch (word)
         {
             case Nothing:
-                return head.Quality == Quality.Empty ? "no data from the candidate" : $"no value: the source answered with {head.Quality.Word()}";
+                // A number without a value counts nothing: no requests came.
+                return head.Quality is Quality.Empty or Quality.Value or Quality.Partial ? "no data from the candidate" : $"no value: the source answered with {head.Quality.Word()}";
             case WarmingUp:
                 return $"not judged in the first {Display.Seconds(metric.Warmup.TotalSeconds)} after a restart";
             case Same:

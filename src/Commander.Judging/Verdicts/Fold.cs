@@ -125,6 +125,12 @@ public static partial class Judge
         var seconds = policy.Watch.Step.TotalSeconds * tick.Span;
         if (tick.N <= 0)
         {
+            var past = (uint)(1 - (long)tick.N);
+            if (state.LastTick > 0 || (state.Past != 0 && past >= state.Past))
+            {
+                return 0;
+            }
+            state.Past = past;
             for (var index = 0; index < policy.Metrics.Count; index++)
             {
                 var metric = policy.Metrics[index];
@@ -157,7 +163,7 @@ public static partial class Judge
         {
             var metric = policy.Metrics[index];
             ref var metricState = ref state.Metrics[index];
-            metricState.Head.Quality = tick[index, Arm.Candidate].Quality;
+            metricState.Head.Quality = Numbers.QualityOf(tick[index, Arm.Candidate], metric.Kind);
             // Errors are never excused by a warm-up.
             var warming = state.Restarted != 0 && state.Subject == Subject.Candidate && metric.Family != Family.Error
                 && elapsed <= metric.Warmup.TotalSeconds;
@@ -216,7 +222,7 @@ public static partial class Judge
             var controlPresence = Numbers.Of(ofControl, metric.Kind);
             if (candidatePresence == Presence.Unknown)
             {
-                quality = ofCandidate.Quality;
+                quality = Numbers.QualityOf(ofCandidate, metric.Kind);
             }
             // A share of failures or a response time is there when there were requests; what a process uses, as soon as it runs.
             if (metric.Kind == MetricKind.Gauge && metric.Family is not (Family.Error or Family.Latency))
@@ -245,7 +251,6 @@ public static partial class Judge
             (candidate, control, unknown) = (candidateLevel, controlLevel, unknownLevel);
         }
         state.CandidateTicks += candidate ? 1 : 0;
-        state.ControlTicks += control ? 1 : 0;
         if (candidate || candidateLevel || control || controlLevel)
         {
             state.Blind = 0;

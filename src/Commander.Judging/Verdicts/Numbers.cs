@@ -51,6 +51,11 @@ internal static class Numbers
         }
     }
 
+    /// <summary>A reading's quality; of a number that cannot be, why it is none, whatever the source called it.</summary>
+    public static Quality QualityOf(in Reading reading, MetricKind kind) => !reading.HasValue || Of(reading, kind) != Presence.Unknown
+        ? reading.Quality
+        : double.IsFinite(reading.Value) && double.IsFinite(reading.Total) ? Quality.Error : Quality.Nan;
+
     /// <summary>How many requests a reading stands for; 0 for levels.</summary>
     public static double Requests(in Reading reading, MetricKind kind) => kind switch
     {

@@ -41,7 +41,8 @@ public struct WatchState
     internal int Blind;
     internal Quality BlindQuality;
     internal int CandidateTicks;
-    internal int ControlTicks;
+    // How many steps before the start the newest tick of the past ended, plus 1; 0 before the first.
+    internal uint Past;
     // The tick in which the rollback was verified, and bit i when metric i's query names the version.
     internal int RestoredTick;
     internal uint Apart;
