@@ -188,7 +188,7 @@ public class DefinitionTests
                 values.Add(value);
                 series.Add(value);
             }
-            if (values.Count < 4)
+            if (values.Count < 4 || values.All(entry => entry == values[0]))
             {
                 return series.Value == 0;
             }
