@@ -41,7 +41,7 @@ fi
 
 # The report names each file, then the status of each change of it; code in it is quoted, so neither can be mistaken.
 grep -oE '"[^"]*\.cs": ?\{|"status": ?"[A-Za-z]+"' "$result" | awk -v bar="$bar" '
-  /\.cs"/ { split($0, quoted, "\""); parts = split(quoted[2], path, "/"); folder = ""; for (at = 1; at < parts; at++) if (path[at] == "Commander.Judging") folder = path[at + 1]; if (folder == "" || folder ~ /\.cs$/) folder = parts > 1 ? path[parts - 1] : path[1]; next }
+  /\.cs"/ { split($0, quoted, "\""); parts = split(quoted[2], path, "/"); folder = ""; for (at = 1; at < parts; at++) if (path[at] == "Commander.Judging") folder = path[at + 1]; if (folder == "") folder = path[1]; next }
   /Killed/ { killed[folder]++ } /Timeout/ { slow[folder]++ } /Survived/ { survived[folder]++ } /NoCoverage/ { uncovered[folder]++ }
   /Killed|Timeout|Survived|NoCoverage/ { all[folder]++ }
   END {

@@ -188,7 +188,7 @@ public class DefinitionTests
                 values.Add(value);
                 series.Add(value);
             }
-            if (values.Count < 4)
+            if (values.Count < 4 || values.All(entry => entry == values[0]))
             {
                 return series.Value == 0;
             }
@@ -296,7 +296,8 @@ public class DefinitionTests
             residuals[0] *= 40;
             var absolute = residuals.Select(Math.Abs).Order().ToArray();
             var deviation = 1.4826 * (0.5 * (absolute[(absolute.Length - 1) / 2] + absolute[absolute.Length / 2]));
-            var squares = absolute.Sum(value => Math.Pow(Math.Min(value, 8 * deviation), 2));
+            var most = deviation > 0 ? 8 * deviation : double.PositiveInfinity;
+            var squares = absolute.Sum(value => Math.Pow(Math.Min(value, most), 2));
             return Near(Robust.Scatter(residuals), Math.Max(deviation, 0.6 * Math.Sqrt(squares / Math.Max(1, absolute.Length - 1))), 1e-9);
         });
 

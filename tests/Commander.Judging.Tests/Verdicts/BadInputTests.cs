@@ -38,7 +38,8 @@ public class BadInputTests
         Shop.ErrorMetric,
         Shop.LatencyMetric,
         Shop.MemoryMetric,
-        Shop.CpuMetric with { Name = "requests", Kind = MetricKind.Count, Family = Family.Traffic, Direction = Direction.Down, Tolerance = new Tolerance(0.6, true) }) with { NoData = silence };
+        Shop.CpuMetric with { Name = "requests", Kind = MetricKind.Count, Family = Family.Traffic, Direction = Direction.Down, Tolerance = new Tolerance(0.6, true) }) with
+    { NoData = silence };
 
     private static Step Fold(Policy policy, ref WatchState state, int n, Reading[] readings, Arm only = (Arm)(-1))
     {
