@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Commander.Judging.Backtest.Rules;
 using Commander.Judging.Evidence;
 using Commander.Judging.Models;
@@ -16,7 +17,7 @@ namespace Commander.Judging.Backtest;
 /// <param name="Findings">The verdict's; empty for judges that have none.</param>
 /// <param name="TooLittleData">Of commander's HOLD at the horizon: whether there was too little data to exclude the tolerance even for a candidate equal to its reference; else null.</param>
 public sealed record BacktestLine(
-    string Id, string Decision, int Tick, double? DelaySeconds, double Confidence, double PBad, IReadOnlyList<Finding> Findings, bool? TooLittleData = null);
+    string Id, string Decision, int Tick, double? DelaySeconds, double Confidence, double PBad, IReadOnlyList<Finding> Findings, [property: JsonIgnore] bool? TooLittleData = null);
 
 /// <summary>A case with all that a report needs.</summary>
 /// <param name="Line">What the judge said.</param>

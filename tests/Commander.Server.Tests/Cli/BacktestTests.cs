@@ -84,7 +84,7 @@ public sealed class BacktestTests : IDisposable
         var (one, two, output) = (Many("one", 70, "a"), Many("two", 50, "b"), Path.Combine(_folder, "out.jsonl"));
         var ran = await new Shell().Run("backtest", two, one, "--out", output);
         ran.Error.ShouldContain("120 cases judged by commander");
-        ran.Lines.Skip(1).Select(line => line.Split("  ")[0]).ShouldBe(["a", "b", "all", "mean over sources"]);
+        ran.Lines.Skip(1).Take(4).Select(line => line.Split("  ")[0]).ShouldBe(["a", "b", "all", "mean over sources"]);
         (await File.ReadAllLinesAsync(output)).Select(line => JsonNode.Parse(line)!["id"]!.GetValue<string>())
             .ShouldBe(Enumerable.Range(0, 50).Select(at => $"two-{at}").Concat(Enumerable.Range(0, 70).Select(at => $"one-{at}")));
     }

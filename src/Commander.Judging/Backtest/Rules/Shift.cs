@@ -68,6 +68,11 @@ public readonly record struct Shift(double Low, double High, double Estimate)
                 ofY++;
             }
             double tied = ofX + ofY;
+            if (tied == 0)
+            {
+                // Values so large that their difference is no number any more.
+                return double.NaN;
+            }
             ranks += ofX * (rank + ((tied + 1) / 2));
             ties += (tied * tied * tied) - tied;
             rank += tied;

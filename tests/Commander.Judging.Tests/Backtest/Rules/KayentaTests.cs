@@ -187,4 +187,8 @@ public class KayentaTests
         using var document = JsonDocument.Parse(stream);
         return document.RootElement.GetProperty("cases").EnumerateArray().ToDictionary(static found => Text(found, "id"), static found => found.Clone());
     }
+
+    [Fact]
+    public void Values_whose_difference_is_no_number_have_no_shift() =>
+        Shift.Of([1.7976931348623157E+308], [-1.7976931348623157E+308, 5], 0.98).ShouldBeNull();
 }
