@@ -189,6 +189,5 @@ public class KayentaTests
     }
 
     [Fact]
-    public void Values_whose_difference_is_no_number_have_no_shift() =>
-        Shift.Of([1.7976931348623157E+308], [-1.7976931348623157E+308, 5], 0.98).ShouldBeNull();
+    public void A_shift_that_is_no_number_has_no_statistic_and_an_end() => Shift.Statistic(double.NaN, [1], [2]).ShouldBe(double.NaN);
 }
