@@ -89,17 +89,12 @@ public static class Backtests
     {
         var (policy, sources) = Prepare(recording, given);
         var state = Judge.Start(policy, recording.Restarted);
-        var (subject, changed) = (Subject.Candidate, 0u);
+        var watch = new OfflineWatch();
         Ruled? ruled = null;
         double peak = 0;
         for (var n = 1 - recording.Past; n <= last; n++)
         {
-            var step = Judge.Next(policy, model, ref state, Input.Of(CaseTicks.At(recording, sources, n)));
-            foreach (var change in References.Due(step, step.Decision, subject, changed))
-            {
-                (subject, changed) = (change.Subject, change.Metric < 0 ? uint.MaxValue : changed | (1u << change.Metric));
-                step = Judge.Next(policy, model, ref state, Input.Of(change));
-            }
+            var step = watch.Next(policy, model, ref state, CaseTicks.At(recording, sources, n));
             var rollback = step.Decision == Decision.Rollback;
             peak = Math.Max(peak, Math.Min(step.PBad, 0.999999) + (rollback && step.Alarm ? 1 : 0));
             if (rollback && ruled is null)

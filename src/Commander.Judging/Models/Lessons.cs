@@ -57,18 +57,12 @@ public static class Lessons
     private static (Features Features, int? Alarm) Watch(Policy policy, bool restarted, Func<(int N, Evidence.Tick Tick)?> next)
     {
         var state = Judge.Start(policy, restarted);
-        var (subject, changed) = (Subject.Candidate, 0u);
+        var watch = new OfflineWatch();
         while (next() is { } entry)
         {
-            var step = Judge.Next(policy, Model.Assumed, ref state, Input.Of(entry.Tick));
-            if (entry.N > 0 && step.Alarm)
+            if (watch.Next(policy, Model.Assumed, ref state, entry.Tick).Alarm && entry.N > 0)
             {
                 return (Judge.FeaturesOf(policy, state), entry.N);
-            }
-            foreach (var change in References.Due(step, step.Decision, subject, changed))
-            {
-                (subject, changed) = (change.Subject, change.Metric < 0 ? uint.MaxValue : changed | (1u << change.Metric));
-                Judge.Next(policy, Model.Assumed, ref state, Input.Of(change));
             }
         }
         return (Judge.FeaturesOf(policy, state), null);

@@ -36,28 +36,20 @@ public static class Rehearsal
             _ => throw new RefusedException("judge", $"'{judge}' is unknown; give one of {string.Join(", ", Judges)}"),
         };
         var state = Judge.Start(policy, scenario.Restarted);
-        var (subject, changed) = (Subject.Candidate, 0u);
+        var watch = new OfflineWatch();
         int? continued = null;
         while (simulator.NextTick <= scenario.WatchTicks)
         {
             var n = simulator.NextTick;
-            var step = Judge.Next(policy, model, ref state, Input.Of(simulator.Next()));
+            var tick = simulator.Next();
+            var decision = (scored ? Judge.Next(policy, model, ref state, Input.Of(tick)) : watch.Next(policy, model, ref state, tick)).Decision;
             if (n <= 0)
             {
                 continue;
             }
-            var decision = step.Decision;
             if (scored)
             {
                 decision = Judge.HealthScore(policy, state) < HealthTerms.Bad ? Decision.Rollback : Decision.Continue;
-            }
-            else
-            {
-                foreach (var change in References.Due(step, step.Decision, subject, changed))
-                {
-                    (subject, changed) = (change.Subject, change.Metric < 0 ? uint.MaxValue : changed | (1u << change.Metric));
-                    decision = Judge.Next(policy, model, ref state, Input.Of(change)).Decision;
-                }
             }
             if (decision == Decision.Rollback)
             {

@@ -1,4 +1,6 @@
 using Commander.Judging.Evidence;
+using Commander.Judging.Models;
+using Commander.Judging.Policies;
 
 namespace Commander.Judging.Verdicts;
 
@@ -30,5 +32,25 @@ public static class References
             }
         }
         return due;
+    }
+}
+
+/// <summary>Feeds ticks to the fold and, straight back, the changes of reference that they call for: what a backtest, a rehearsal and training have where the live loop has facts.</summary>
+public struct OfflineWatch
+{
+    private Subject _subject;
+    private uint _changed;
+
+    /// <summary>Folds one tick in; parameters and errors as <see cref="Judge.Next"/>.</summary>
+    /// <returns>The judgement after the tick and what came of it.</returns>
+    public Step Next(Policy policy, Model model, ref WatchState state, Tick tick)
+    {
+        var step = Judge.Next(policy, model, ref state, Input.Of(tick));
+        foreach (var change in References.Due(step, step.Decision, _subject, _changed))
+        {
+            (_subject, _changed) = (change.Subject, change.Metric < 0 ? uint.MaxValue : _changed | (1u << change.Metric));
+            step = Judge.Next(policy, model, ref state, Input.Of(change));
+        }
+        return step;
     }
 }

@@ -86,7 +86,7 @@ internal sealed class PrometheusSource : ISource, IDisposable
         public Reading Read(MetricPolicy metric, long from, long to) => Readings.Read(metric, Main, Total, from, to);
     }
 
-    /// <summary>What comes back for each question; <paramref name="points"/> is 0 for now, else into how many intervals the past is cut.</summary>
+    /// <summary>What comes back for each question; <paramref name="points"/> says into how many intervals the past is cut, 0 where a tick is asked for.</summary>
     private async Task<Answered[]> Answers(IReadOnlyList<Question> questions, int points, Room.Share share, CancellationToken cancel)
     {
         var past = points > 0;
