@@ -85,10 +85,6 @@ public class RehearsalTests(ITestOutputHelper output)
 
     [Fact]
     [Trait("Category", "Long")]
-    public void The_whole_grid_of_harmless_deployments_keeps_the_budget_but_for_the_cell_that_is_known()
-    {
-        var broken = Grid.Harmless.Select(cell => Run(cell, 3000)).Where(static result => result.LowerLimit > 0.01).Select(static result => result.Cell);
-        // Two ticks of past do not tell of bursts, and there is nothing else to tell of them: docs/judging-measured.md.
-        broken.ShouldBe(["no control, bursts phi 5, past of 2"]);
-    }
+    public void The_whole_grid_of_harmless_deployments_keeps_the_budget() =>
+        Grid.Harmless.Select(cell => Run(cell, 3000)).Where(static result => result.LowerLimit > 0.01).Select(static result => result.Cell).ShouldBeEmpty();
 }
