@@ -4,9 +4,9 @@ public sealed partial record Model
 {
     /// <summary>What a new installation starts with; written by <c>Commander.Benchmarks train-shipped</c>, see docs/model-card.md.</summary>
     public static Model Shipped { get; } = new(
-        "shipped-2",
-        Intercept: -4.353875054049105,
-        Weights: [6.911891102395417, 6.159818330115334, 5.960601390527626, 6.070152842971674, 3.05838066136384, 3.853875054049105, 2.653875054049105, 3.053875054049105],
-        NoData: 7.16477914496966,
-        Guard: 2.6538752533520755);
+        "shipped-3",
+        Intercept: -4.356894126979519,
+        Weights: [6.914701319423537, 6.161627018444168, 5.963414829430139, 6.07305378120823, 3.061457865242967, 3.8568941269795194, 2.656894126979519, 3.056894126979519],
+        NoData: 7.167583201218244,
+        Guard: 2.6568943250796107);
 }

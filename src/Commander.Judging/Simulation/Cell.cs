@@ -132,7 +132,7 @@ public static class Grid
     [
         .. from arm in ((double Share, double Traffic)[])[(0.05, 1), (0.05, 10), (0.1, 10), (0.5, 10), (0.1, 100)]
            from rise in ((double From, double To)[])[(0.1, 0.1), (0.1, 0.3), (0.1, 1), (0.1, 5), (1, 1), (1, 2), (1, 5)]
-           let scenario = new Scenario { StepSeconds = 5, PastTicks = 360, WatchTicks = 720, Traffic = arm.Traffic, Share = arm.Share, Errors = rise.From / 100 }
+           let scenario = new Scenario { StepSeconds = 1, PastTicks = 1800, WatchTicks = 3600, Traffic = arm.Traffic, Share = arm.Share, Errors = rise.From / 100 }
            select rise.From == rise.To
                ? new Cell($"error rate {rise.From} % stays, share {100 * arm.Share} %, {arm.Traffic}/s", scenario, ErrorsAlone)
                : new Cell($"error rate {rise.From} -> {rise.To} %, share {100 * arm.Share} %, {arm.Traffic}/s", scenario with { Fault = new(FaultKind.ErrorPoints, rise.To - rise.From) }, ErrorsAlone),

@@ -20,16 +20,22 @@ public struct Dispersion
     /// </summary>
     public const int Plenty = 60;
 
-    /// <summary>What is assumed at least while nothing is known.</summary>
-    public const double Least = 2.2;
+    /// <summary>With fewer ticks not even that bursts are rare.</summary>
+    public const int Scant = 5;
 
-    /// <summary>The same where no control shows what the same seconds brought.</summary>
-    public const double LeastAlone = 2.5;
+    /// <summary>What is assumed at least while nothing is known.</summary>
+    public const double Least = 2.5;
+
+    /// <summary>The same with fewer than <see cref="Scant"/> ticks of two arms.</summary>
+    public const double LeastScant = 3.5;
 
     private const double Prior = 2;
 
     // The 90 % quantile of the normal distribution.
     private const double NormalNinth = 1.2815515655446004;
+
+    // The 95 % quantile.
+    private const double NormalTwentieth = 1.6448536269514722;
 
     /// <summary>All bad events.</summary>
     public double Bad;
@@ -100,8 +106,8 @@ public struct Dispersion
     }
 
     /// <summary>
-    /// The upper limit of the dispersion of two arms, at least 1: that of 90 % while they have up to 60 ticks together, nearer to the mean with more;
-    /// at least 2 while they have fewer than 10, because then nothing is known about bursts.
+    /// The upper limit of the dispersion of two arms, at least 1: that of 95 % while they have few ticks together, of 90 % with 60, nearer to the mean with more;
+    /// at least <see cref="Least"/> while they have fewer than 10, because then nothing is known about bursts, and <see cref="LeastScant"/> with fewer than 5.
     /// </summary>
     /// <param name="one">An arm.</param>
     /// <param name="other">Another arm.</param>
@@ -111,10 +117,10 @@ public struct Dispersion
         var mean = Mean(one, other, beside);
         if (one.Ticks + other.Ticks < Known)
         {
-            return Math.Max(Least, mean);
+            return Math.Max(one.Ticks + other.Ticks < Scant ? LeastScant : Least, mean);
         }
         double freedom = Math.Max(0, one.Ticks - 1) + Math.Max(0, other.Ticks - 1);
-        var z = NormalNinth * Math.Min(1, Math.Sqrt(Plenty / freedom));
+        var z = Math.Min(NormalTwentieth, NormalNinth * Plenty / freedom);
         return Math.Max(mean * freedom / LowerLimit(freedom, z), mean + (z * Error(one, other, beside)));
     }
 

@@ -3,7 +3,7 @@ namespace Commander.Judging.Statistics;
 /// <summary>
 /// The dispersion of an arm's first few ticks when a trend is no burst. As <see cref="Dispersion"/> from the differences of neighbouring ticks; where three in a row rise
 /// or fall, how far the middle one lies off the line counts instead, if that is less. Of steady counts it finds seven tenths of the true dispersion: it is asked only
-/// while the least that is assumed of any arm, <see cref="Dispersion.LeastAlone"/>, stands above what it can miss.
+/// while the least that is assumed of any arm, <see cref="Dispersion.Least"/>, stands above what it can miss.
 /// </summary>
 public struct Trend
 {

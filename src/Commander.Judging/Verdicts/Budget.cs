@@ -6,7 +6,7 @@ namespace Commander.Judging.Verdicts;
 
 /// <summary>
 /// How the chance of a false alarm is spent: five tenths on counts, the hard guard among them, which asks for more evidence than they do; two on slow requests, two on
-/// levels, one on a silent candidate. Metrics of one part divide it; a part without a metric is left to the others. A metric's reference may change once: the first has six tenths, the second what is left.
+/// levels, one on a silent candidate. Metrics of one part divide it; a part without a metric is left to the others. A metric's reference may change once: the first has 85 hundredths, the second what is left: most watches never change it.
 /// </summary>
 internal readonly struct Budget
 {
@@ -14,7 +14,7 @@ internal readonly struct Budget
     private const double SlowPart = 0.2;
     private const double SilentPart = 0.1;
     private const double LevelPart = 0.2;
-    private const double FirstReference = 0.6;
+    private const double FirstReference = 0.85;
 
     // Page's limit for a level, in its scale: where the simulator found the levels' part of a budget of 1 % kept with one level.
     private const double Height = 9;

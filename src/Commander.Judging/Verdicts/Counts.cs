@@ -302,7 +302,7 @@ internal static class Counts
         // Where no control shows what the same seconds brought, and the past is short.
         var unknown = !isBeside && count.Before.Ticks + count.Candidate.Ticks < Dispersion.Known;
         head.Dispersion = Wandered(metric, count, isBeside) + (unknown
-            ? Math.Max(Dispersion.LeastAlone, Math.Max(count.Before.Value(isBeside), count.Trend.Value))
+            ? Math.Max(Dispersion.Least, Math.Max(count.Before.Value(isBeside), count.Trend.Value))
             : Math.Max(Dispersion.Upper(count.Before, isBeside || count.Before.Ticks >= Dispersion.Known ? count.Control : count.Candidate, isBeside), count.Before.Ticks + count.Control.Ticks < Dispersion.Plenty ? count.Candidate.Value(isBeside) : count.Candidate.Lower(isBeside)));
         var reference = ReferenceShare(metric, state);
         var share = count.Candidate.Bad / count.Candidate.Total;
@@ -339,8 +339,8 @@ internal static class Counts
         {
             return 0;
         }
-        // A block sees a third to a half of what lasts longer than itself.
-        excess *= 3;
+        // A block sees hardly a third of what lasts longer than itself.
+        excess *= 3.5;
         if (!isBeside)
         {
             return excess;

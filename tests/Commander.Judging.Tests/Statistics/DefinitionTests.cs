@@ -88,10 +88,10 @@ public class DefinitionTests
             var upper = Dispersion.Upper(first, second, beside);
             if (first.Ticks + second.Ticks < 10)
             {
-                return Near(upper, Math.Max(Dispersion.Least, mean));
+                return Near(upper, Math.Max(first.Ticks + second.Ticks < 5 ? 3.5 : 2.5, mean));
             }
             double freedom = Math.Max(0, first.Ticks - 1) + Math.Max(0, second.Ticks - 1);
-            var z = 1.2815515655446004 * Math.Min(1, Math.Sqrt(60 / freedom));
+            var z = Math.Min(1.6448536269514722, 1.2815515655446004 * 60 / freedom);
             var error = squares.Length == 0 ? 0 : Math.Sqrt(squares.Select(square => Math.Pow(square - squares.Average(), 2)).Average() / squares.Length);
             var limit = mean * freedom / (freedom * Math.Pow(1 - (2 / (9 * freedom)) - (z * Math.Sqrt(2 / (9 * freedom))), 3));
             return Near(upper, Math.Max(limit, mean + (z * error)), 1e-3);
@@ -218,7 +218,7 @@ public class DefinitionTests
     [InlineData(Direction.Either)]
     public void The_rate_ratio_s_evidence_is_the_mean_of_fourteen_likelihood_ratios(Direction direction)
     {
-        double[] grid = [1.15, 1.35, 1.6, 1.9, 2.3, 2.9, 3.8, 5.2, 7.5, 12, 22, 45, 120, 400];
+        double[] grid = [1.3, 1.55, 1.85, 2.2, 2.7, 3.3, 4.2, 5.5, 7.5, 10.5, 16, 27, 60, 180];
         var ratios = direction switch
         {
             Direction.Up => grid,
@@ -271,11 +271,11 @@ public class DefinitionTests
         double Expected(double log, double off) => ratio.LogE(2) - ((Likelihood(log, share) + off) / 2);
         double At(double log) => ratio.LogE(2, log, Direction.Up, own, events, share);
 
-        var (low, high) = (Math.Log(2.3), Math.Log(2.9));
+        var (low, high) = (Math.Log(2.2), Math.Log(2.7));
         At(low + (0.25 * (high - low))).ShouldBe(Expected(low + (0.25 * (high - low)), (0.75 * Off(low)) + (0.25 * Off(high))), 1e-9);
         // Below the first the correction fades to none at ratio 1, beyond the last it stays, and on the other side there is none.
-        At(0.5 * Math.Log(1.15)).ShouldBe(Expected(0.5 * Math.Log(1.15), 0.5 * Off(Math.Log(1.15))), 1e-9);
-        At(Math.Log(900)).ShouldBe(Expected(Math.Log(900), Off(Math.Log(400))), 1e-9);
+        At(0.5 * Math.Log(1.3)).ShouldBe(Expected(0.5 * Math.Log(1.3), 0.5 * Off(Math.Log(1.3))), 1e-9);
+        At(Math.Log(900)).ShouldBe(Expected(Math.Log(900), Off(Math.Log(180))), 1e-9);
         At(-0.4).ShouldBe(Expected(-0.4, 0), 1e-9);
     }
 

@@ -485,7 +485,7 @@ public class JudgeTests
     {
         var policy = Shop.Policy(Shop.ErrorMetric);
         var state = Judge.Start(policy, restarted: false);
-        for (var n = 1; n <= 2; n++)
+        for (var n = 1; n <= 3; n++)
         {
             var tick = new Tick(n, 1, 1);
             tick[0, Arm.Candidate] = new Reading(Quality.Value, 14, 51);
