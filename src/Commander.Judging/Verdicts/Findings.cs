@@ -188,6 +188,11 @@ internal static class Findings
             {
                 high = refuted ? Math.Min(high ?? 0, 0) : high is { } most ? Math.Max(most, 0) : null;
             }
+            if (low > candidate - reference || high < candidate - reference)
+            {
+                // More slow requests and yet a better quantile: no interval of the one says what the test of the other found.
+                (low, high) = (null, null);
+            }
         }
         var word = compared ? Word(metric, state, low, high) : Missing(state);
         return Make(metric, state, candidate, reference, low, high, metric.Unit, query, word);

@@ -24,11 +24,13 @@ internal static class Histograms
         for (var kept = 0; kept < state.EdgeCount; kept++)
         {
             var edge = state.Edges[kept];
-            while (at < buckets.Edges.Length && buckets.Edges[at] < edge * (1 - 1e-9))
+            // Infinity is only itself.
+            var near = double.IsFinite(edge) ? 1e-9 * Math.Abs(edge) : 0;
+            while (at < buckets.Edges.Length && buckets.Edges[at] < edge - near)
             {
                 at++;
             }
-            if (at == buckets.Edges.Length || buckets.Edges[at] > edge * (1 + 1e-9))
+            if (at == buckets.Edges.Length || buckets.Edges[at] > edge + near)
             {
                 return false;
             }

@@ -481,6 +481,40 @@ public class JudgeTests
         });
 
     [Fact]
+    public void More_slow_requests_beside_a_better_quantile_have_no_interval_that_contradicts_itself()
+    {
+        var finding = Slowed([20, 50, 125, 250, double.PositiveInfinity], [0, 200, 970, 999, 1000], [100, 960, 960, 960, 1000]);
+        finding.Verdict.ShouldBe("unclear");
+        finding.Difference!.Value.ShouldBeLessThan(0);
+        (finding.Low, finding.High).ShouldBe((null, null));
+    }
+
+    [Fact]
+    public void Edges_below_zero_are_edges()
+    {
+        var finding = Slowed([-20, -5, 5, 20, double.PositiveInfinity], [100, 500, 980, 999, 1000], [100, 500, 800, 900, 1000]);
+        (finding.Quality, finding.Verdict).ShouldBe(("value", "worse"));
+    }
+
+    // A metric with these edges: the reference's cumulative counts in each of 10 ticks of the past and of the control, the candidate's in each of 10 ticks.
+    private static Finding Slowed(double[] edges, double[] reference, double[] candidate)
+    {
+        var policy = Shop.Policy(Shop.LatencyMetric with { Warmup = TimeSpan.Zero, Floor = 0 });
+        var state = Judge.Start(policy, restarted: false);
+        for (var n = -9; n <= 10; n++)
+        {
+            var tick = new Tick(n, 1, 1);
+            tick[0, n > 0 ? Arm.Control : Arm.Before] = new Reading(Quality.Value, Buckets: new Buckets(edges, reference));
+            if (n > 0)
+            {
+                tick[0, Arm.Candidate] = new Reading(Quality.Value, Buckets: new Buckets(edges, candidate));
+            }
+            Tick(policy, ref state, tick);
+        }
+        return Read(policy, state).Findings.Single();
+    }
+
+    [Fact]
     public void An_alarm_shows_how_much_worse_it_is_at_least_though_the_old_version_never_failed()
     {
         var policy = Shop.Policy(Shop.ErrorMetric);
