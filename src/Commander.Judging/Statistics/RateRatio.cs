@@ -4,7 +4,8 @@ using Commander.Judging.Evidence;
 namespace Commander.Judging.Statistics;
 
 /// <summary>
-/// The conditional-binomial e-process of <see cref="ErrorSplit"/> for shares that change from tick to tick (a ramp from 5 to 50 %): the prior stands on the
+/// The conditional-binomial e-process (Lindon and Malek, "Anytime-valid inference for multinomial count data", NeurIPS 2022: given that an error happened, under
+/// "no worse" it is the candidate's with at most its share of the requests) for shares that change from tick to tick, as in a ramp from 5 to 50 %: the prior stands on the
 /// ratio of the two arms' rates, which a ramp does not change, instead of on the candidate's share of the errors, which it does.
 /// Each block of ticks multiplies the likelihood ratio of every ratio on the grid with that block's own share; the e-value is their mean. A block is one tick, or as many
 /// as it takes until both arms have ten requests: of a tick with a single request of the candidate its own share would say next to nothing.

@@ -1,5 +1,6 @@
 using Commander.Judging.Evidence;
 using Commander.Judging.Statistics;
+using Commander.Judging.Tests.Simulated;
 using CsCheck;
 
 namespace Commander.Judging.Tests.Statistics;

@@ -1,6 +1,7 @@
 using Commander.Judging.Evidence;
 using Commander.Judging.Simulation;
 using Commander.Judging.Statistics;
+using Commander.Judging.Tests.Simulated;
 using CsCheck;
 
 namespace Commander.Judging.Tests.Statistics;

@@ -1,4 +1,5 @@
 using Commander.Judging.Statistics;
+using Commander.Judging.Tests.Simulated;
 using CsCheck;
 using MathNet.Numerics;
 using ChiSquared = MathNet.Numerics.Distributions.ChiSquared;

@@ -1,11 +1,14 @@
-namespace Commander.Judging.Statistics;
+using Commander.Judging.Statistics;
+
+namespace Commander.Judging.Tests.Simulated;
 
 /// <summary>
 /// The conditional-binomial e-value of two arms that run at the same time: given that an error happened, under "the candidate is no worse"
 /// it is the candidate's with at most the candidate's share of the requests.
 /// Source: Lindon and Malek, "Anytime-valid inference for multinomial count data", NeurIPS 2022; the prior is cut to the side of harm.
+/// The judge uses a grid of ratios instead, which a ramp does not mislead; at a steady share this says what the grid must.
 /// </summary>
-public static class ErrorSplit
+internal static class ErrorSplit
 {
     /// <summary>
     /// ln E with the prior Beta(a, b) cut to (share, 1). Evidence against "no worse" is e-value 1/alpha or more, at any time.
