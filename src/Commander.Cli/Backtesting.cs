@@ -4,6 +4,7 @@ using System.Threading.Channels;
 using Commander.Charts;
 using Commander.Judging;
 using Commander.Judging.Backtest;
+using Commander.Judging.Models;
 using Commander.Judging.Policies;
 
 namespace Commander.Cli;
@@ -12,8 +13,9 @@ namespace Commander.Cli;
 /// <param name="Files">Case files, judged in this order.</param>
 /// <param name="Judges">One judge, or two to compare.</param>
 /// <param name="Policy">By which commander and the health score judge; null: made from each recording.</param>
+/// <param name="Model">By which commander makes P(BAD); null: the shipped one.</param>
 /// <param name="Horizons">How far after the change.</param>
-internal sealed record BacktestOrder(IReadOnlyList<string> Files, IReadOnlyList<string> Judges, Policy? Policy, Horizons Horizons);
+internal sealed record BacktestOrder(IReadOnlyList<string> Files, IReadOnlyList<string> Judges, Policy? Policy, Model? Model, Horizons Horizons);
 
 /// <summary>What came out.</summary>
 /// <param name="Cases">How many cases.</param>
@@ -211,8 +213,8 @@ internal static class Backtesting
             {
                 var horizon = order.Horizons.Of(found.Source, file);
                 judged[at] = new Judged(found, file, [.. order.Judges.Select(judge => whole
-                    ? Backtests.Examine(found, judge, order.Policy, horizon: horizon)
-                    : new Examined(Backtests.Run(found, judge, order.Policy, horizon: horizon), "", 0))]);
+                    ? Backtests.Examine(found, judge, order.Policy, order.Model, horizon)
+                    : new Examined(Backtests.Run(found, judge, order.Policy, order.Model, horizon), "", 0))]);
             }
             catch (RefusedException refused)
             {

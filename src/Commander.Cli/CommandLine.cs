@@ -200,14 +200,15 @@ internal static class CommandLine
         });
         var seed = new Option<ulong>("--seed") { Description = "Which deployments, or which resamples of --compare: the same seed gives the same.", HelpName = "S", DefaultValueFactory = _ => 1 };
         var policy = new Option<string?>("--policy") { Description = "Judge by this policy; else recorded cases by what they have, simulated ones by errors, response time, cpu, memory and traffic.", HelpName = "FILE" };
-        var command = new Command("backtest", "Judge recorded or simulated deployments without a server, and count what was right.") { paths, judge, compare, horizon, output, report, simulate, deployments, seed, policy };
+        var model = new Option<string?>("--model") { Description = "Make P(BAD) by this model instead of the shipped one.", HelpName = "FILE.json" };
+        var command = new Command("backtest", "Judge recorded or simulated deployments without a server, and count what was right.") { paths, judge, compare, horizon, output, report, simulate, deployments, seed, policy, model };
         command.Validators.Add(result =>
         {
             bool Given(Option option) => result.GetResult(option) is { Implicit: false };
             if (Given(simulate) == (result.GetResult(paths) is { Tokens.Count: > 0 }))
                 result.AddError("give either case files or --simulate");
-            else if (Given(simulate) && (Given(horizon) || Given(output) || Given(report) || Given(compare)))
-                result.AddError("--compare, --horizon, --out and --report go with case files");
+            else if (Given(simulate) && (Given(horizon) || Given(output) || Given(report) || Given(compare) || Given(model)))
+                result.AddError("--compare, --horizon, --model, --out and --report go with case files");
             else if (Given(simulate) && result.GetValue(judge) is { } rule && !Rehearsal.Judges.Contains(rule))
                 result.AddError($"{rule} judges recorded cases only; --simulate takes {string.Join(" and ", Rehearsal.Judges)}");
             else if (!Given(simulate) && Given(deployments))
@@ -223,8 +224,9 @@ internal static class CommandLine
                     files,
                     parsed.GetValue(compare) is { Length: 2 } two ? two : [parsed.GetRequiredValue(judge)],
                     null,
+                    null,
                     Horizons.Read(parsed.GetValue(horizon) ?? [], out _)!),
-                parsed.GetValue(policy), parsed.GetValue(output), parsed.GetValue(report), parsed.GetValue(seed), cancel)
+                parsed.GetValue(policy), parsed.GetValue(model), parsed.GetValue(output), parsed.GetValue(report), parsed.GetValue(seed), cancel)
             : verbs(parsed).Simulate(
                 parsed.GetValue(simulate), parsed.GetValue(deployments), parsed.GetValue(seed), parsed.GetRequiredValue(judge), parsed.GetValue(policy), cancel));
         return command;

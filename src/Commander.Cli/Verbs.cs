@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Commander.Charts;
 using Commander.Judging;
+using Commander.Judging.Models;
 using Commander.Judging.Policies;
 using Commander.Judging.Simulation;
 using Commander.Judging.Verdicts;
@@ -173,13 +174,14 @@ internal sealed class Verbs(Terminal terminal, TimeProvider clock, bool json)
     }
 
     /// <summary>Replays case files without any server.</summary>
-    /// <param name="order">What is asked for, but for the policy.</param>
+    /// <param name="order">What is asked for, but for the policy and the model.</param>
     /// <param name="policyPath">A policy file; null for none.</param>
+    /// <param name="modelPath">Another model; null for the shipped one.</param>
     /// <param name="output">Where the verdicts go, a line a case; null for nowhere.</param>
     /// <param name="reportPath">Where the report goes; null for nowhere.</param>
     /// <param name="seed">Of the comparison's resamples.</param>
     /// <param name="cancel">Stops it.</param>
-    public async Task<int> Backtest(BacktestOrder order, string? policyPath, string? output, string? reportPath, ulong seed, CancellationToken cancel)
+    public async Task<int> Backtest(BacktestOrder order, string? policyPath, string? modelPath, string? output, string? reportPath, ulong seed, CancellationToken cancel)
     {
         foreach (var written in new[] { output, reportPath }.OfType<string>())
         {
@@ -189,7 +191,13 @@ internal sealed class Verbs(Terminal terminal, TimeProvider clock, bool json)
 
         if (policyPath is not null && !order.Judges.Any(Rehearsal.Judges.Contains))
             throw new Failure("--policy goes with the judges " + string.Join(" and ", Rehearsal.Judges), "the rules have their thresholds fixed", ExitCode.Usage);
-        order = order with { Policy = policyPath is null ? null : await OnlyPolicy(policyPath, cancel) };
+        if (modelPath is not null && !order.Judges.Contains(Judge.Name))
+            throw new Failure($"--model goes with the judge {Judge.Name}", "no other judge has a model", ExitCode.Usage);
+        order = order with
+        {
+            Policy = policyPath is null ? null : await OnlyPolicy(policyPath, cancel),
+            Model = modelPath is null ? null : await OnlyModel(modelPath, cancel),
+        };
         var report = reportPath is null ? null : new BacktestReport(order.Judges);
         await using var verdicts = output is null ? null : new FileStream(output, FileMode.Create, FileAccess.Write, FileShare.Read, 1 << 16);
         var tested = await terminal.Measuring($"judging {string.Join(", ", order.Files)}",
@@ -247,6 +255,22 @@ internal sealed class Verbs(Terminal terminal, TimeProvider clock, bool json)
         return policy.Metrics.Count > 0
             ? policy
             : throw new Failure($"{path} has no single policy to judge by", "give a file with one service, or with metrics in its defaults");
+    }
+
+    private static async Task<Model> OnlyModel(string path, CancellationToken cancel)
+    {
+        try
+        {
+            return ModelFile.Read(Encoding.UTF8.GetBytes(await Text(path, cancel)));
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new Failure($"{path} cannot be read: {exception.Message.TrimEnd('.')}", "name a model's file");
+        }
+        catch (RefusedException refused)
+        {
+            throw new Failure($"{path}: {refused.Message}");
+        }
     }
 
     private async Task<int> Follow(Server server, Answered<Deployment> first, Until until, TimeSpan timeout, CancellationToken cancel)

@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Commander.Charts;
 using Commander.Cli;
+using Commander.Judging.Models;
 
 namespace Commander.Server.Tests.Cli;
 
@@ -31,6 +32,33 @@ public sealed class BacktestTests : IDisposable
         all["true_positives"]!.GetValue<int>().ShouldBe(1);
         all["false_positives"]!.GetValue<int>().ShouldBe(0);
         all["true_negatives"]!.GetValue<int>().ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_model_can_withhold_an_alarm()
+    {
+        var model = Path.Combine(_folder, "model.json");
+        await File.WriteAllBytesAsync(model, ModelFile.Write(Model.Shipped with { Version = "doubtful", Intercept = -30 }), TestContext.Current.CancellationToken);
+        var output = Path.Combine(_folder, "verdicts.jsonl");
+        (await new Shell().Run("backtest", Cases, "--model", model, "--out", output)).Code.ShouldBe(0);
+        var lines = (await File.ReadAllLinesAsync(output, TestContext.Current.CancellationToken)).Select(line => JsonNode.Parse(line)!).ToArray();
+        lines.Select(line => line["decision"]!.GetValue<string>()).ShouldBe(["HOLD", "HOLD"]);
+        lines[0]["p_bad"]!.GetValue<double>().ShouldBeLessThan(0.01);
+    }
+
+    [Theory]
+    [InlineData("[]", "model: is no model")]
+    [InlineData("{\"version\":\"a\",\"intercept\":0,\"weights\":[1],\"no_data\":1,\"guard\":1}", "weights: has 1 numbers; give one per family")]
+    [InlineData("{\"version\":\"a\",\"intercept\":\"0\",\"weights\":[1],\"no_data\":1,\"guard\":1}", "intercept: is no model")]
+    [InlineData("{\"version\":\"a\",\"intercept\":1e9,\"weights\":[1,1,1,1,1,1,1,1],\"no_data\":1,\"guard\":1}", "intercept: must lie between")]
+    [InlineData("{\"version\":\"\",\"intercept\":1,\"weights\":[1,1,1,1,1,1,1,1],\"no_data\":1,\"guard\":1}", "version: give the model a name")]
+    public async Task What_is_no_model_is_refused_with_its_place(string text, string said)
+    {
+        var model = Path.Combine(_folder, "model.json");
+        await File.WriteAllTextAsync(model, text, TestContext.Current.CancellationToken);
+        var ran = await new Shell().Run("backtest", Cases, "--model", model);
+        ran.Code.ShouldBe(1);
+        ran.Error.ShouldContain(said);
     }
 
     [Theory]
@@ -92,7 +120,7 @@ public sealed class BacktestTests : IDisposable
     [Fact]
     public async Task Any_number_of_cores_says_the_same()
     {
-        var order = new BacktestOrder([Many("one", 300, "a"), Many("two", 5, "b")], ["commander", "three-sigma"], null, new Horizons(null, new Dictionary<string, int>()));
+        var order = new BacktestOrder([Many("one", 300, "a"), Many("two", 5, "b")], ["commander", "three-sigma"], null, null, new Horizons(null, new Dictionary<string, int>()));
         var (first, second) = (await Judged(1), await Judged(7));
         first.ShouldBe(second);
         first.ShouldContain("one-299");
@@ -240,8 +268,8 @@ public sealed class BacktestTests : IDisposable
     [Theory]
     [InlineData("give either case files or --simulate")]
     [InlineData("give either case files or --simulate", "cases.jsonl", "--simulate", "plain")]
-    [InlineData("--compare, --horizon, --out and --report go with case files", "--simulate", "--horizon", "3")]
-    [InlineData("--compare, --horizon, --out and --report go with case files", "--simulate", "--compare", "argo", "cusum")]
+    [InlineData("--compare, --horizon, --model, --out and --report go with case files", "--simulate", "--horizon", "3")]
+    [InlineData("--compare, --horizon, --model, --out and --report go with case files", "--simulate", "--compare", "argo", "cusum")]
     [InlineData("argo judges recorded cases only", "--simulate", "plain", "--judge", "argo")]
     [InlineData("--judge and --out go with one judge, --compare with two", "cases.jsonl", "--compare", "argo", "cusum", "--judge", "argo")]
     [InlineData("--policy goes with the judges commander and health-score", "cases.jsonl", "--judge", "argo", "--policy", "policy.yaml")]
