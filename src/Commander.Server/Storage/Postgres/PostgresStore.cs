@@ -1,4 +1,3 @@
-using System.Data;
 using Npgsql;
 using Write = Commander.Server.Storage.Write<object>;
 
@@ -275,10 +274,9 @@ internal sealed class PostgresStore : IFactStore
             catch (Exception e) when (Failures.FromOutside(e))
             {
                 var failure = Failures.Of(e);
-                if (failure is not (Failure.OfTheRequest or Failure.Again) || !await RolledBack(cancel))
-                {
-                    await Disconnect();
-                }
+                // A fresh connection for the next attempt, whatever it was: what the driver and the server have each prepared of
+                // a batch that failed in its middle is nobody's to guess.
+                await Disconnect();
 
                 var known = true;
                 if (committing is not null && failure is Failure.Lost or Failure.TooLate)
@@ -361,25 +359,6 @@ internal sealed class PostgresStore : IFactStore
         var unknown = known ? unavailable : new StoreUnavailableException(reason + ". Whether this was stored is not known", e);
         group.ForEach(write => write.Refused(unknown));
         Array.ForEach(waiting, write => write.Refused(unavailable));
-    }
-
-    private async Task<bool> RolledBack(CancellationToken cancel)
-    {
-        if (_connection is not { State: ConnectionState.Open } connection)
-        {
-            return false;
-        }
-
-        try
-        {
-            await using var rollback = new NpgsqlCommand("ROLLBACK", connection);
-            await rollback.ExecuteNonQueryAsync(cancel);
-            return true;
-        }
-        catch (Exception e) when (Failures.FromOutside(e))
-        {
-            return false;
-        }
     }
 
     /// <summary>Whether a commit that was not answered took effect; null when the database cannot be asked.</summary>

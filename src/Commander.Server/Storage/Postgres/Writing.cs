@@ -134,7 +134,7 @@ internal static class Writing
         Add(batch, Begin);
         if (announcements.Length > 0)
         {
-            Add(batch, Lock, announcements.SelectMany(Names).Select(NumberOf).Distinct().Order().ToArray());
+            Add(batch, Lock, One(announcements.SelectMany(Names).Select(NumberOf).Distinct().Order().ToArray()));
         }
 
         Add(batch, Number);
@@ -149,7 +149,7 @@ internal static class Writing
                 Column(announcements, a => (a.Row.ReceivedAt - a.JoinWindow).ToUnixTimeMilliseconds()),
                 Column(announcements, a => a.Row.Snapshot),
                 Column(announcements, a => a.IdempotencyKey),
-                (now - IdempotencyKeys.Life).ToUnixTimeMilliseconds());
+                One((now - IdempotencyKeys.Life).ToUnixTimeMilliseconds()));
         }
 
         if (appends.Length > 0)
@@ -226,7 +226,7 @@ internal static class Writing
 
         if (changes.Superseded.Count > 0)
         {
-            Add(batch, DueNow, Column(changes.Superseded, id => id), changes.Now.ToUnixTimeMilliseconds());
+            Add(batch, DueNow, Column(changes.Superseded, id => id), One(changes.Now.ToUnixTimeMilliseconds()));
         }
 
         if (changes.Keys.Count > 0)
@@ -237,12 +237,12 @@ internal static class Writing
                 Column(changes.Keys, k => k.Key),
                 Column(changes.Keys, k => k.RequestHash),
                 Column(changes.Keys, k => k.Id),
-                changes.Now.ToUnixTimeMilliseconds());
+                One(changes.Now.ToUnixTimeMilliseconds()));
         }
 
         if (purge)
         {
-            Add(batch, Purge, (changes.Now - IdempotencyKeys.Life).ToUnixTimeMilliseconds());
+            Add(batch, Purge, One((changes.Now - IdempotencyKeys.Life).ToUnixTimeMilliseconds()));
         }
 
         Add(batch, Commit);
@@ -253,20 +253,16 @@ internal static class Writing
     public static async Task<bool> IsStored(NpgsqlConnection connection, Changes changes, CancellationToken cancel)
     {
         // Its process may still be at it.
-        while (await Scalar(Status, changes.Transaction) is "in progress")
+        while (await Scalar(Status, One(changes.Transaction)) is "in progress")
         {
         }
 
-        return changes.Facts is [var fact, ..] && await Scalar(Written, fact.Stream, fact.Seq, fact.Hash, changes.Transaction) is 1L;
+        return changes.Facts is [var fact, ..] && await Scalar(Written, One(fact.Stream), One(fact.Seq), One(fact.Hash), One(changes.Transaction)) is 1L;
 
-        async Task<object?> Scalar(string sql, params object[] values)
+        async Task<object?> Scalar(string sql, params NpgsqlParameter[] values)
         {
             await using var command = new NpgsqlCommand(sql, connection);
-            foreach (var value in values)
-            {
-                command.Parameters.Add(new NpgsqlParameter { Value = value });
-            }
-
+            command.Parameters.AddRange(values);
             return await command.ExecuteScalarAsync(cancel);
         }
     }
@@ -298,14 +294,16 @@ internal static class Writing
             Column(rows, r => r.Document));
     }
 
-    private static TColumn[] Column<TRow, TColumn>(IEnumerable<TRow> rows, Func<TRow, TColumn> column) => [.. rows.Select(column)];
+    private static NpgsqlParameter<TColumn[]> Column<TRow, TColumn>(IEnumerable<TRow> rows, Func<TRow, TColumn> column) => One(rows.Select(column).ToArray());
 
-    private static void Add(NpgsqlBatch batch, string sql, params ReadOnlySpan<object> values)
+    private static NpgsqlParameter<T> One<T>(T value) => new() { TypedValue = value };
+
+    private static void Add(NpgsqlBatch batch, string sql, params ReadOnlySpan<NpgsqlParameter> values)
     {
         var command = new NpgsqlBatchCommand(sql);
         foreach (var value in values)
         {
-            command.Parameters.Add(new NpgsqlParameter { Value = value });
+            command.Parameters.Add(value);
         }
 
         batch.BatchCommands.Add(command);
