@@ -43,6 +43,16 @@ internal sealed record DeploymentRow(
 /// <param name="JoinWindow">An announcement of the same service, environment and version joins a watch that is open, or whose <see cref="DeploymentRow.StartedAt"/> is no longer than this before <see cref="DeploymentRow.ReceivedAt"/>.</param>
 internal sealed record Announcement(Fact Fact, DeploymentRow Row, string? IdempotencyKey, byte[] RequestHash, TimeSpan JoinWindow);
 
+/// <summary>How long idempotency keys are kept.</summary>
+internal static class IdempotencyKeys
+{
+    /// <summary>How long a repeated key is recognised.</summary>
+    public static readonly TimeSpan Life = TimeSpan.FromHours(24);
+
+    /// <summary>How often those that have outlived it are deleted.</summary>
+    public static readonly TimeSpan PurgeEvery = TimeSpan.FromMinutes(10);
+}
+
 /// <summary>What became of an announcement.</summary>
 internal enum AnnounceResult
 {
@@ -79,7 +89,11 @@ internal sealed record DeploymentFilter(
     int Limit = 50,
     int Skip = 0);
 
-/// <summary>The store cannot take the work now (disk full, closed, queue full): answered with 503 and this reason.</summary>
+/// <summary>
+/// The store cannot take the work now (disk full, database away, closed, queue full): answered with 503 and this reason.
+/// When the message says that it is not known whether the work was stored, who asks again learns it: an announcement joins or
+/// its key is known, an append no longer follows.
+/// </summary>
 internal sealed class StoreUnavailableException(string message, Exception? inner = null) : Exception(message, inner);
 
 /// <summary>Facts and read tables. Every call answers only after its commit is durable.</summary>

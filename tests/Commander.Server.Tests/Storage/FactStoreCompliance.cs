@@ -22,6 +22,9 @@ public abstract class FactStoreCompliance : IAsyncLifetime
     /// <summary>Opens an empty store beside the first.</summary>
     private protected abstract Task<IFactStore> OpenAnother();
 
+    /// <summary>Runs a statement on what <see cref="Store"/> stores in, past it; the first column of the first row.</summary>
+    private protected abstract Task<object?> Sql(string sql);
+
     public async ValueTask InitializeAsync() => _open = await Open();
 
     public virtual async ValueTask DisposeAsync()
@@ -231,6 +234,30 @@ public abstract class FactStoreCompliance : IAsyncLifetime
         (await FactChain.Verify(Store, "access", Cancel)).ShouldBeNull();
     }
 
+    [Theory]
+    [InlineData("UPDATE facts SET body = hash WHERE seq = 3", 3, "body")]
+    [InlineData("UPDATE facts SET kind = 'verdict' WHERE seq = 3", 3, "hash")]
+    [InlineData("UPDATE facts SET at = at + 1 WHERE seq = 4", 4, "hash")]
+    [InlineData("DELETE FROM facts WHERE seq = 3", 4, "seq 4 stands where 3 is expected")]
+    [InlineData("UPDATE facts SET body = NULL WHERE seq = 3", 0, null)]
+    public async Task The_chain_names_the_first_fact_that_is_not_the_one_that_was_written(string tampering, long seq, string? reason)
+    {
+        await Store.Append(new Append(Written.Stream("model", 5), null), Cancel);
+        await Sql(tampering);
+
+        var fault = await FactChain.Verify(Store, "model", Cancel);
+
+        if (reason is null)
+        {
+            fault.ShouldBeNull("compaction drops bodies and keeps their hashes");
+            return;
+        }
+
+        fault.ShouldNotBeNull();
+        fault.Seq.ShouldBe(seq);
+        fault.Reason.ShouldContain(reason);
+    }
+
     // Announcing
 
     [Fact]
@@ -388,6 +415,17 @@ public abstract class FactStoreCompliance : IAsyncLifetime
         Clock.Advance(TimeSpan.FromMilliseconds(1));
         (await Store.Announce(Announcement(Row(3, version: "3"), "key-1", "{\"other\":1}"), Cancel)).Result.ShouldBe(AnnounceResult.Accepted);
         (await Store.Announce(Announcement(Row(4, version: "4"), "key-1", "{\"other\":1}"), Cancel)).Id.ShouldBe(Id(3));
+    }
+
+    [Fact]
+    public async Task Keys_that_have_outlived_their_time_are_deleted()
+    {
+        await Store.Announce(Announcement(Row(1), "old"), Cancel);
+        Clock.Advance(TimeSpan.FromHours(25));
+
+        await Store.Announce(Announcement(Row(2, version: "2"), "new"), Cancel);
+
+        (await Sql("SELECT count(*) FROM idempotency")).ShouldBe(1L);
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using System.Threading.Channels;
 using Microsoft.Data.Sqlite;
+using Work = System.Func<Commander.Server.Storage.Sqlite.Session, object>;
 
 namespace Commander.Server.Storage.Sqlite;
 
@@ -13,33 +14,23 @@ internal sealed class SqliteStore : IFactStore
     /// <summary>The database's name in the data folder.</summary>
     public const string FileName = "commander.db";
 
-    // As many as may wait for the disk. More are turned away at once: what waits longer than its caller helps nobody.
-    private const int QueueLength = 8_192;
-
     // A group is bounded in number and in time, so that the first of it does not pay for all that came later.
-    private const int GroupSize = 256;
     private static readonly TimeSpan GroupTime = TimeSpan.FromMilliseconds(4);
 
     private const int Readers = 4;
-    private const string Closed = "The store is closed.";
-    private static readonly TimeSpan PurgeEvery = TimeSpan.FromMinutes(10);
 
     private readonly DataFolder _folder;
     private readonly string _file;
     private readonly TimeProvider _clock;
     private readonly ILogger _logger;
-    private readonly Channel<Write> _queue;
+    private readonly WriteQueue<Work> _queue;
     private readonly Channel<Session> _readers = Channel.CreateBounded<Session>(Readers);
     private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     // Only the writer's thread touches these.
-    private readonly List<Write> _group = new(GroupSize);
+    private readonly List<Write<Work>> _group = new(WriteQueue<Work>.GroupSize);
     private Session? _session;
     private DateTimeOffset _purgedAt;
-
-    private long _writes;
-    private long _groups;
-    private int _disposed;
 
     private SqliteStore(DataFolder folder, Session session, TimeProvider clock, ILogger logger, int queueLength)
     {
@@ -48,19 +39,15 @@ internal sealed class SqliteStore : IFactStore
         _clock = clock;
         _logger = logger;
         _file = Path.Combine(folder.Path, FileName);
-        _queue = Channel.CreateBounded<Write>(new BoundedChannelOptions(queueLength)
-        {
-            SingleReader = true,
-            // What continues is only the signal to the writer's own thread.
-            AllowSynchronousContinuations = true,
-        });
+        // What continues is only the signal to the writer's own thread.
+        _queue = new WriteQueue<Work>(queueLength, signalsInline: true);
     }
 
     /// <summary>Takes the folder, brings its database to this build's form, and starts the writer.</summary>
     /// <exception cref="DataFolderInUseException">Another process has the folder.</exception>
     /// <exception cref="InvalidDataException">A newer build has written the database, or the file is no database.</exception>
     public static SqliteStore Open(string dataDirectory, TimeProvider clock, ILogger logger) =>
-        Open(dataDirectory, clock, logger, QueueLength);
+        Open(dataDirectory, clock, logger, WriteQueue<Work>.Length);
 
     /// <summary>The same with another length of the queue.</summary>
     internal static SqliteStore Open(string dataDirectory, TimeProvider clock, ILogger logger, int queueLength)
@@ -100,49 +87,20 @@ internal sealed class SqliteStore : IFactStore
     public void Serves(string address) => _folder.Serves(address);
 
     /// <summary>How many writes were committed since the start, and how many flushes they shared.</summary>
-    public (long Writes, long Groups) Committed => (Interlocked.Read(ref _writes), Interlocked.Read(ref _groups));
+    public (long Writes, long Groups) Committed => _queue.Committed;
 
     /// <inheritdoc/>
     public Task<Announced> Announce(Announcement announcement, CancellationToken cancel)
     {
-        var (fact, row) = (announcement.Fact, announcement.Row);
-        if (!string.Equals(fact.Stream, Streams.Of(row.Id), StringComparison.Ordinal) || FactChain.Start(fact.Stream).Next(fact) is not null)
-        {
-            throw new ArgumentException($"An announcement's fact is the first of {Streams.Of(row.Id)}; this one is seq {fact.Seq} of {fact.Stream}.", nameof(announcement));
-        }
-
-        return Do(session => Writing.Announce(session, announcement, _clock.GetUtcNow()), cancel);
+        Callers.Check(announcement);
+        return _queue.Add<Announced>(session => Writing.Announce(session, announcement, _clock.GetUtcNow()), cancel);
     }
 
     /// <inheritdoc/>
     public Task<bool> Append(Append append, CancellationToken cancel)
     {
-        if (append.Facts.Count == 0)
-        {
-            throw new ArgumentException("An append holds at least one fact: without one nothing tells whether the caller still owns the stream.", nameof(append));
-        }
-
-        var first = append.Facts[0];
-        var chain = FactChain.After(first.Stream, first.Seq, first.Hash);
-        for (var i = 1; i < append.Facts.Count; i++)
-        {
-            if (chain.Next(append.Facts[i]) is { } fault)
-            {
-                throw new ArgumentException($"The facts of an append follow each other: {fault.Stream}, seq {fault.Seq}: {fault.Reason}.", nameof(append));
-            }
-        }
-
-        if (append.Row is { } row && !string.Equals(first.Stream, Streams.Of(row.Id), StringComparison.Ordinal))
-        {
-            throw new ArgumentException($"The row is of {row.Id}, the facts are of {first.Stream}.", nameof(append));
-        }
-
-        if (append.DueAt is not null && (append.Row is not null || !first.Stream.StartsWith(Streams.Deployment, StringComparison.Ordinal)))
-        {
-            throw new ArgumentException("A due time alone goes with facts of a deployment and without its row, which has a due time of its own.", nameof(append));
-        }
-
-        return Do(session => Writing.Append(session, append), cancel);
+        Callers.Check(append);
+        return _queue.Add<bool>(session => (object)Writing.Append(session, append), cancel);
     }
 
     /// <inheritdoc/>
@@ -158,8 +116,7 @@ internal sealed class SqliteStore : IFactStore
     /// <inheritdoc/>
     public Task<IReadOnlyList<DeploymentRow>> List(DeploymentFilter filter, CancellationToken cancel)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(filter.Limit, 1, nameof(filter));
-        ArgumentOutOfRangeException.ThrowIfNegative(filter.Skip, nameof(filter));
+        Callers.Check(filter);
         return Ask(session => Reading.List(session, filter), cancel);
     }
 
@@ -190,12 +147,11 @@ internal sealed class SqliteStore : IFactStore
     /// <summary>Finishes what was accepted, moves the log into the database, and gives the folder back.</summary>
     public async ValueTask DisposeAsync()
     {
-        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+        if (!_queue.Close())
         {
             return;
         }
 
-        _queue.Writer.TryComplete();
         await _stopped.Task;
         // Each reader comes back from whoever has it; none is lent any more.
         for (var i = 0; i < Readers; i++)
@@ -205,20 +161,6 @@ internal sealed class SqliteStore : IFactStore
 
         _readers.Writer.TryComplete();
         _folder.Dispose();
-    }
-
-    private async Task<T> Do<T>(Func<Session, T> work, CancellationToken cancel)
-    {
-        cancel.ThrowIfCancellationRequested();
-        var write = new Write<T>(work, cancel);
-        if (!_queue.Writer.TryWrite(write))
-        {
-            throw new StoreUnavailableException(Volatile.Read(ref _disposed) != 0
-                ? Closed
-                : "The store is behind: too many writes wait for the disk already. Try again in a moment.");
-        }
-
-        return await write.Answer.WaitAsync(cancel);
     }
 
     private async Task<T> Ask<T>(Func<Session, T> question, CancellationToken cancel)
@@ -232,7 +174,7 @@ internal sealed class SqliteStore : IFactStore
         }
         catch (ChannelClosedException)
         {
-            throw new StoreUnavailableException(Closed);
+            throw new StoreUnavailableException(WriteQueue<Work>.Closed);
         }
         catch (SqliteException e)
         {
@@ -250,7 +192,7 @@ internal sealed class SqliteStore : IFactStore
     private void Run()
     {
         // A thread of its own: a flush blocks, and must not hold a thread that requests and timers need.
-        while (_queue.Reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult())
+        while (_queue.Any().AsTask().GetAwaiter().GetResult())
         {
             CommitGroup();
         }
@@ -291,7 +233,7 @@ internal sealed class SqliteStore : IFactStore
     {
         session.Run("BEGIN IMMEDIATE");
         var started = _clock.GetTimestamp();
-        while (_group.Count < GroupSize && _clock.GetElapsedTime(started) < GroupTime && _queue.Reader.TryRead(out var write))
+        while (_group.Count < WriteQueue<Work>.GroupSize && _clock.GetElapsedTime(started) < GroupTime && _queue.TryTake(out var write))
         {
             if (!write.Wanted)
             {
@@ -301,7 +243,7 @@ internal sealed class SqliteStore : IFactStore
             _group.Add(write);
             try
             {
-                write.Execute(session);
+                write.Done(write.Work(session));
             }
             catch (Exception e) when (!OfTheStore(e))
             {
@@ -312,7 +254,7 @@ internal sealed class SqliteStore : IFactStore
 
         PurgeNowAndThen(session);
         session.Run("COMMIT");
-        Count(_group.Count);
+        _queue.Count(_group.Count);
         foreach (var write in _group)
         {
             write.Committed();
@@ -330,7 +272,7 @@ internal sealed class SqliteStore : IFactStore
             session.Run("BEGIN IMMEDIATE");
             try
             {
-                write.Execute(session);
+                write.Done(write.Work(session));
             }
             catch (Exception e) when (!OfTheStore(e))
             {
@@ -340,16 +282,10 @@ internal sealed class SqliteStore : IFactStore
             }
 
             session.Run("COMMIT");
-            Count(1);
+            _queue.Count(1);
             // At once: if the disk fails at a later one, this one is stored all the same.
             write.Committed();
         }
-    }
-
-    private void Count(int count)
-    {
-        Interlocked.Add(ref _writes, count);
-        Interlocked.Increment(ref _groups);
     }
 
     // What says something of disk, file or memory rather than of the request: then nothing of the group can be kept.
@@ -360,7 +296,7 @@ internal sealed class SqliteStore : IFactStore
     private void PurgeNowAndThen(Session session)
     {
         var now = _clock.GetUtcNow();
-        if (now - _purgedAt >= PurgeEvery)
+        if (now - _purgedAt >= IdempotencyKeys.PurgeEvery)
         {
             Writing.Purge(session, now);
             _purgedAt = now;
@@ -374,10 +310,7 @@ internal sealed class SqliteStore : IFactStore
         if (_group.Count == 0)
         {
             // It failed before the first: all who wait would wait for the same.
-            for (var waiting = _queue.Reader.Count; waiting > 0 && _queue.Reader.TryRead(out var write); waiting--)
-            {
-                _group.Add(write);
-            }
+            _group.AddRange(_queue.TakeAll());
         }
 
         _logger.LogError(e, "A group of {Count} writes to {File} failed; none of them is stored.", _group.Count, _file);
@@ -407,31 +340,5 @@ internal sealed class SqliteStore : IFactStore
         }
 
         _session = null;
-    }
-
-    private abstract class Write(CancellationToken cancel)
-    {
-        /// <summary>Whether somebody still waits; asked before the work, never after: a commit is not undone.</summary>
-        public bool Wanted => !cancel.IsCancellationRequested;
-
-        public abstract void Execute(Session session);
-
-        public abstract void Refused(Exception reason);
-
-        public abstract void Committed();
-    }
-
-    private sealed class Write<T>(Func<Session, T> work, CancellationToken cancel) : Write(cancel)
-    {
-        private readonly TaskCompletionSource<T> _answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        private T _result = default!;
-
-        public Task<T> Answer => _answer.Task;
-
-        public override void Execute(Session session) => _result = work(session);
-
-        public override void Refused(Exception reason) => _answer.TrySetException(reason);
-
-        public override void Committed() => _answer.TrySetResult(_result);
     }
 }

@@ -3,9 +3,6 @@ namespace Commander.Server.Storage.Sqlite;
 /// <summary>What the writer does inside one transaction, statement by statement. Nothing here begins or commits.</summary>
 internal static class Writing
 {
-    /// <summary>How long a repeated idempotency key is recognised.</summary>
-    public static readonly TimeSpan KeyLife = TimeSpan.FromHours(24);
-
     private const string InsertFact =
         "INSERT INTO facts(stream, seq, at, kind, version, body, body_hash, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 
@@ -100,14 +97,14 @@ internal static class Writing
     public static void Purge(Session session, DateTimeOffset now) =>
         session.Run(
             "DELETE FROM idempotency WHERE key IN (SELECT key FROM idempotency WHERE at <= $1 ORDER BY at LIMIT 10000)",
-            (now - KeyLife).ToUnixTimeMilliseconds());
+            (now - IdempotencyKeys.Life).ToUnixTimeMilliseconds());
 
     private static (byte[] RequestHash, string Id)? Known(Session session, string key, DateTimeOffset now)
     {
         using var reader = session.Query(
             "SELECT request_hash, deployment_id FROM idempotency WHERE key = $1 AND at > $2",
             key,
-            (now - KeyLife).ToUnixTimeMilliseconds());
+            (now - IdempotencyKeys.Life).ToUnixTimeMilliseconds());
         return reader.Read() ? (reader.GetFieldValue<byte[]>(0), reader.GetString(1)) : null;
     }
 
