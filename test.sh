@@ -96,7 +96,7 @@ for project in tests/*/; do
   passed=$((passed + $(count passed)))
   skipped=$((skipped + $(count skipped)))
   # Measuring data that may not be copied here is no server that could be installed.
-  excused=$((excused + $(grep -c 'the data sets do not lie beside the repository' "$report" 2>/dev/null || true)))
+  excused=$((excused + $(grep -o '<reason>the data sets do not lie beside the repository' "$report" 2>/dev/null | wc -l)))
   if [ "$bad" -eq 0 ] && [ "$code" -ne 0 ]; then
     echo "$name ended with exit code $code (124: it took more than $minutes minutes)." >&2
     bad=1
