@@ -1,6 +1,4 @@
 using System.Collections.Concurrent;
-using System.Text.Json;
-using Commander.Judging;
 using Commander.Judging.Models;
 using Commander.Judging.Policies;
 using Commander.Server.Storage;
@@ -21,7 +19,7 @@ internal sealed class PinBook : IPinned
     {
         Current = current;
         Model = model;
-        ModelHash = PolicyHash.Of(Body(model));
+        ModelHash = PolicyHash.Of(ModelFile.Write(model));
     }
 
     /// <summary>What new deployments are watched by.</summary>
@@ -46,7 +44,7 @@ internal sealed class PinBook : IPinned
                 body => book._policies[PolicyHash.Of(body)] = PolicyHash.Read(body), cancel);
         }
 
-        await Keep(store, "model", "model", [Body(model)], clock,
+        await Keep(store, "model", "model", [ModelFile.Write(model)], clock,
             body => book._models[PolicyHash.Of(body)] = FactBody.Read<Model>(body), cancel);
         return book;
     }
@@ -86,6 +84,4 @@ internal sealed class PinBook : IPinned
 
         throw new StoreUnavailableException($"the stream {stream} changes faster than it can be read");
     }
-
-    private static byte[] Body(Model model) => JsonSerializer.SerializeToUtf8Bytes(model, Json.Tolerant);
 }

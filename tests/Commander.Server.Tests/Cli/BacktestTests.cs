@@ -39,9 +39,7 @@ public sealed class BacktestTests : IDisposable
     {
         var model = Path.Combine(_folder, "model.json");
         await File.WriteAllBytesAsync(model, ModelFile.Write(Model.Shipped with { Version = "doubtful", Intercept = -30 }), TestContext.Current.CancellationToken);
-        var output = Path.Combine(_folder, "verdicts.jsonl");
-        (await new Shell().Run("backtest", Cases, "--model", model, "--out", output)).Code.ShouldBe(0);
-        var lines = (await File.ReadAllLinesAsync(output, TestContext.Current.CancellationToken)).Select(line => JsonNode.Parse(line)!).ToArray();
+        var lines = await Verdicts("--model", model);
         lines.Select(line => line["decision"]!.GetValue<string>()).ShouldBe(["HOLD", "HOLD"]);
         lines[0]["p_bad"]!.GetValue<double>().ShouldBeLessThan(0.01);
     }
@@ -68,13 +66,19 @@ public sealed class BacktestTests : IDisposable
     [InlineData("mann-whitney")]
     public async Task Each_case_leaves_one_line_in_the_contracts_shape(string judge)
     {
-        var output = Path.Combine(_folder, "verdicts.jsonl");
-        (await new Shell().Run("backtest", Cases, "--judge", judge, "--horizon", "2", "--out", output)).Code.ShouldBe(0);
-        var lines = (await File.ReadAllLinesAsync(output, TestContext.Current.CancellationToken)).Select(line => JsonNode.Parse(line)!.AsObject()).ToArray();
+        var lines = await Verdicts("--judge", judge, "--horizon", "2");
         lines.Select(line => line["id"]!.GetValue<string>()).ShouldBe(["bad-1", "good-1"]);
         var contract = JsonNode.Parse(await File.ReadAllTextAsync(Repository.At("tests/Commander.Server.Tests/Contract/backtest-line.json"), TestContext.Current.CancellationToken))!.AsObject();
         foreach (var line in lines)
             line.Select(field => field.Key).ShouldBe(contract.Select(field => field.Key));
+    }
+
+    // What is said of each of the contract's cases.
+    private async Task<JsonObject[]> Verdicts(params string[] options)
+    {
+        var output = Path.Combine(_folder, "verdicts.jsonl");
+        (await new Shell().Run(["backtest", Cases, .. options, "--out", output])).Code.ShouldBe(0);
+        return [.. (await File.ReadAllLinesAsync(output, TestContext.Current.CancellationToken)).Select(line => JsonNode.Parse(line)!.AsObject())];
     }
 
     [Theory]
@@ -269,6 +273,8 @@ public sealed class BacktestTests : IDisposable
     [InlineData("give either case files or --simulate")]
     [InlineData("give either case files or --simulate", "cases.jsonl", "--simulate", "plain")]
     [InlineData("--compare, --horizon, --model, --out and --report go with case files", "--simulate", "--horizon", "3")]
+    [InlineData("--model goes with the judge commander", "cases.jsonl", "--judge", "argo", "--model", "model.json")]
+    [InlineData("--compare, --horizon, --model, --out and --report go with case files", "--simulate", "--model", "model.json")]
     [InlineData("--compare, --horizon, --model, --out and --report go with case files", "--simulate", "--compare", "argo", "cusum")]
     [InlineData("argo judges recorded cases only", "--simulate", "plain", "--judge", "argo")]
     [InlineData("--judge and --out go with one judge, --compare with two", "cases.jsonl", "--compare", "argo", "cusum", "--judge", "argo")]
