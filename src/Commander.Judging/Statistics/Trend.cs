@@ -9,6 +9,9 @@ public struct Trend
 {
     private const float Prior = 2;
 
+    // Of the rate: what is kept in floats and differs by less is equal.
+    private const double Rounding = 1e-6;
+
     private float _lastBad;
     private float _lastTotal;
     private float _lastDifference;
@@ -31,7 +34,11 @@ public struct Trend
             var variance = rate * (1 - rate);
             if (variance > 0)
             {
-                difference = (float)((bad / total) - (_lastBad / _lastTotal));
+                difference = (float)((bad / total) - ((double)_lastBad / _lastTotal));
+                if (Math.Abs(difference) <= Rounding * rate)
+                {
+                    difference = 0;
+                }
                 square = (float)(difference * difference / (variance * ((1 / total) + (1 / _lastTotal))));
                 if (difference * _lastDifference > 0)
                 {

@@ -98,19 +98,19 @@ internal static class Histograms
             return;
         }
         var allowed = metric.Tolerance.Relative
-            ? (reference * (1 + metric.Tolerance.Amount)) + metric.Floor
+            ? reference + (Math.Abs(reference) * metric.Tolerance.Amount) + metric.Floor
             : reference + Math.Max(metric.Tolerance.Amount, metric.Floor);
-        Set(ref state, metric, edges, arm, reference, allowed);
+        Set(ref state, metric, edges, arm, allowed);
     }
 
     /// <summary>Chooses the slow edge from the objective.</summary>
     public static void Choose(ref HistogramState state, MetricPolicy metric, double objective)
     {
         var edges = ((ReadOnlySpan<double>)state.Edges)[..state.EdgeCount];
-        Set(ref state, metric, edges, [], objective, objective);
+        Set(ref state, metric, edges, [], objective);
     }
 
-    private static void Set(ref HistogramState state, MetricPolicy metric, ReadOnlySpan<double> edges, ReadOnlySpan<double> arm, double reference, double allowed)
+    private static void Set(ref HistogramState state, MetricPolicy metric, ReadOnlySpan<double> edges, ReadOnlySpan<double> arm, double allowed)
     {
         var beyond = 1 - metric.Quantile;
         // The last edge is infinity and can never be passed.
@@ -143,8 +143,6 @@ internal static class Histograms
         }
         state.SlowEdge = chosen + 1;
         state.CriticalShare = critical;
-        state.ReferenceQuantile = reference;
-        state.Threshold = allowed;
     }
 
     private static void Keep(ref HistogramState state, ReadOnlySpan<double> edges)

@@ -159,9 +159,6 @@ internal struct HistogramState
     public int SlowEdge;
     // The share of slow requests at which the quantile reaches the tolerance.
     public double CriticalShare;
-    // The quantile of the reference that chose the edge, and what it may become.
-    public double ReferenceQuantile;
-    public double Threshold;
     public HistogramCounts Edges;
     public HistogramCounts Candidate;
     public HistogramCounts Control;

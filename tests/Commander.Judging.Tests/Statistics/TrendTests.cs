@@ -30,6 +30,19 @@ public class TrendTests
         trend.Value.ShouldBeGreaterThan(8);
     }
 
+    [Fact]
+    public void Rates_that_are_equal_begin_no_trend_however_their_quotients_round()
+    {
+        for (var tenths = 1; tenths <= 8; tenths++)
+        {
+            var trend = new Trend();
+            trend.Add(10 * tenths, 100);
+            trend.Add(30 * tenths, 300);
+            trend.Add(100 * (tenths + 1), 1000);
+            trend.Value.ShouldBeGreaterThan(2, $"{tenths} of 10");
+        }
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(5)]

@@ -496,10 +496,19 @@ public class JudgeTests
         (finding.Quality, finding.Verdict).ShouldBe(("value", "worse"));
     }
 
-    // A metric with these edges: the reference's cumulative counts in each of 10 ticks of the past and of the control, the candidate's in each of 10 ticks.
-    private static Finding Slowed(double[] edges, double[] reference, double[] candidate)
+    [Fact]
+    public void A_tolerance_of_a_quantile_below_zero_lies_above_it()
     {
-        var policy = Shop.Policy(Shop.LatencyMetric with { Warmup = TimeSpan.Zero, Floor = 0 });
+        // From -10 to between -10 and -5: within twice the size of the reference's 10.
+        double[] edges = [-20, -10, -5, 5, double.PositiveInfinity];
+        Slowed(edges, [0, 990, 1000, 1000, 1000], [0, 800, 1000, 1000, 1000], new Tolerance(1, true)).Verdict.ShouldNotBe("worse");
+        Slowed(edges, [0, 990, 1000, 1000, 1000], [0, 800, 800, 800, 1000], new Tolerance(1, true)).Verdict.ShouldBe("worse");
+    }
+
+    // A metric with these edges: the reference's cumulative counts in each of 10 ticks of the past and of the control, the candidate's in each of 10 ticks.
+    private static Finding Slowed(double[] edges, double[] reference, double[] candidate, Tolerance? tolerance = null)
+    {
+        var policy = Shop.Policy(Shop.LatencyMetric with { Warmup = TimeSpan.Zero, Floor = 0, Tolerance = tolerance ?? Shop.LatencyMetric.Tolerance });
         var state = Judge.Start(policy, restarted: false);
         for (var n = -9; n <= 10; n++)
         {
