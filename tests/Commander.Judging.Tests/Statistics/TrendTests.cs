@@ -30,16 +30,18 @@ public class TrendTests
         trend.Value.ShouldBeGreaterThan(8);
     }
 
-    [Fact]
-    public void Rates_that_are_equal_begin_no_trend_however_their_quotients_round()
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3_333_333)]
+    public void Rates_that_are_equal_begin_no_trend_however_they_round(int times)
     {
         for (var tenths = 1; tenths <= 8; tenths++)
         {
             var trend = new Trend();
-            trend.Add(10 * tenths, 100);
-            trend.Add(30 * tenths, 300);
-            trend.Add(100 * (tenths + 1), 1000);
-            trend.Value.ShouldBeGreaterThan(2, $"{tenths} of 10");
+            trend.Add(10.0 * tenths * times, 100.0 * times);
+            trend.Add(30.0 * tenths * times, 300.0 * times);
+            trend.Add(100.0 * (tenths + 1) * times, 1000.0 * times);
+            trend.Value.ShouldBeGreaterThan(2 * times, $"{tenths} of 10");
         }
     }
 
