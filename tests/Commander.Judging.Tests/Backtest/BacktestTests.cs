@@ -102,6 +102,46 @@ public class BacktestTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void A_summary_is_told_as_a_table_with_the_means_of_the_sources()
+    {
+        var summary = new Summary();
+        void Add(string source, string label, string decision, double? delay = null) =>
+            summary.Add(new Case("c", source, new Recording(0, 60, false, []), label, null, null, false), new BacktestLine("c", decision, 2, delay, 0.9, 0.9, []));
+
+        Add("b", "BAD", "ROLLBACK", 60);
+        Add("b", "BAD", "ROLLBACK", 90.5);
+        Add("b", "BAD", "CONTINUE");
+        Add("b", "GOOD", "CONTINUE");
+        Add("a", "GOOD", "CONTINUE");
+        Add("a", "GOOD", "ROLLBACK", 30);
+        summary.ToString().ShouldBe(
+            """
+            source               TP    FP    FN    TN  HOLD  below  precision            recall               F1    false alarms         median delay
+            a                     0     1     0     1     0      0  0.0 % (0-79)         -                    0.00  50.0 % (9-91)        -
+            b                     2     0     1     1     0      0  100.0 % (34-100)     66.7 % (21-94)       0.80  0.0 % (0-79)         75.3 s
+            all                   2     1     1     2     0      0  66.7 % (21-94)       66.7 % (21-94)       0.67  33.3 % (6-79)        75.3 s
+            mean over sources                                       50.0 %               66.7 %               0.40  25.0 %
+
+            """);
+        var mean = summary.Mean;
+        (mean.Sources, mean.Precision, mean.FalseAlarmRate).ShouldBe((2, 0.5, 0.25));
+        mean.Recall!.Value.ShouldBe(2 / 3.0, 1e-12);
+        Add("b", "BAD", "ROLLBACK", 600);
+        summary.Rows.Select(static row => (row.Source, row.MedianDelaySeconds)).ShouldBe([("a", null), ("b", 90.5), ("all", 90.5)]);
+    }
+
+    [Fact]
+    public void A_summary_of_one_source_has_no_means_and_of_none_no_figures()
+    {
+        var summary = new Summary();
+        summary.Add(new Case("c", "s", new Recording(0, 60, false, []), "GOOD", null, null, false), new BacktestLine("c", "HOLD", 2, null, 0.9, 0.1, []));
+        summary.ToString().ShouldNotContain("mean over sources");
+        new Summary().Mean.ShouldBe(new MeanRow(0, null, null, null, null));
+        var none = new Summary().Rows.ShouldHaveSingleItem();
+        (none.Source, none.Cases, none.F1, none.MedianDelaySeconds, none.Precision).ShouldBe(("all", 0, null, null, new Share(null, 0, 1)));
+    }
+
+    [Fact]
     public void Wilson_s_interval_is_the_textbook_s()
     {
         var share = Share.Of(3, 10);

@@ -25,25 +25,101 @@ public class CaseFileTests
     }
 
     [Theory]
-    [InlineData("\"id\":\"a\",", "", "line 7, id")]
-    [InlineData("\"label\":\"BAD\"", "\"label\":\"WORSE\"", "line 7, label")]
-    [InlineData("\"fault\"", "\"falt\"", "line 7, falt")]
-    [InlineData("\"restarted\":true", "\"restarted\":1", "line 7, restarted")]
-    [InlineData("\"step_seconds\":60", "\"step_seconds\":0", "line 7, step_seconds")]
-    [InlineData("[4,5]", "[4,\"5\"]", "line 7, metrics.latency.candidate")]
-    [InlineData("[4,5]", "[]", "line 7, metrics.latency")]
-    [InlineData("[1,2,3,4,5]", "[1,2]", "line 7, metrics.latency")]
-    [InlineData("\"unit\":\"ms\",", "", "line 7, metrics.latency.unit")]
-    [InlineData("\"unit\":\"ms\"", "\"unit\":\"ms\",\"kind\":\"ratio\"", "line 7, metrics.latency.kind")]
-    [InlineData("\"unit\":\"ms\"", "\"unit\":\"ms\",\"colour\":\"red\"", "line 7, metrics.latency.colour")]
-    [InlineData("\"source\":\"s\"", "\"source\":\"s\",\"source\":\"t\"", "line 7, source")]
-    [InlineData("\"group\":\"g\"", "\"group\":5", "line 7, group")]
-    [InlineData("{\"id\"", "[{\"id\"", "line 7")]
-    public void What_is_no_case_is_refused_with_line_and_field(string good, string bad, string place)
+    [InlineData("\"step_seconds\":60", "\"step_seconds\":0.0009", "line 7, step_seconds: must be at least 0.001 and at most 86400")]
+    [InlineData("\"step_seconds\":60", "\"step_seconds\":86401", "line 7, step_seconds: must be at least 0.001 and at most 86400")]
+    [InlineData("\"change_time\":1700000000", "\"change_time\":\"now\"", "line 7, change_time: must be a finite number")]
+    [InlineData("\"change_time\":1700000000,", "", "line 7, change_time: is missing")]
+    [InlineData("\"step_seconds\":60,", "", "line 7, step_seconds: is missing")]
+    [InlineData("\"restarted\":true,", "", "line 7, restarted: is missing")]
+    [InlineData("\"source\":\"s\",", "", "line 7, source: is missing")]
+    [InlineData("\"baseline\":[1,null,3],", "", "line 7, metrics.latency.baseline: is missing")]
+    [InlineData("\"candidate\":[4,5],", "", "line 7, metrics.latency.candidate: is missing")]
+    [InlineData("\"candidate\":[4,5]", "\"candidate\":{}", "line 7, metrics.latency.candidate: must be an array of numbers and nulls")]
+    [InlineData("[4,5]", "[4,true]", "line 7, metrics.latency.candidate: must hold numbers and nulls, but point 2 is neither")]
+    [InlineData("[4,5]", "[]", "line 7, metrics.latency: has no point in candidate")]
+    [InlineData("[4,5]", "[4,1e999]", "line 7, metrics.latency.candidate: must be a finite number")]
+    [InlineData("\"seasonal\":[1,2,3,4,5]", "\"seasonal_week\":[1]", "line 7, metrics.latency: has 1 points in seasonal_week; it must cover baseline and candidate: 3 + 2")]
+    [InlineData("\"label\":\"BAD\"", "\"label\":\"bad\"", "line 7, label: must be BAD or GOOD, or left out")]
+    [InlineData("\"unit\":\"ms\"", "\"unit\":\"ms\",\"kind\":null", "line 7, metrics.latency.kind: must be gauge or count: a case has one number per point (give a ratio as the counts requests and errors)")]
+    [InlineData("\"unit\":\"ms\"", "\"unit\":\"ms\",\"family\":\"speed\"", "line 7, metrics.latency.family: must be error, latency, cpu, memory, traffic, downstream, service or kpi")]
+    [InlineData("\"unit\":\"ms\"", "\"unit\":\"ms\",\"direction\":\"left\"", "line 7, metrics.latency.direction: must be up, down or either")]
+    [InlineData("\"unit\":\"ms\"", "\"unit\":null", "line 7, metrics.latency.unit: must be a text")]
+    [InlineData("\"restarted\":true", "\"restarted\":null", "line 7, restarted: must be true or false")]
+    [InlineData("{\"below_tolerance\":true,", "{\"below_tolerance\":1,", "line 7, meta: must be true or false")]
+    [InlineData("\"meta\":{", "\"meta\":[{", "line 7, meta: must be an object")]
+    [InlineData("\"metrics\":{\"latency\"", "\"metrics\":{\"\"", "line 7, metrics.: has a name that is empty or longer than 200 characters")]
+    [InlineData("\"fault\":\"slow\"", "\"falt\":1", "line 7, falt: is no field of a case; known are id, source, change_time, step_seconds, restarted, metrics, label, fault, group, meta")]
+    [InlineData("\"unit\":\"ms\"", "\"colour\":\"ms\"", "line 7, metrics.latency.colour: is no field of a case; known are unit, kind, family, baseline, candidate, control, seasonal, seasonal_week, direction")]
+    [InlineData("\"id\":\"a\"", "\"id\":\"a\",\"id\":\"a\"", "line 7, id: stands there twice")]
+    [InlineData("\"id\":\"a\",", "", "line 7, id: is missing")]
+    [InlineData("\"unit\":\"ms\",", "", "line 7, metrics.latency.unit: is missing")]
+    [InlineData("\"unit\":\"ms\"", "\"unit\":\"ms\",\"kind\":\"ratio\"", "line 7, metrics.latency.kind: must be gauge or count: a case has one number per point (give a ratio as the counts requests and errors)")]
+    [InlineData("[1,2,3,4,5]", "[1,2]", "line 7, metrics.latency: has 2 points in seasonal; it must cover baseline and candidate: 3 + 2")]
+    [InlineData("\"group\":\"g\"", "\"group\":5", "line 7, group: must be a text")]
+    [InlineData("\"restarted\":true", "\"restarted\":1", "line 7, restarted: must be true or false")]
+    [InlineData("{\"id\"", "[{\"id\"", "line 7: must be an object")]
+    public void What_is_no_case_is_refused_with_line_field_and_what_to_write(string good, string bad, string message)
     {
         Line.ShouldContain(good);
-        Should.Throw<RefusedException>(() => Parse(Line.Replace(good, bad, StringComparison.Ordinal), 7)).Place.ShouldBe(place);
+        Should.Throw<RefusedException>(() => Parse(Line.Replace(good, bad, StringComparison.Ordinal), 7)).Message.ShouldBe(message);
     }
+
+    [Theory]
+    [InlineData("0.001", 0.001)]
+    [InlineData("86400", 86400)]
+    public void Steps_of_a_millisecond_to_a_day_are_taken(string written, double step) =>
+        Changed("\"step_seconds\":60", $"\"step_seconds\":{written}").Recording.StepSeconds.ShouldBe(step);
+
+    [Fact]
+    public void What_a_series_says_of_itself_is_read()
+    {
+        foreach (var (word, direction) in new[] { ("up", Direction.Up), ("down", Direction.Down), ("either", Direction.Either) })
+        {
+            var series = Changed("\"unit\":\"ms\"", $"\"unit\":\"ms\",\"kind\":\"count\",\"family\":\"kpi\",\"direction\":\"{word}\"").Recording.Series.Single();
+            (series.Kind, series.Family, series.Direction).ShouldBe((MetricKind.Count, Family.Kpi, direction));
+        }
+        var week = Changed("\"seasonal\":", "\"seasonal_week\":").Recording.Series.Single();
+        (week.Seasonal, week.SeasonalWeek!.Length).ShouldBe((null, 5));
+        Changed("[6,7]", "null").Recording.Series.Single().Control.ShouldBeNull();
+        Changed("\"BAD\"", "null").Label.ShouldBeNull();
+        Changed("\"BAD\"", "\"GOOD\"").Label.ShouldBe("GOOD");
+        Changed("{\"below_tolerance\":true,\"x\":[{}]}", "null").BelowTolerance.ShouldBeFalse();
+        Changed("\"below_tolerance\":true", "\"below_tolerance\":false").BelowTolerance.ShouldBeFalse();
+    }
+
+    [Fact]
+    public void Everything_is_taken_up_to_its_bound_and_refused_beyond_it()
+    {
+        Changed("\"a\"", $"\"{new string('a', CaseFile.LongestText)}\"").Id.Length.ShouldBe(1000);
+        Refused("\"a\"", $"\"{new string('a', CaseFile.LongestText + 1)}\"").ShouldBe("line 1, id: is longer than 1000 characters");
+        Changed("latency", new string('l', 200)).Recording.Series.Single().Name.Length.ShouldBe(200);
+        Refused("latency", new string('l', 201)).ShouldEndWith(": has a name that is empty or longer than 200 characters");
+        Changed("{\"latency\":", More(CaseFile.MostMetrics)).Recording.Series.Count.ShouldBe(64);
+        Refused("{\"latency\":", More(CaseFile.MostMetrics + 1)).ShouldBe("line 1, metrics.latency: is one metric more than 64");
+        Refused("{\"latency\":", "{\"latency\":{\"unit\":\"s\",\"baseline\":[],\"candidate\":[1]},\"latency\":").ShouldBe("line 1, metrics.latency: stands there twice");
+        Should.Throw<RefusedException>(() => Parse("{\"metrics\":{}}")).Message.ShouldBe("line 1, metrics: has no metric");
+        Changed("[6,7]", $"[{string.Join(',', Enumerable.Range(0, CaseFile.LongestSeries))}]").Recording.Series.Single().Control.ShouldBe(Enumerable.Range(0, 100_000).Select(static at => (double)at));
+        Refused("[6,7]", $"[{string.Join(',', Enumerable.Repeat(1, CaseFile.LongestSeries + 1))}]").ShouldBe("line 1, metrics.latency.control: has more than 100000 points");
+
+        static string Refused(string good, string other) => Should.Throw<RefusedException>(() => Changed(good, other)).Message;
+
+        // The line's own metric is the last of so many.
+        static string More(int metrics) =>
+            "{" + string.Concat(Enumerable.Range(1, metrics - 1).Select(static at => $"\"m{at}\":{{\"unit\":\"x\",\"baseline\":[],\"candidate\":[1]}},")) + "\"latency\":";
+    }
+
+    [Fact]
+    public void A_line_that_has_no_end_is_refused_by_its_number()
+    {
+        var longest = new byte[CaseFile.LongestLine + 2];
+        Array.Fill(longest, (byte)'x');
+        longest[0] = (byte)'\n';
+        Should.Throw<RefusedException>(() => CaseFile.Lines(new MemoryStream(longest)).ToList()).Message.ShouldBe("line 2: is longer than 16777216 bytes");
+    }
+
+    [Fact]
+    public void A_line_s_number_counts_blank_ones_too() =>
+        CaseFile.Lines(new MemoryStream("\n \t\r\n a \n\nb"u8.ToArray())).Select(static line => (line.Number, Encoding.UTF8.GetString(line.Json))).ShouldBe([(3, "a"), (5, "b")]);
 
     [Fact]
     public void Lines_are_read_whole_however_they_are_cut_and_blank_ones_passed_over()
@@ -84,6 +160,8 @@ public class CaseFileTests
 
     private static Recording Recorded(params (string Name, string Unit)[] series) => new(
         0, 60, false, [.. series.Select(static entry => new Series(entry.Name, entry.Unit, null, null, null, [1, 1], [1, 1], null, null, null))]);
+
+    private static Case Changed(string good, string other) => Parse(Line.Replace(good, other, StringComparison.Ordinal));
 
     private static Case Parse(string json, int line = 1) => CaseFile.Parse(Encoding.UTF8.GetBytes(json), line);
 

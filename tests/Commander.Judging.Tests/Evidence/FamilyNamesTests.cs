@@ -18,6 +18,14 @@ public class FamilyNamesTests
     [InlineData("throughput", Family.Traffic)]
     [InlineData("orders", Family.Kpi)]
     [InlineData("http500", Family.Kpi)]
+    [InlineData("http95", Family.Kpi)]
+    [InlineData("a95", Family.Kpi)]
+    [InlineData("p49", Family.Kpi)]
+    [InlineData("p5", Family.Kpi)]
+    [InlineData("pa1", Family.Kpi)]
+    [InlineData("p505", Family.Kpi)]
+    [InlineData("p999", Family.Latency)]
+    [InlineData("p50_of_all", Family.Latency)]
     public void A_name_belongs_to_the_first_family_it_matches(string name, Family family) => FamilyNames.Of(name).ShouldBe(family);
 
     [Fact]

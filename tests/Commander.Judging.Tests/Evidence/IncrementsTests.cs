@@ -34,6 +34,24 @@ public class IncrementsTests
         Increments.Of(At((10, 100), (20, 130), (30, 5), (40, 9)), 10, 40).Amount.ShouldBe(30 + 5 + 4);
 
     [Fact]
+    public void A_counter_that_stands_still_has_not_grown() =>
+        Increments.Of(At((10, 5), (20, 5), (30, 5)), 10, 30).ShouldBe(new Increment(0, Any: true, Known: true, Whole: true, At: 30));
+
+    [Fact]
+    public void A_counter_that_begins_at_zero_counts_from_there() =>
+        Increments.Of(At((10, 0), (20, 5)), 10, 20).ShouldBe(new Increment(5, Any: true, Known: true, Whole: true, At: 20));
+
+    [Fact]
+    public void Of_two_counters_the_growth_is_known_where_one_is_and_whole_where_both_are()
+    {
+        var known = new Increment(3, Any: true, Known: true, Whole: true, At: 10);
+        var unknown = new Increment(0, Any: true, Known: false, Whole: false, At: 20);
+        (known + unknown).ShouldBe(new Increment(3, Any: true, Known: true, Whole: false, At: 20));
+        (Increment.None + known).ShouldBe(known);
+        (Increment.None + Increment.None).ShouldBe(new Increment(0, Any: false, Known: false, Whole: true, At: 0));
+    }
+
+    [Fact]
     public void A_first_point_alone_says_nothing_of_growth()
     {
         var grown = Increments.Of(At((10, 100)), 0, 20);

@@ -5,7 +5,6 @@ using Commander.Judging.Verdicts;
 namespace Commander.Judging.Tests.Simulation;
 
 /// <summary>The judge on cells of the grid: everyday sizes here, the long grid under the trait Long.</summary>
-[Trait("Category", "Measured")]
 public class RehearsalTests(ITestOutputHelper output)
 {
     private CellResult Run(Cell cell, int deployments)
@@ -23,6 +22,7 @@ public class RehearsalTests(ITestOutputHelper output)
     [InlineData("levels rho .9")]
     [InlineData("no control")]
     [InlineData("2 requests/s, share 10 %, ticks of 5 s")]
+    [Trait("Category", "Measured")]
     public void A_look_at_every_tick_of_harmless_deployments_keeps_the_budget(string name)
     {
         var result = Run(Grid.Harmless.Single(cell => cell.Name == name), 300);
@@ -34,6 +34,7 @@ public class RehearsalTests(ITestOutputHelper output)
     [InlineData("crash 90 %, 20/s, share 50 %")]
     [InlineData("errors +10 pp, 200/s, share 10 %")]
     [InlineData("silent, 20/s, share 50 %")]
+    [Trait("Category", "Measured")]
     public void Grave_faults_are_found_within_a_minute_and_never_waved_through(string name)
     {
         var result = Run(Grid.Faulty.Single(cell => cell.Name == name), 100);
@@ -49,6 +50,46 @@ public class RehearsalTests(ITestOutputHelper output)
         var beside = new Rehearsed[40];
         Parallel.For(0, 40, n => beside[n] = Rehearsal.Run(cell.Scenario, Grid.Policy, Model.Shipped, Judge.Name, cell.Seed(1, n)));
         beside[17].ShouldBe(alone);
+    }
+
+    [Theory]
+    [InlineData("errors +10 pp, 200/s, share 50 %", "errors")]
+    [InlineData("latency x2, 200/s, share 50 %", "latency")]
+    [InlineData("cpu x2.5, 20/s, share 50 %", "cpu")]
+    [InlineData("silent, 20/s, share 50 %", "silence")]
+    public void A_rollback_says_what_it_was_for_and_ends_the_watch(string name, string grounds)
+    {
+        var cell = Grid.Faulty.Single(cell => cell.Name == name);
+        var ended = Rehearsal.Run(cell.Scenario, Grid.Policy, Model.Shipped, Judge.Name, cell.Seed(1, 0));
+        (ended.Decision, ended.Grounds).ShouldBe((Decision.Rollback, grounds));
+        ended.RolledBack.ShouldNotBeNull().ShouldBeInRange(1, 119);
+        ended.Ticks.ShouldBe(ended.RolledBack.Value + cell.Scenario.PastTicks);
+    }
+
+    [Fact]
+    public void A_harmless_deployment_is_carried_on_once_and_watched_to_its_end()
+    {
+        var scenario = Grid.Harmless[0].Scenario;
+        var ended = Rehearsal.Run(scenario, Grid.Policy, Model.Shipped, Judge.Name, 5);
+        (ended.Decision, ended.RolledBack, ended.Grounds, ended.Ticks).ShouldBe((Decision.Continue, null, null, 240));
+        // Not before the policy's shortest watch; in a shorter one never.
+        var minutes = (int)(Grid.Policy.Watch.Min / TimeSpan.FromSeconds(scenario.StepSeconds));
+        ended.Continued.ShouldNotBeNull().ShouldBeInRange(minutes, 60);
+        Rehearsal.Run(scenario with { WatchTicks = ended.Continued.Value }, Grid.Policy, Model.Shipped, Judge.Name, 5).Continued.ShouldBe(ended.Continued);
+        var shorter = Rehearsal.Run(scenario with { WatchTicks = ended.Continued.Value - 1 }, Grid.Policy, Model.Shipped, Judge.Name, 5);
+        (shorter.Continued, shorter.Decision).ShouldBe((null, Decision.Hold));
+    }
+
+    [Fact]
+    public void The_health_score_watches_too_and_knows_no_hold()
+    {
+        Rehearsal.Judges.ShouldBe(["commander", "health-score"]);
+        var good = Rehearsal.Run(Grid.Harmless[0].Scenario, Grid.Policy, Model.Shipped, "health-score", 5);
+        (good.Decision, good.RolledBack, good.Continued).ShouldBe((Decision.Continue, null, 1));
+        var crash = Grid.Faulty.Single(static cell => cell.Name == "crash 90 %, 20/s, share 50 %");
+        var bad = Rehearsal.Run(crash.Scenario, Grid.Policy, Model.Shipped, "health-score", 5);
+        (bad.Decision, bad.RolledBack, bad.Grounds).ShouldBe((Decision.Rollback, 1, "health-score"));
+        Should.Throw<RefusedException>(static () => Rehearsal.Run(new Scenario(), Grid.Policy, Model.Shipped, "oracle", 5)).Message.ShouldBe("judge: 'oracle' is unknown; give one of commander, health-score");
     }
 
     [Fact]
@@ -70,6 +111,39 @@ public class RehearsalTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void Of_harmless_deployments_every_rollback_is_a_false_alarm_whatever_came_before_it()
+    {
+        var result = CellResult.Of(new Cell("calm", new Scenario { StepSeconds = 10 }),
+        [
+            new Rehearsed(9, 4, Decision.Rollback, "cpu", 9),
+            new Rehearsed(5, null, Decision.Rollback, "errors", 5),
+            new Rehearsed(7, null, Decision.Rollback, "errors", 7),
+            .. Enumerable.Range(1, 16).Select(static at => new Rehearsed(null, at, Decision.Continue, null, 120)),
+            new Rehearsed(null, null, Decision.Hold, null, 120),
+        ]);
+        (result.Cell, result.Bad, result.Deployments, result.RolledBack, result.FalseAlarms, result.MedianDelaySeconds).ShouldBe(("calm", false, 20, 3, 3, null));
+        (result.Continued, result.Held).ShouldBe((17 / 20.0, 1 / 20.0));
+        result.Within.ShouldBeEmpty();
+        result.ContinueSeconds.ShouldBe([20, 80, 140]);
+        result.Grounds.ShouldBe([new("errors", 2), new("cpu", 1)]);
+        // Clopper and Pearson's limits of 3 in 20, one-sided, 95 %.
+        result.LowerLimit.ShouldBe(0.0422, 1e-4);
+        result.UpperLimit.ShouldBe(0.3437, 1e-4);
+    }
+
+    [Fact]
+    public void A_fault_s_delay_counts_from_its_beginning_and_a_tick_that_ends_there_has_nothing_of_it()
+    {
+        var cell = new Cell("late", new Scenario { StepSeconds = 5, Fault = new Fault(FaultKind.Crash, 1, After: 60) });
+        CellResult.Of(cell, [new Rehearsed(12, null, Decision.Rollback, "errors", 12)]).FalseAlarms.ShouldBe(1);
+        var delays = CellResult.Of(cell, [.. new[] { 13, 15, 24, 72, 73 }.Select(static tick => new Rehearsed(tick, null, Decision.Rollback, "errors", tick))]);
+        delays.Within.ShouldBe([0.4, 0.6, 0.8]);
+        (delays.RolledBack, delays.MedianDelaySeconds, delays.FalseAlarms).ShouldBe((5, 60, 0));
+        var none = CellResult.Of(cell, []);
+        (none.Deployments, none.Continued, none.Held, none.ContinueSeconds, none.UpperLimit).ShouldBe((0, 0, 0, null, 1));
+    }
+
+    [Fact]
     public void The_upper_limit_of_no_alarm_in_three_hundred_is_one_percent() =>
         CellResult.Of(Grid.Harmless[0], [.. Enumerable.Repeat(new Rehearsed(null, 8, Decision.Continue, null, 8), 300)]).UpperLimit.ShouldBe(0.00994, 0.0001);
 
@@ -77,7 +151,9 @@ public class RehearsalTests(ITestOutputHelper output)
     public void Cells_are_chosen_by_parts_of_their_names()
     {
         Grid.Choose(null).Count.ShouldBe(Grid.Harmless.Count + Grid.Faulty.Count + Grid.Detection.Count);
+        Grid.Choose("  ").ShouldBe(Grid.Choose(null));
         Grid.Choose("false-alarms").ShouldBe(Grid.Harmless);
+        Grid.Choose("detection; faults").ShouldBe([.. Grid.Faulty, .. Grid.Detection]);
         Grid.Choose("Plain; crash 90 %, 2/s").Select(static cell => cell.Name).ShouldBe(["plain", "crash 90 %, 2/s, share 10 %", "crash 90 %, 2/s, share 50 %"]);
         Should.Throw<RefusedException>(static () => Grid.Choose("nonsense")).Message.ShouldContain("no cell's name has 'nonsense'");
         Grid.Choose(null).Select(static cell => cell.Name).ShouldBeUnique();

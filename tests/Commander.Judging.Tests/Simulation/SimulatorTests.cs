@@ -1,9 +1,10 @@
+using System.Security.Cryptography;
 using Commander.Judging.Evidence;
+using Commander.Judging.Policies;
 using Commander.Judging.Simulation;
 
 namespace Commander.Judging.Tests.Simulation;
 
-[Trait("Category", "Measured")]
 public class SimulatorTests
 {
     private const int Errors = 0;
@@ -15,9 +16,11 @@ public class SimulatorTests
     // Long watches, so that means lie close to what they are the means of.
     private static readonly Scenario Long = new() { StepSeconds = 5, PastTicks = 10, WatchTicks = 4000, Traffic = 200, TrafficNoise = 0, Errors = 0.02 };
 
-    private static List<Tick> Ticks(Scenario scenario, ulong seed = 1)
+    private static List<Tick> Ticks(Scenario scenario, ulong seed = 1) => Ticks(scenario, Grid.Policy, seed);
+
+    private static List<Tick> Ticks(Scenario scenario, Policy policy, ulong seed)
     {
-        var simulator = new Simulator(scenario, Grid.Policy, seed);
+        var simulator = new Simulator(scenario, policy, seed);
         var ticks = new List<Tick>();
         while (simulator.NextTick <= scenario.WatchTicks)
         {
@@ -50,6 +53,7 @@ public class SimulatorTests
     }
 
     [Fact]
+    [Trait("Category", "Measured")]
     public void Traffic_and_its_split_are_the_scenario_s()
     {
         var ticks = Ticks(Long with { Share = 0.1 }).Where(static tick => tick.N > 0).ToArray();
@@ -58,6 +62,7 @@ public class SimulatorTests
     }
 
     [Fact]
+    [Trait("Category", "Measured")]
     public void A_ramp_moves_the_share_evenly()
     {
         var ticks = Ticks(Long with { Share = 0.05, ShareEnd = 0.5, RampSeconds = 10_000 });
@@ -77,6 +82,7 @@ public class SimulatorTests
     [InlineData(1)]
     [InlineData(2)]
     [InlineData(10)]
+    [Trait("Category", "Measured")]
     public void Errors_and_slow_requests_have_the_rate_and_the_dispersion_that_were_asked_for(double phi)
     {
         var ticks = Ticks(Long with { Dispersion = phi, Share = 0.5 });
@@ -117,6 +123,7 @@ public class SimulatorTests
     [InlineData(0)]
     [InlineData(0.5)]
     [InlineData(0.9)]
+    [Trait("Category", "Measured")]
     public void Levels_wander_with_the_autocorrelation_and_spread_that_were_asked_for(double rho)
     {
         var ticks = Ticks(Long with { Autocorrelation = rho, CpuNoise = 0.2, MemoryNoise = 0.1, WatchTicks = 8000 });
@@ -130,6 +137,7 @@ public class SimulatorTests
     }
 
     [Fact]
+    [Trait("Category", "Measured")]
     public void The_error_rate_wanders_too()
     {
         var ticks = Ticks(Long with { Autocorrelation = 0.9, ErrorNoise = 0.5, Traffic = 2000, WatchTicks = 8000, Errors = 0.05 });
@@ -142,6 +150,7 @@ public class SimulatorTests
     [Theory]
     [InlineData(0)]
     [InlineData(0.7)]
+    [Trait("Category", "Measured")]
     public void Levels_of_one_arm_and_of_two_share_the_common_load(double correlation)
     {
         var ticks = Ticks(Long with { Correlation = correlation });
@@ -177,6 +186,7 @@ public class SimulatorTests
     }
 
     [Fact]
+    [Trait("Category", "Measured")]
     public void What_is_missing_is_missing_as_often_as_was_asked_for()
     {
         var ticks = Ticks(Long with { Stale = 0.1, Missing = 0.2, Resets = 0.3 }).Where(static tick => tick.N > 0).ToArray();
@@ -201,6 +211,7 @@ public class SimulatorTests
     }
 
     [Fact]
+    [Trait("Category", "Measured")]
     public void Stalls_and_incidents_meet_both_arms_and_a_sick_control_is_alone()
     {
         var both = Ticks(Long with { WatchTicks = 80, Incident = new(100, 100, 20, 3) });
@@ -270,7 +281,101 @@ public class SimulatorTests
             select $"{reading.Quality} {BitConverter.DoubleToInt64Bits(reading.Value)} {reading.Total} {string.Join(',', reading.Buckets?.Counts ?? [])}")));
     }
 
+    // Every number of the first ticks of every cell of a table: what a figure of the documentation was measured on.
+    [Theory]
+    [InlineData("false-alarms", "dda6b097c67997b3")]
+    [InlineData("faults", "bee4c6ed06ed57ef")]
+    [InlineData("detection", "f9b033d822dd137f")]
+    public void A_seed_means_the_same_deployments_for_ever_and_everywhere(string table, string fingerprint)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (var cell in Grid.Choose(table))
+        {
+            var scenario = cell.Scenario with { PastTicks = Math.Min(cell.Scenario.PastTicks, 10), WatchTicks = 80 };
+            Add(hash, Ticks(scenario, cell.Policy ?? Everything, cell.Seed(1, 3)));
+        }
+        Convert.ToHexStringLower(hash.GetHashAndReset()[..8]).ShouldBe(fingerprint);
+    }
+
+    // Each kind of metric with each family that is drawn in a way of its own.
+    private static Policy Everything => Grid.Policy with
+    {
+        Metrics =
+        [
+            .. Grid.Policy.Metrics,
+            Gauge("error_rate", Family.Error, "%"),
+            Gauge("latency_p95", Family.Latency, "ms"),
+            Gauge("latency_p50", Family.Latency, "s") with { Quantile = 0.5 },
+            Gauge("throughput", Family.Traffic, "1/s"),
+            Gauge("orders", Family.Kpi, ""),
+            Gauge("failures", Family.Error, "count") with { Kind = MetricKind.Count },
+            Gauge("took", Family.Latency, "s") with { Kind = MetricKind.Histogram },
+        ],
+    };
+
+    private static MetricPolicy Gauge(string name, Family family, string unit) => Grid.Policy.Metrics[Cpu] with { Name = name, Family = family, Unit = unit };
+
+    private static void Add(IncrementalHash hash, List<Tick> ticks)
+    {
+        foreach (var tick in ticks)
+        {
+            hash.AppendData(BitConverter.GetBytes(tick.N));
+            for (var metric = 0; metric < tick.Metrics; metric++)
+            {
+                foreach (var arm in Enum.GetValues<Arm>())
+                {
+                    ref var reading = ref tick[metric, arm];
+                    hash.AppendData([(byte)reading.Quality]);
+                    foreach (var number in (double[])[reading.Value, reading.Total, .. reading.Buckets?.Edges ?? [], .. reading.Buckets?.Counts ?? []])
+                    {
+                        hash.AppendData(BitConverter.GetBytes(BitConverter.DoubleToInt64Bits(number)));
+                    }
+                }
+            }
+        }
+    }
+
     [Fact]
     public void A_scenario_outside_its_ranges_is_refused_by_name() =>
         Should.Throw<ArgumentOutOfRangeException>(static () => new Simulator(new Scenario { Autocorrelation = 1 }, Grid.Policy, 1)).Message.ShouldContain("Autocorrelation is 1; give 0 to 0.95");
+
+    [Fact]
+    public void Every_number_of_a_scenario_has_a_range_whose_ends_are_in_it()
+    {
+        var plain = new Scenario();
+        Hold(0.1, 3600, 0.01, value => plain with { StepSeconds = value }, nameof(plain.StepSeconds));
+        Hold(0, 10_000, 1, value => plain with { PastTicks = (int)value }, nameof(plain.PastTicks));
+        Hold(1, 100_000, 1, value => plain with { WatchTicks = (int)value }, nameof(plain.WatchTicks));
+        Hold(0.01, 100_000, 0.001, value => plain with { Traffic = value }, nameof(plain.Traffic));
+        Hold(0, 1, 0.01, value => plain with { TrafficNoise = value }, nameof(plain.TrafficNoise));
+        Hold(0.001, 1, 0.0001, value => plain with { Share = value }, nameof(plain.Share));
+        Hold(0, 0.5, 0.01, value => plain with { Errors = value }, nameof(plain.Errors));
+        Hold(0, 1, 0.01, value => plain with { ErrorNoise = value }, nameof(plain.ErrorNoise));
+        Hold(1, 10, 0.01, value => plain with { Dispersion = value }, nameof(plain.Dispersion));
+        Hold(0, 1, 0.01, value => plain with { FailuresSlow = value }, nameof(plain.FailuresSlow));
+        Hold(0.1, 10_000, 0.01, value => plain with { Median = value }, nameof(plain.Median));
+        Hold(0.01, 2, 0.001, value => plain with { Spread = value }, nameof(plain.Spread));
+        Hold(0, 1, 0.01, value => plain with { LatencyNoise = value }, nameof(plain.LatencyNoise));
+        Hold(0, 1, 0.01, value => plain with { CpuNoise = value }, nameof(plain.CpuNoise));
+        Hold(0, 1, 0.01, value => plain with { MemoryNoise = value }, nameof(plain.MemoryNoise));
+        Hold(0, 0.95, 0.01, value => plain with { Autocorrelation = value }, nameof(plain.Autocorrelation));
+        Hold(0, 0.95, 0.01, value => plain with { Correlation = value }, nameof(plain.Correlation));
+        Hold(0, 0.9, 0.01, value => plain with { DailyTraffic = value }, nameof(plain.DailyTraffic));
+        Hold(0, 0.9, 0.01, value => plain with { DailyLevels = value }, nameof(plain.DailyLevels));
+        Hold(0, 0.9, 0.01, value => plain with { Stale = value }, nameof(plain.Stale));
+        Hold(0, 0.9, 0.01, value => plain with { Missing = value }, nameof(plain.Missing));
+        Hold(0, 0.9, 0.01, value => plain with { Resets = value }, nameof(plain.Resets));
+
+        static void Hold(double low, double high, double beyond, Func<double, Scenario> with, string name)
+        {
+            foreach (var value in (double[])[low, high])
+            {
+                Should.NotThrow(() => new Simulator(with(value), Grid.Policy, 1), name);
+            }
+            foreach (var value in (double[])[low - beyond, high + beyond])
+            {
+                Should.Throw<ArgumentOutOfRangeException>(() => new Simulator(with(value), Grid.Policy, 1), name).Message.ShouldStartWith(name);
+            }
+        }
+    }
 }

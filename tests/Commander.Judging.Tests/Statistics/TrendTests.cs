@@ -45,6 +45,21 @@ public class TrendTests
 
     [Theory]
     [InlineData(1)]
+    [InlineData(3_333_333)]
+    public void Rates_that_are_equal_begin_no_trend_however_they_round(int times)
+    {
+        for (var tenths = 1; tenths <= 8; tenths++)
+        {
+            var trend = new Trend();
+            trend.Add(10.0 * tenths * times, 100.0 * times);
+            trend.Add(30.0 * tenths * times, 300.0 * times);
+            trend.Add(100.0 * (tenths + 1) * times, 1000.0 * times);
+            trend.Value.ShouldBeGreaterThan(2 * times, $"{tenths} of 10");
+        }
+    }
+
+    [Theory]
+    [InlineData(1)]
     [InlineData(5)]
     public void Of_steady_counts_it_finds_at_least_two_thirds_of_the_dispersion(int burst)
     {

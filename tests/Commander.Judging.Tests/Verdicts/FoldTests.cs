@@ -180,6 +180,59 @@ public class FoldTests
     }
 
     [Fact]
+    public void A_watch_that_is_resumed_from_its_facts_after_every_tick_judges_as_the_one_that_never_stopped()
+    {
+        var policy = Shop.Policy();
+        var noise = new Noise(9);
+        var good = new Behaviour();
+        var inputs = Enumerable.Range(-9, 50).Select(n => Input.Of(n <= 0
+            ? Shop.Tick(policy, noise, n, null, null, good)
+            : Shop.Tick(policy, noise, n, n > 25 ? good with { Errors = 0.2 } : good, good))).ToArray();
+        var (live, decided) = (Judge.Start(policy, restarted: true), new List<Decision>());
+        for (var at = 0; at < inputs.Length; at++)
+        {
+            var step = Judge.Next(policy, Model.Shipped, ref live, inputs[at]);
+            var (replayed, again) = (Judge.Start(policy, restarted: true), default(Step));
+            foreach (var input in inputs[..(at + 1)])
+            {
+                again = Judge.Next(policy, Model.Shipped, ref replayed, input);
+            }
+            again.ShouldBe(step);
+            WatchState.Same(live, replayed).ShouldBeTrue();
+            decided.Add(step.Decision);
+        }
+        decided.ShouldContain(Decision.Rollback);
+    }
+
+    [Fact]
+    [Trait("Category", "Measured")]
+    public void A_million_ticks_of_two_arms_alike_are_carried_on_and_every_number_stays_one()
+    {
+        var policy = Shop.Policy(Shop.ErrorMetric, Shop.MemoryMetric);
+        var state = Judge.Start(policy, restarted: false);
+        for (var n = 1; n <= 1_000_000; n++)
+        {
+            var step = Judge.Next(policy, Model.Shipped, ref state, Input.Of(Tick(n, n % 3)));
+            if (step.Alarm || !(step.PBad is >= 0 and <= 1))
+            {
+                throw new InvalidOperationException($"tick {n}: {step}");
+            }
+        }
+        var verdict = Judge.Read(policy, Model.Shipped, state, new Reader(default, 0, [], false));
+        (verdict.Decision, verdict.Findings.All(static finding => double.IsFinite(finding.Difference ?? 0) && double.IsFinite(finding.Score))).ShouldBe(("CONTINUE", true));
+
+        Tick Tick(int n, int bad)
+        {
+            var tick = new Tick(n, 1, 2);
+            tick[0, Arm.Candidate] = new Reading(Quality.Value, bad, 100);
+            tick[0, Arm.Control] = new Reading(Quality.Value, 2 - bad, 100);
+            tick[1, Arm.Candidate] = new Reading(Quality.Value, 50 + (n % 7));
+            tick[1, Arm.Control] = new Reading(Quality.Value, 50 + (n % 5));
+            return tick;
+        }
+    }
+
+    [Fact]
     public void A_tick_of_another_policy_is_refused_by_name()
     {
         var policy = Shop.Policy();

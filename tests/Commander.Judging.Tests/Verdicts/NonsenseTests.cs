@@ -36,6 +36,8 @@ public class NonsenseTests
         .Array[least, most]
         .Select(static drawn => drawn.Select(static (readings, at) => Made(at + 1, readings)).ToArray());
 
+    private static Gen<Reading> Any(MetricKind kind) => Gen.OneOf(Odd.Number(kind), Odd.Nonsense(kind), Odd.Silence(kind), Odd.Missing);
+
     private static Tick Made(int n, Reading[] readings)
     {
         var tick = new Tick(n, 1, Count);
@@ -111,6 +113,44 @@ public class NonsenseTests
             return WatchState.Same(one, other);
         }, iter: 60);
 
+    [Fact]
+    public void A_candidate_that_was_never_measured_is_never_carried_on_and_never_rolled_back_for_what_the_control_does() =>
+        Gen.Select(Policies, Ticks(Any, 1, 30)).Sample((policy, ticks) =>
+        {
+            var state = Judge.Start(policy, restarted: false);
+            return ticks.All(drawn =>
+            {
+                var tick = new Tick(drawn.N, 1, Count);
+                for (var metric = 0; metric < Count; metric++)
+                {
+                    tick[metric, Arm.Control] = drawn[metric, Arm.Control];
+                }
+                var decision = Next(policy, ref state, tick).Decision;
+                return decision == Decision.Hold || (decision == Decision.Rollback && policy.NoData == NoData.Rollback);
+            });
+        }, iter: 100);
+
+    [Fact]
+    public void A_candidate_alone_that_is_like_nothing_known_is_never_carried_on()
+    {
+        // One point, or many, without a control, a past or an objective: there is nothing it could be no worse than.
+        var policy = Shop.Policy() with { NoData = NoData.Ignore };
+        var noise = new Noise(8);
+        var state = Judge.Start(policy, restarted: false);
+        for (var n = 1; n <= 200; n++)
+        {
+            Judge.Next(policy, Model.Shipped, ref state, Input.Of(Shop.Tick(policy, noise, n, new Behaviour(), null))).Decision.ShouldBe(Decision.Hold, $"tick {n}");
+        }
+    }
+
+    [Fact]
+    public void One_point_is_never_carried_on_whatever_it_says() =>
+        Gen.Select(Policies, Ticks(Any, 1, 1), Gen.Bool).Sample((policy, ticks, past) =>
+        {
+            var state = past ? Shop.Begin(policy, new Noise(1), new Behaviour()) : Judge.Start(policy, restarted: false);
+            return Next(policy, ref state, ticks[0]).Decision != Decision.Continue;
+        }, iter: 200);
+
     [Theory]
     [InlineData(double.NaN, "nan")]
     [InlineData(double.PositiveInfinity, "nan")]
@@ -156,6 +196,7 @@ public class NonsenseTests
             {
                 Assert.True(finding.Score is >= 0 and <= 99 && finding.Reason.Length > 0, $"{finding}");
                 Assert.True(Finite(finding.Candidate) && Finite(finding.Reference) && Finite(finding.Difference) && Finite(finding.Low) && Finite(finding.High), $"{finding}");
+                Assert.False(finding.Low > finding.High || finding.Low > finding.Difference || finding.Difference > finding.High, $"{finding}");
             }
             return verdict is { Confidence: >= 0 and <= 1, HealthScore: null or (>= 0 and <= 100) };
 

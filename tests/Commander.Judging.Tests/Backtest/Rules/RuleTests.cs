@@ -94,6 +94,123 @@ public class RuleTests
         Judge("mann-whitney", Beside("a", 0), Beside("b", 0), Beside("c", 0)).ShouldBe(("CONTINUE", 30));
     }
 
+    [Fact]
+    public void A_level_at_its_threshold_is_no_failure_and_one_just_beyond_it_is()
+    {
+        Judge("argo", Error(5, 5, 5)).ShouldBe(("CONTINUE", 3));
+        Judge("argo", Error(5.01, 5.01, 5.01)).ShouldBe(("ROLLBACK", 3));
+        Judge("argo", Latency(500, 500, 500)).ShouldBe(("CONTINUE", 3));
+        Judge("argo", Latency(501, 501, 501)).ShouldBe(("ROLLBACK", 3));
+        Judge("flagger", Error(0, 1, 1, 1, 1, 1, 0)).ShouldBe(("CONTINUE", 7));
+        Judge("flagger", Error(0, 1.01, 1.01, 1.01, 1.01, 1.01, 0)).ShouldBe(("ROLLBACK", 7));
+        Judge("flagger", Latency(0, 500, 500, 500, 500, 500, 0)).ShouldBe(("CONTINUE", 7));
+        Judge("flagger", Latency(0, 501, 501, 501, 501, 501, 0)).ShouldBe(("ROLLBACK", 7));
+        double[] past = [9, 10, 11];
+        Judge("three-sigma", Of("latency", "ms", past, [13])).ShouldBe(("CONTINUE", 1));
+        Judge("three-sigma", Of("latency", "ms", past, [13.01])).ShouldBe(("ROLLBACK", 1));
+    }
+
+    [Fact]
+    public void Argo_reads_the_p95_and_flagger_the_p99_where_there_are_both()
+    {
+        Series[] both = [Of("latency_p50", "ms", [1, 1], Flat(9)), Of("latency_p95", "ms", [1, 1], Flat(100)), Of("latency_p99", "ms", [1, 1], Flat(600))];
+        Judge("argo", both).Decision.ShouldBe("CONTINUE");
+        Judge("flagger", both).Decision.ShouldBe("ROLLBACK");
+        Judge("argo", [both[2], both[0]]).Decision.ShouldBe("ROLLBACK");
+        // Without either the first there is; what is called downstream is not the service's own.
+        Judge("argo", [Of("latency_p50", "ms", [1, 1], Flat(600)), Of("latency_mean", "ms", [1, 1], Flat(1))]).Decision.ShouldBe("ROLLBACK");
+        Judge("argo", Of("downstream_latency_p95", "ms", [1, 1], Flat(600))).Decision.ShouldBe("HOLD");
+        Judge("argo", Of("latency_p95", "ticks", [1, 1], Flat(600))).Decision.ShouldBe("HOLD");
+
+        static double[] Flat(double level) => [.. Enumerable.Repeat(level, 9)];
+    }
+
+    [Fact]
+    public void An_error_percentage_is_read_before_two_counts_and_a_tick_without_requests_has_none()
+    {
+        var (requests, errors) = (Of("requests", "count", [100, 100], [100, 100, 100]), Of("errors", "count", [0, 0], [50, 50, 50]));
+        Judge("argo", requests, errors, Error(1, 1, 1)).Decision.ShouldBe("CONTINUE");
+        Judge("argo", requests, errors).Decision.ShouldBe("ROLLBACK");
+        Judge("argo", requests).Decision.ShouldBe("HOLD");
+        Judge("argo", errors).Decision.ShouldBe("HOLD");
+        Judge("argo", requests with { Candidate = [100, 0, 0, 0, 0, 0] }, errors with { Candidate = [0, 0, 0, 0, 0, 0] }).ShouldBe(("ROLLBACK", 6));
+        Judge("argo", requests with { Name = "calls" }, errors).Decision.ShouldBe("HOLD");
+    }
+
+    [Theory]
+    [InlineData("argo", 1.0, 7, "fewer than 3 failed measurements")]
+    [InlineData("argo", 6.0, 3, "error_rate: 3 measurements beyond 5 %")]
+    [InlineData("flagger", 0.5, 7, "fewer than 5 failed checks")]
+    [InlineData("flagger", 6.0, 7, "5 failed checks, the last for error_rate: success rate below 99 %, response time above 500 ms, or no value")]
+    [InlineData("three-sigma", 1.0, 7, "no point beyond 3 standard deviations")]
+    [InlineData("three-sigma", 9.0, 1, "error_rate: a point more than 3 standard deviations from its past")]
+    [InlineData("cusum", 1.2, 7, "no cumulative sum reached 8")]
+    [InlineData("cusum", 9.0, 2, "error_rate: a cumulative sum of 8 standard deviations beyond 1 each")]
+    public void A_rule_says_what_it_saw(string rule, double level, int tick, string reason)
+    {
+        var series = Of("error_rate", "%", [0.5, 1, 1.5], [.. Enumerable.Repeat(level, 7)]);
+        // A second metric that is well: the reason names the one that is not.
+        var (verdict, at) = Backtests.Decide(new Recording(0, 60, false, [Of("latency_p95", "ms", [10, 11, 12], [.. Enumerable.Repeat(11.0, 7)]), series]), rule);
+        (verdict.Reasoning, at).ShouldBe((reason, tick));
+    }
+
+    [Fact]
+    public void A_rule_that_measured_too_slow_or_too_little_says_so()
+    {
+        const double none = double.NaN;
+        Reason("argo", Latency(600, 600, 600)).ShouldBe("latency_p95: 3 measurements beyond 500 ms");
+        Reason("argo", Error(1, none, none, none, none, none)).ShouldBe("error_rate: more than 4 measurements in a row without a sample");
+        Reason("argo", Of("cpu", "%", [1, 1], [1])).ShouldBe("no error rate and no response time to measure");
+        Reason("flagger", Of("cpu", "%", [1, 1], [1])).ShouldBe("no error rate and no response time to check");
+        Reason("cusum", Of("cpu", "%", [1], [1])).ShouldBe("no metric has two points before the change");
+        Reason("three-sigma", Of("cpu", "%", [1], [1])).ShouldBe("no metric has two points before the change");
+        Reason("mann-whitney", Of("latency", "ms", [.. Enumerable.Range(1, 30).Select(static at => 10.0 + (at % 3))], [.. Enumerable.Range(1, 30).Select(static at => 30.0 + (at % 3))])).ShouldBe("score 0: latency High");
+
+        static string Reason(string rule, params Series[] series) => Backtests.Decide(new Recording(0, 60, false, series), rule).Verdict.Reasoning;
+    }
+
+    [Fact]
+    public void A_rule_s_score_is_told_as_a_probability_that_is_one_half_where_it_rolls_back()
+    {
+        Told(Error(2.5, 2.5, 2.5)).ShouldBe((0.333, 0.667));
+        Told(Error(10, 10, 10)).ShouldBe((0.667, 0.667));
+        Told(Of("cpu", "%", [1, 1], [1])).ShouldBe((0.001, 0.999));
+
+        static (double, double) Told(Series series)
+        {
+            var verdict = Backtests.Decide(new Recording(0, 60, false, [series]), "argo").Verdict;
+            return (verdict.PBad, verdict.Confidence);
+        }
+    }
+
+    [Fact]
+    public void A_rule_knows_nothing_of_points_that_are_missing_and_takes_the_longest_series_for_the_length()
+    {
+        const double none = double.NaN;
+        Judge("three-sigma", Of("latency", "ms", [9, none, 10, 11], [none, 10])).ShouldBe(("CONTINUE", 2));
+        Judge("three-sigma", Of("latency", "ms", [10, none], [99])).ShouldBe(("HOLD", 1));
+        Judge("three-sigma", Of("latency", "ms", [10, 10, 10], [10])).ShouldBe(("CONTINUE", 1));
+        Judge("three-sigma", Of("latency", "ms", [0.1, 0.1, 0.1], [0.1])).ShouldBe(("CONTINUE", 1));
+        Judge("three-sigma", Of("latency", "ms", [10, 10, 10], [10.001])).ShouldBe(("ROLLBACK", 1));
+        Judge("cusum", Error(1, none, 1, none, 1, none, 1)).ShouldBe(("ROLLBACK", 7));
+        Judge("three-sigma", Of("latency", "ms", [9, 10, 11], [10]), Of("cpu", "%", [9, 10, 11], [10, 10, 10])).ShouldBe(("CONTINUE", 3));
+        Judge("argo", Error(6, 6), Of("cpu", "%", [9, 10, 11], [10, 10, 10, 10, 10, 10, 10, 10])).ShouldBe(("ROLLBACK", 7));
+    }
+
+    [Fact]
+    public void Cusum_watches_each_metric_for_itself_and_in_its_harmful_direction()
+    {
+        double[] past = [9, 10, 11];
+        Judge("cusum", Of("latency", "ms", past, [1, 1, 1, 1, 1, 1])).Decision.ShouldBe("CONTINUE");
+        Judge("cusum", Of("requests", "count", past, [30, 30, 30, 30, 30])).Decision.ShouldBe("CONTINUE");
+        Judge("cusum", Of("requests", "count", past, [1, 1, 1])).ShouldBe(("ROLLBACK", 3));
+        Judge("cusum", Of("orders", "", past, [1, 1, 1])).ShouldBe(("ROLLBACK", 2));
+        Judge("cusum", Of("orders", "", past, [99, 99])).ShouldBe(("ROLLBACK", 2));
+        // Two metrics of half the sum are not one of the whole.
+        Judge("cusum", Error(99, 0, 0), Of("cpu", "%", [10, 10, 10], [99, 10, 10])).Decision.ShouldBe("CONTINUE");
+        Judge("cusum", Of("memory", "MB", [1], [99, 99, 99])).Decision.ShouldBe("HOLD");
+    }
+
     [Theory]
     [MemberData(nameof(Names))]
     public void A_rule_s_answer_at_a_tick_does_not_change_with_what_comes_after_it(string rule)
