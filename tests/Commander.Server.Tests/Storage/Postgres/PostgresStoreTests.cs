@@ -275,10 +275,13 @@ public sealed class PostgresStoreTests : FactStoreCompliance
         await using var command = new Npgsql.NpgsqlCommand("BEGIN; LOCK TABLE facts IN ACCESS EXCLUSIVE MODE", other);
         await command.ExecuteNonQueryAsync(Cancel);
         var first = store.Append(new Append(Written.Stream("access", 1), null), Cancel);
-        while (await Sql("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = to_regclass('facts')") is 0L)
+        var waits = 0L;
+        for (var asked = 0; asked < 200 && waits == 0; asked++)
         {
+            waits = (long)(await Sql("SELECT count(*) FROM pg_locks, pg_sleep(0.02) WHERE NOT granted AND relation = to_regclass('facts')"))!;
         }
 
+        waits.ShouldBe(1, "the writer waits for the lock");
         first.IsCompleted.ShouldBeFalse();
         return other;
     }
