@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Commander.Server.Storage;
+using Commander.Server.Storage.Postgres;
 using Commander.Server.Storage.Sqlite;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -8,7 +9,8 @@ namespace Commander.Benchmarks;
 
 /// <summary>
 /// How many announcements a second the SQLite store accepts durably with 64 callers at once, and how much of a bare loop
-/// that is: the same rows in the same tables, as many in one transaction, as many flushes, nothing around them.
+/// that is: the same rows in the same tables, as many in one transaction, as many flushes, nothing around them. With
+/// COMMANDER_CLUSTER the PostgreSQL store beside it; the processor of its server is not counted.
 /// </summary>
 internal static class IntakeBenchmark
 {
@@ -28,12 +30,19 @@ internal static class IntakeBenchmark
         try
         {
             // Once unmeasured, for compilation and caches.
-            await Store(Path.Combine(folder, "warm"), TimeSpan.FromSeconds(1));
-            var store = await Store(Path.Combine(folder, "store"), time);
+            await Sqlite(Path.Combine(folder, "warm"), TimeSpan.FromSeconds(1));
+            var store = await Sqlite(Path.Combine(folder, "store"), time);
             var bare = BareLoop(Path.Combine(folder, "bare"), time, (int)Math.Max(1, Math.Round(store.GroupSize)));
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"store      {store.PerSecond,9:F0} a second   {store.GroupSize,5:F1} a flush   {store.Cpu,5:F1} us of processor each   p50 {store.P50,6:F2} ms   p99 {store.P99,6:F2} ms   longest {store.Longest,6:F2} ms"));
+            Print("store", store);
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"bare loop  {bare.PerSecond,9:F0} a second   {bare.GroupSize,5:F1} a flush   {bare.Cpu,5:F1} us of processor each"));
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"ratio      {store.PerSecond / bare.PerSecond,9:P0}"));
+            if (Environment.GetEnvironmentVariable("COMMANDER_CLUSTER") is { Length: > 0 } cluster)
+            {
+                var database = Database.Read(cluster).Database ?? throw new InvalidOperationException("COMMANDER_CLUSTER is no connection string.");
+                await Postgres(database, TimeSpan.FromSeconds(1));
+                Print("postgres", await Postgres(database, time));
+            }
+
             return 0;
         }
         finally
@@ -42,10 +51,25 @@ internal static class IntakeBenchmark
         }
     }
 
-    private static async Task<Figures> Store(string folder, TimeSpan time)
+    private static void Print(string name, Figures store) =>
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name,-9}  {store.PerSecond,9:F0} a second   {store.GroupSize,5:F1} a flush   {store.Cpu,5:F1} us of processor each   p50 {store.P50,6:F2} ms   p99 {store.P99,6:F2} ms   longest {store.Longest,6:F2} ms"));
+
+    private static async Task<Figures> Sqlite(string folder, TimeSpan time)
     {
         await using var store = SqliteStore.Open(folder, Clock, NullLogger.Instance);
-        var number = 0;
+        return await Store(store, () => store.Committed, time);
+    }
+
+    private static async Task<Figures> Postgres(Database database, TimeSpan time)
+    {
+        await using var store = await PostgresStore.Open(database, Clock, NullLogger.Instance, CancellationToken.None);
+        return await Store(store, () => store.Committed, time);
+    }
+
+    private static async Task<Figures> Store(IFactStore store, Func<(long Writes, long Groups)> committed, TimeSpan time)
+    {
+        // What an earlier run left in the same database has other numbers.
+        var number = Clock.GetUtcNow().ToUnixTimeMilliseconds() * 1_000;
         var cpu = Environment.CpuUsage.TotalTime;
         var started = Clock.GetTimestamp();
         var waits = await Task.WhenAll(Enumerable.Range(0, Callers).Select(_ => Task.Run(async () =>
@@ -67,7 +91,7 @@ internal static class IntakeBenchmark
         })));
         var seconds = Clock.GetElapsedTime(started).TotalSeconds;
         var sorted = waits.SelectMany(mine => mine).Order().ToArray();
-        var (writes, groups) = store.Committed;
+        var (writes, groups) = committed();
         return new Figures(sorted.Length / seconds, (double)writes / groups, (Environment.CpuUsage.TotalTime - cpu).TotalMicroseconds / sorted.Length, At(0.5), At(0.99), sorted[^1]);
 
         double At(double quantile) => sorted[(int)(quantile * (sorted.Length - 1))];
@@ -78,7 +102,7 @@ internal static class IntakeBenchmark
         Directory.CreateDirectory(folder);
         var file = Path.Combine(folder, SqliteStore.FileName);
         using var session = Session.ToWrite(file);
-        Schema.Migrate(session, Clock.GetUtcNow(), file);
+        Commander.Server.Storage.Sqlite.Schema.Migrate(session, Clock.GetUtcNow(), file);
         var number = 0;
         var cpu = Environment.CpuUsage.TotalTime;
         var started = Clock.GetTimestamp();
@@ -88,8 +112,8 @@ internal static class IntakeBenchmark
             for (var i = 0; i < groupSize; i++)
             {
                 var announcement = Make(++number);
-                Writing.Insert(session, announcement.Fact);
-                Writing.Insert(session, announcement.Row);
+                Commander.Server.Storage.Sqlite.Writing.Insert(session, announcement.Fact);
+                Commander.Server.Storage.Sqlite.Writing.Insert(session, announcement.Row);
             }
 
             session.Run("COMMIT");
@@ -98,7 +122,7 @@ internal static class IntakeBenchmark
         return new Figures(number / Clock.GetElapsedTime(started).TotalSeconds, groupSize, (Environment.CpuUsage.TotalTime - cpu).TotalMicroseconds / number, 0, 0, 0);
     }
 
-    private static Announcement Make(int number)
+    private static Announcement Make(long number)
     {
         var now = Clock.GetUtcNow();
         var id = "dep-" + number.ToString("D26", CultureInfo.InvariantCulture);

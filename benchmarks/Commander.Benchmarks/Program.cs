@@ -30,7 +30,8 @@ static int Usage()
           demo [KIND,KIND] [--each 10] [--good 10] [--servers 1] [--page]
                     the demo's bars: request to verdict, to the old version serving and, with --page, to an open page saying so
           intake [SECONDS]
-                    announcements a second that are durably stored, 64 callers at once, against a bare loop
+                    announcements a second that are durably stored, 64 callers at once, against a bare loop;
+                    with COMMANDER_CLUSTER in PostgreSQL too
           leave-one-out [FOLDER]
                     the verdicts on each of the four data sets by a model that was trained on the other sources, beside the shipped one
           train-shipped [FOLDER] [--out src/Commander.Judging/Models/ShippedModel.cs]

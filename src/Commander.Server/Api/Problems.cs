@@ -38,7 +38,7 @@ internal static class Problems
         var error = context.Features.Get<IExceptionHandlerFeature>()?.Error;
         var result = error switch
         {
-            StoreUnavailableException unavailable => Of(StatusCodes.Status503ServiceUnavailable, "Nothing can be stored now", unavailable.Message + ". Nothing was accepted; try again."),
+            StoreUnavailableException unavailable => Of(StatusCodes.Status503ServiceUnavailable, "Nothing can be stored now", unavailable.Message.TrimEnd('.') + ". Try again: what was accepted all the same is recognised."),
             BadHttpRequestException bad => Of(bad.StatusCode, "The request is not valid", bad.Message),
             TimeoutException => Of(StatusCodes.Status503ServiceUnavailable, "The deployment's owner does not answer", "It is moving or overloaded; try again in a second."),
             _ => Of(StatusCodes.Status500InternalServerError, "Commander failed", $"Look for the trace {context.TraceIdentifier} in the server's log."),

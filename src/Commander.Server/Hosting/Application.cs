@@ -11,6 +11,7 @@ using Commander.Server.Intake;
 using Commander.Server.Loop;
 using Commander.Server.Sources;
 using Commander.Server.Storage;
+using Commander.Server.Storage.Postgres;
 using Commander.Server.Storage.Sqlite;
 using Microsoft.AspNetCore.DataProtection;
 
@@ -21,6 +22,7 @@ internal static class Application
 {
     private const int MaxBody = 8 << 20;
     private const int MaxKey = 256;
+    private const int MaxClusterFile = 16 * 1024;
 
     /// <summary>Runs until it is told to stop. Exit code 2 when the policy does not parse, 1 when the server cannot start.</summary>
     public static async Task<int> Serve(CommanderOptions options, CancellationToken cancel)
@@ -33,7 +35,14 @@ internal static class Application
             return 2;
         }
 
-        options = options with { WebhookKey = key };
+        (var cluster, wrong) = Cluster(options.ClusterFile, Environment.GetEnvironmentVariable("COMMANDER_CLUSTER"));
+        if (wrong is not null)
+        {
+            await Console.Error.WriteLineAsync(wrong);
+            return 2;
+        }
+
+        options = options with { WebhookKey = key, Cluster = cluster };
         try
         {
             await using var demo = options.Demo ? await OpenDemo(options, secrets, cancel) : null;
@@ -46,15 +55,20 @@ internal static class Application
                 return 2;
             await using var app = await Build(options, policies, secrets, demo, cancel);
             await app.StartAsync(cancel);
-            if (app.Services.GetRequiredService<IFactStore>() is SqliteStore store)
-                store.Serves(options.Url.ToString());
-            await Console.Out.WriteLineAsync($"Commander serves {options.Url.GetLeftPart(UriPartial.Authority)}  (data in {Path.GetFullPath(options.Data)}; stop with Ctrl+C)");
+            (app.Services.GetRequiredService<IFactStore>() as SqliteStore)?.Serves(options.Url.ToString());
+            app.Services.GetService<DataFolder>()?.Serves(options.Url.ToString());
+            await Console.Out.WriteLineAsync($"Commander serves {options.Url.GetLeftPart(UriPartial.Authority)}  ({(cluster is null ? "" : $"facts in {cluster.Place}, ")}data in {Path.GetFullPath(options.Data)}; stop with Ctrl+C)");
             await app.WaitForShutdownAsync(cancel);
             return 0;
         }
-        catch (Exception e) when (e is StoreUnavailableException or DataFolderInUseException or IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is DataFolderInUseException or InvalidDataException || (e is StoreUnavailableException && cluster is not null))
         {
-            await Console.Error.WriteLineAsync(e is DataFolderInUseException ? e.Message : $"Commander cannot start with the data folder {options.Data} on {options.Url}: {e.Message} (another address: --urls http://127.0.0.1:PORT, another folder: --data DIR)");
+            await Console.Error.WriteLineAsync(e.Message);
+            return 1;
+        }
+        catch (Exception e) when (e is StoreUnavailableException or IOException or UnauthorizedAccessException)
+        {
+            await Console.Error.WriteLineAsync($"Commander cannot start with the data folder {options.Data} on {options.Url}: {e.Message} (another address: --urls http://127.0.0.1:PORT, another folder: --data DIR)");
             return 1;
         }
     }
@@ -78,11 +92,16 @@ internal static class Application
         builder.Services.AddSingleton(options);
         // The store is there before the container and closes with it: it has a log of its own.
         var storeLog = LoggerFactory.Create(log => log.AddSimpleConsole(console => console.SingleLine = true));
-        var store = SqliteStore.Open(options.Data, TimeProvider.System, storeLog.CreateLogger("Commander.Storage"));
+        IFactStore store = options.Cluster is { } database
+            ? await PostgresStore.Open(database, TimeProvider.System, storeLog.CreateLogger("Commander.Storage"), cancel)
+            : SqliteStore.Open(options.Data, TimeProvider.System, storeLog.CreateLogger("Commander.Storage"));
         try
         {
             // An instance that is registered is not disposed with the container; one that a factory gives is.
-            builder.Services.AddSingleton<IFactStore>(_ => store);
+            builder.Services.AddSingleton(_ => store);
+            // What else lies in the folder is one process's too. SQLite's store holds its folder itself.
+            if (options.Cluster is not null)
+                builder.Services.AddSingleton(_ => DataFolder.Take(options.Data));
             // First, so that the silo is active before anything wakes a grain.
             builder.AddEmbeddedSilo();
             builder.Services.AddLoop(await PinBook.Open(store, policies, Model.Shipped, TimeProvider.System, cancel), options);
@@ -96,6 +115,7 @@ internal static class Application
                 builder.Services.AddDemo(demo);
 
             var app = builder.Build();
+            app.Services.GetService<DataFolder>();
             app.Lifetime.ApplicationStopped.Register(storeLog.Dispose);
             app.UseExceptionHandler(error => error.Run(Problems.Write));
             app.UseStatusCodePages();
@@ -136,6 +156,28 @@ internal static class Application
             _ when key.Contains('/', StringComparison.Ordinal) => (null, "the webhook key: has a /, which cannot stand in one part of a path"),
             _ => (key, null),
         };
+    }
+
+    /// <summary>The database that the command line or else the environment names, null for none; or why it cannot be. The connection string is a secret.</summary>
+    internal static (Database? Cluster, string? Wrong) Cluster(string? file, string? environment)
+    {
+        if (file is null)
+        {
+            var (named, why) = string.IsNullOrEmpty(environment) ? (null, null) : Database.Read(environment);
+            return (named, why is null ? null : "COMMANDER_CLUSTER: " + why);
+        }
+
+        try
+        {
+            if (new FileInfo(file).Length > MaxClusterFile)
+                return (null, $"the cluster file {file}: has more than {MaxClusterFile} bytes, which no connection string has");
+            var (database, why) = Database.Read(File.ReadAllText(file).Trim());
+            return (database, why is null ? null : $"the cluster file {file}: {why}");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return (null, $"the cluster file {file} cannot be read: {e.Message}");
+        }
     }
 
     // A watch that goes on after a restart has pinned the router's address: it is opened on the port of last time.

@@ -10,6 +10,7 @@ internal static class CommandLine
     {
         var urls = new Option<Uri>("--urls") { Description = "Where to listen; loopback only, until access is configured", DefaultValueFactory = _ => new Uri("http://127.0.0.1:5080"), CustomParser = ParseUrl };
         var data = new Option<string?>("--data") { Description = "The folder of the store (default: data, with --demo data/demo)" };
+        var cluster = new Option<string?>("--cluster-file") { Description = "A file with a PostgreSQL connection string: facts are stored there; else COMMANDER_CLUSTER, else in the folder" };
         var policy = new Option<string?>("--policy") { Description = "A policy file, or a folder of *.yaml and *.yml files" };
         var demo = new Option<bool>("--demo") { Description = "Run a small real shop that can be deployed well and badly" };
         var key = new Option<string?>("--webhook-key") { Description = "The key of the Kestra-compatible webhook, ${COMMANDER_SECRET_NAME} or file:PATH; else COMMANDER_WEBHOOK_KEY (with --demo: webhook)" };
@@ -19,7 +20,7 @@ internal static class CommandLine
             if (result.GetValueOrDefault<int>() < 1)
                 result.AddError("--max-watches: at least 1");
         });
-        var root = new RootCommand("Commander watches deployments, decides ROLLBACK or CONTINUE, acts and learns.") { urls, data, policy, demo, key, max };
+        var root = new RootCommand("Commander watches deployments, decides ROLLBACK or CONTINUE, acts and learns.") { urls, data, cluster, policy, demo, key, max };
         root.SetAction((parsed, cancel) =>
         {
             var runsDemo = parsed.GetValue(demo);
@@ -28,6 +29,7 @@ internal static class CommandLine
                 {
                     Url = parsed.GetValue(urls)!,
                     Data = parsed.GetValue(data) ?? (runsDemo ? Path.Combine("data", "demo") : "data"),
+                    ClusterFile = parsed.GetValue(cluster),
                     Policy = parsed.GetValue(policy),
                     Demo = runsDemo,
                     WebhookKey = parsed.GetValue(key),

@@ -1,3 +1,5 @@
+using Commander.Server.Storage.Postgres;
+
 namespace Commander.Server.Hosting;
 
 /// <summary>What the command line and the environment say.</summary>
@@ -6,8 +8,14 @@ internal sealed record CommanderOptions
     /// <summary>Where to listen. The default value is http://127.0.0.1:5080.</summary>
     public Uri Url { get; init; } = new("http://127.0.0.1:5080");
 
-    /// <summary>The folder of the store. The default value is data, with --demo data/demo.</summary>
+    /// <summary>The folder of the store, of keys and of training samples. The default value is data, with --demo data/demo.</summary>
     public string Data { get; init; } = "data";
+
+    /// <summary>A file with the connection string of the database that facts are stored in; null for COMMANDER_CLUSTER.</summary>
+    public string? ClusterFile { get; init; }
+
+    /// <summary>The database that facts are stored in; null for SQLite in the folder.</summary>
+    public Database? Cluster { get; init; }
 
     /// <summary>A policy file or a folder of them; null for none.</summary>
     public string? Policy { get; init; }

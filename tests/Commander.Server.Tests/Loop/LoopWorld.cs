@@ -32,7 +32,7 @@ internal sealed class LoopWorld : IAsyncDisposable
         """;
 
     private readonly string _folder = Directory.CreateTempSubdirectory("commander-loop-").FullName;
-    private SqliteStore? _store;
+    private IFactStore? _store;
     private DeploymentDesk? _desk;
     private Owners? _owners;
 
@@ -58,9 +58,11 @@ internal sealed class LoopWorld : IAsyncDisposable
 
     private readonly ISource? _source;
 
-    private LoopWorld(string policy, Func<RollbackPolicy, IRollbackTarget?>? targets, ISource? source)
+    private readonly Func<TimeProvider, Task<IFactStore>>? _opens;
+
+    private LoopWorld(string policy, Func<RollbackPolicy, IRollbackTarget?>? targets, ISource? source, Func<TimeProvider, Task<IFactStore>>? opens)
     {
-        (_targets, _source) = (targets, source);
+        (_targets, _source, _opens) = (targets, source, opens);
         var read = PolicyReader.Read(policy, "policy.yaml");
         Policies = read.Policies ?? throw new InvalidOperationException(string.Join('\n', read.Errors));
         Source = new TruthSource(Clock, Platform);
@@ -69,9 +71,10 @@ internal sealed class LoopWorld : IAsyncDisposable
     /// <param name="policy">Its source is named truth.</param>
     /// <param name="targets">The rollback targets; without them the world's own platform.</param>
     /// <param name="source">Answers instead of <see cref="Source"/>.</param>
-    public static async Task<LoopWorld> Begin(string? policy = null, Func<RollbackPolicy, IRollbackTarget?>? targets = null, ISource? source = null)
+    /// <param name="opens">Opens another store than SQLite's in the world's folder.</param>
+    public static async Task<LoopWorld> Begin(string? policy = null, Func<RollbackPolicy, IRollbackTarget?>? targets = null, ISource? source = null, Func<TimeProvider, Task<IFactStore>>? opens = null)
     {
-        var world = new LoopWorld(policy ?? PolicyText, targets, source);
+        var world = new LoopWorld(policy ?? PolicyText, targets, source, opens);
         await world.Open();
         return world;
     }
@@ -85,7 +88,7 @@ internal sealed class LoopWorld : IAsyncDisposable
 
     private async Task Open()
     {
-        _store = SqliteStore.Open(_folder, Clock, NullLogger.Instance);
+        _store = _opens is null ? SqliteStore.Open(_folder, Clock, NullLogger.Instance) : await _opens(Clock);
         var pins = await PinBook.Open(_store, Policies, Model.Shipped, Clock, CancellationToken.None);
         Parts = new LoopParts(
             _store,

@@ -5,10 +5,12 @@ namespace Commander.Server.Tests.Loop;
 
 public class StoryTests
 {
+    private protected virtual Task<LoopWorld> Begin(string? policy = null) => LoopWorld.Begin(policy);
+
     [Fact]
     public async Task A_bad_deployment_is_rolled_back_verified_labelled_and_closed()
     {
-        await using var world = await LoopWorld.Begin();
+        await using var world = await Begin();
         world.Source.ErrorShare["2.0.0"] = 0.25;
         var id = (await world.Announce("2.0.0")).Id;
         var closed = await world.Run(id, d => d.State == "closed");
@@ -32,7 +34,7 @@ public class StoryTests
     [Fact]
     public async Task The_steps_of_the_story_are_stored_in_their_order()
     {
-        await using var world = await LoopWorld.Begin();
+        await using var world = await Begin();
         world.Source.ErrorShare["2.0.0"] = 0.25;
         var id = (await world.Announce("2.0.0")).Id;
         await world.Run(id, d => d.State == "closed");
@@ -43,7 +45,7 @@ public class StoryTests
     [Fact]
     public async Task A_good_deployment_is_continued_watched_on_and_labelled_good()
     {
-        await using var world = await LoopWorld.Begin();
+        await using var world = await Begin();
         var id = (await world.Announce("2.0.0")).Id;
         var continued = await world.Run(id, d => d.Verdict?.Decision == "CONTINUE");
         continued.State.ShouldBe("observing");
@@ -57,7 +59,7 @@ public class StoryTests
     [Fact]
     public async Task A_fault_that_starts_after_continue_is_rolled_back_late()
     {
-        await using var world = await LoopWorld.Begin();
+        await using var world = await Begin();
         var id = (await world.Announce("2.0.0")).Id;
         await world.Run(id, d => d.Verdict?.Decision == "CONTINUE");
         world.Source.ErrorShare["2.0.0"] = 0.3;
@@ -69,7 +71,7 @@ public class StoryTests
     [Fact]
     public async Task Every_stored_verdict_is_replayed_bit_by_bit()
     {
-        await using var world = await LoopWorld.Begin();
+        await using var world = await Begin();
         world.Source.ErrorShare["2.0.0"] = 0.25;
         foreach (var version in (string[])["2.0.0", "3.0.0"])
         {
@@ -85,7 +87,7 @@ public class StoryTests
     [Fact]
     public async Task A_restart_in_the_middle_of_a_watch_changes_nothing_about_its_end()
     {
-        await using var world = await LoopWorld.Begin();
+        await using var world = await Begin();
         world.Source.ErrorShare["2.0.0"] = 0.02;
         var id = (await world.Announce("2.0.0")).Id;
         await world.Run(id, d => d.Verdict is not null);
@@ -98,7 +100,7 @@ public class StoryTests
     [Fact]
     public async Task After_a_crash_between_intent_and_result_the_order_takes_one_effect()
     {
-        await using var world = await LoopWorld.Begin();
+        await using var world = await Begin();
         world.Source.ErrorShare["2.0.0"] = 0.25;
         // The platform takes the order, and the server dies before it can write that down.
         var crashed = false;
@@ -122,7 +124,7 @@ public class StoryTests
     [Fact]
     public async Task A_platform_that_is_down_is_asked_again_until_it_answers()
     {
-        await using var world = await LoopWorld.Begin();
+        await using var world = await Begin();
         world.Source.ErrorShare["2.0.0"] = 0.25;
         world.Platform.Unreachable = true;
         var id = (await world.Announce("2.0.0")).Id;
@@ -138,7 +140,7 @@ public class StoryTests
     [Fact]
     public async Task A_platform_that_never_answers_ends_as_a_failed_action()
     {
-        await using var world = await LoopWorld.Begin();
+        await using var world = await Begin();
         world.Source.ErrorShare["2.0.0"] = 0.25;
         world.Platform.Unreachable = true;
         var id = (await world.Announce("2.0.0")).Id;
@@ -150,7 +152,7 @@ public class StoryTests
     [Fact]
     public async Task A_platform_that_refuses_is_not_asked_again()
     {
-        await using var world = await LoopWorld.Begin();
+        await using var world = await Begin();
         world.Source.ErrorShare["2.0.0"] = 0.25;
         world.Platform.Intercept = _ => new(false, true, "the target is gone");
         var id = (await world.Announce("2.0.0")).Id;
@@ -164,7 +166,7 @@ public class StoryTests
     [Fact]
     public async Task A_rollback_after_which_the_metrics_stay_bad_is_not_called_done()
     {
-        await using var world = await LoopWorld.Begin();
+        await using var world = await Begin();
         world.Source.ErrorShare["2.0.0"] = 0.25;
         var id = (await world.Announce("2.0.0")).Id;
         await world.Run(id, d => d.Verdict?.Decision == "ROLLBACK");
@@ -179,7 +181,7 @@ public class StoryTests
     [Fact]
     public async Task Another_version_supersedes_and_the_older_watch_acts_no_more()
     {
-        await using var world = await LoopWorld.Begin();
+        await using var world = await Begin();
         var first = (await world.Announce("2.0.0")).Id;
         await world.Run(first, d => d.Verdict is not null);
         var second = (await world.Announce("3.0.0")).Id;
@@ -192,7 +194,7 @@ public class StoryTests
     [Fact]
     public async Task A_rollback_under_way_is_finished_even_when_superseded()
     {
-        await using var world = await LoopWorld.Begin();
+        await using var world = await Begin();
         world.Source.ErrorShare["2.0.0"] = 0.25;
         var first = (await world.Announce("2.0.0")).Id;
         await world.Run(first, d => d.State == "verifying");
@@ -206,7 +208,7 @@ public class StoryTests
     [Fact]
     public async Task The_same_version_announced_again_joins_and_adds_what_was_missing()
     {
-        await using var world = await LoopWorld.Begin();
+        await using var world = await Begin();
         var first = await world.Announce("2.0.0", previous: null);
         await world.Run(first.Id, d => d.Verdict is not null);
         var again = await world.Announce("2.0.0", labels: new Dictionary<string, string>(StringComparer.Ordinal) { ["team"] = "shop" });
@@ -217,7 +219,7 @@ public class StoryTests
     [Fact]
     public async Task A_person_rolls_back_and_a_person_keeps()
     {
-        await using var world = await LoopWorld.Begin();
+        await using var world = await Begin();
         var first = (await world.Announce("2.0.0")).Id;
         await world.Run(first, d => d.Verdict is not null);
         (await world.Desk.Act(first, "rollback", "ada", "looks wrong", CancellationToken.None)).Status.ShouldBe(202);
@@ -239,7 +241,7 @@ public class StoryTests
     [Fact]
     public async Task A_version_that_was_rolled_back_is_never_rolled_back_to()
     {
-        await using var world = await LoopWorld.Begin();
+        await using var world = await Begin();
         world.Source.ErrorShare["2.0.0"] = 0.25;
         world.Source.ErrorShare["3.0.0"] = 0.25;
         var first = (await world.Announce("2.0.0")).Id;
@@ -256,7 +258,7 @@ public class StoryTests
     [Fact]
     public async Task When_nobody_knows_what_to_go_back_to_the_platform_is_asked_but_not_followed_to_what_was_rolled_back()
     {
-        await using var world = await LoopWorld.Begin();
+        await using var world = await Begin();
         world.Platform.KnowsHistory = true;
         world.Platform.Earlier = [new(["1.5.0"], "the newest before"), new(["0.9.0"], "its pods are ready")];
         world.Source.ErrorShare["1.5.0"] = 0.25;
@@ -274,7 +276,7 @@ public class StoryTests
     [Fact]
     public async Task A_platform_that_cannot_be_asked_what_to_go_back_to_is_asked_again_before_it_is_refused()
     {
-        await using var world = await LoopWorld.Begin();
+        await using var world = await Begin();
         world.Platform.KnowsHistory = true;
         world.Platform.Earlier = [new(["0.9.0"], "its pods are ready")];
         world.Platform.Unreachable = true;
@@ -293,7 +295,7 @@ public class StoryTests
     [Fact]
     public async Task A_rollback_that_a_platform_announces_is_recognised_as_our_own_change()
     {
-        await using var world = await LoopWorld.Begin();
+        await using var world = await Begin();
         world.Source.ErrorShare["2.0.0"] = 0.25;
         var id = (await world.Announce("2.0.0")).Id;
         await world.Run(id, d => d.Actions.Count == 1);
@@ -304,7 +306,7 @@ public class StoryTests
     [Fact]
     public async Task A_second_rollback_and_a_keep_are_refused_from_the_first_one_on()
     {
-        await using var world = await LoopWorld.Begin();
+        await using var world = await Begin();
         var id = (await world.Announce("2.0.0")).Id;
         await world.Run(id, d => d.Verdict is not null);
         (await world.Desk.Act(id, "rollback", "ada", null, CancellationToken.None)).Status.ShouldBe(202);
@@ -316,7 +318,7 @@ public class StoryTests
     [Fact]
     public async Task A_superseded_watch_orders_no_rollback_that_the_platform_never_took()
     {
-        await using var world = await LoopWorld.Begin();
+        await using var world = await Begin();
         world.Source.ErrorShare["2.0.0"] = 0.25;
         world.Platform.Unreachable = true;
         var id = (await world.Announce("2.0.0")).Id;
@@ -332,7 +334,7 @@ public class StoryTests
     [Fact]
     public async Task Values_that_are_no_finite_numbers_are_a_quality_and_never_the_end_of_a_watch()
     {
-        await using var world = await LoopWorld.Begin();
+        await using var world = await Begin();
         world.Source.Rate = double.PositiveInfinity;
         var id = (await world.Announce("2.0.0")).Id;
         var held = await world.Run(id, d => d.Verdict is not null);
@@ -342,7 +344,7 @@ public class StoryTests
     [Fact]
     public async Task A_deployment_that_cannot_be_undone_is_not_rolled_back()
     {
-        await using var world = await LoopWorld.Begin();
+        await using var world = await Begin();
         world.Source.ErrorShare["2.0.0"] = 0.25;
         var id = (await world.Announce("2.0.0", labels: new Dictionary<string, string>(StringComparer.Ordinal) { ["migration"] = "yes" })).Id;
         var closed = await world.Run(id, d => d.State == "closed");
@@ -354,7 +356,7 @@ public class StoryTests
     [Fact]
     public async Task A_recommended_rollback_waits_for_a_person_and_then_acts()
     {
-        await using var world = await LoopWorld.Begin(LoopWorld.PolicyText.Replace("autonomy: enforce", "autonomy: recommend", StringComparison.Ordinal));
+        await using var world = await Begin(LoopWorld.PolicyText.Replace("autonomy: enforce", "autonomy: recommend", StringComparison.Ordinal));
         world.Source.ErrorShare["2.0.0"] = 0.25;
         var id = (await world.Announce("2.0.0")).Id;
         await world.Run(id, d => d.State == "waiting_for_person");
@@ -366,7 +368,7 @@ public class StoryTests
     [Fact]
     public async Task A_recommended_rollback_that_nobody_answers_closes_on_hold()
     {
-        await using var world = await LoopWorld.Begin(LoopWorld.PolicyText.Replace("autonomy: enforce", "autonomy: recommend", StringComparison.Ordinal));
+        await using var world = await Begin(LoopWorld.PolicyText.Replace("autonomy: enforce", "autonomy: recommend", StringComparison.Ordinal));
         world.Source.ErrorShare["2.0.0"] = 0.25;
         var id = (await world.Announce("2.0.0")).Id;
         var closed = await world.Run(id, d => d.State == "closed");
@@ -377,7 +379,7 @@ public class StoryTests
     [Fact]
     public async Task A_source_that_says_nothing_ends_on_hold_and_never_as_a_verdict()
     {
-        await using var world = await LoopWorld.Begin();
+        await using var world = await Begin();
         world.Source.Broken = Commander.Judging.Evidence.Quality.Timeout;
         var id = (await world.Announce("2.0.0")).Id;
         var closed = await world.Run(id, d => d.State == "closed");
@@ -389,7 +391,7 @@ public class StoryTests
     [Fact]
     public async Task A_snapshot_of_a_service_without_a_source_is_judged_at_once()
     {
-        await using var world = await LoopWorld.Begin();
+        await using var world = await Begin();
         var id = (await world.Announce("2.0.0", service: "payments", metrics: new Dictionary<string, double>(StringComparer.Ordinal)
         {
             ["error_rate"] = 25.3,
@@ -407,7 +409,7 @@ public class StoryTests
     [Fact]
     public async Task Without_source_and_snapshot_it_holds_and_says_what_is_missing()
     {
-        await using var world = await LoopWorld.Begin();
+        await using var world = await Begin();
         var id = (await world.Announce("2.0.0", service: "payments")).Id;
         var closed = await world.Run(id, d => d.State == "closed", TimeSpan.FromHours(1));
         closed.ClosedReason.ShouldBe("on_hold");
@@ -417,7 +419,7 @@ public class StoryTests
     [Fact]
     public async Task A_person_labels_the_outcome_even_after_the_end()
     {
-        await using var world = await LoopWorld.Begin();
+        await using var world = await Begin();
         var id = (await world.Announce("2.0.0")).Id;
         await world.Run(id, d => d.State == "closed");
         var answer = await world.Desk.Label(id, "BAD", "ada", "it broke the export", CancellationToken.None);

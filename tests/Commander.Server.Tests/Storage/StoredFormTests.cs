@@ -29,6 +29,23 @@ public sealed class StoredFormTests : IDisposable
 
         await using var store = Open();
 
+        await ShouldHoldWhatWasStored(store, cancel);
+    }
+
+    [Theory]
+    [MemberData(nameof(Forms))]
+    public async Task Every_form_becomes_the_one_that_a_new_database_has(string form)
+    {
+        Restore(form);
+        await Open().DisposeAsync();
+        await SqliteStore.Open(_folder["new"], TimeProvider.System, NullLogger.Instance).DisposeAsync();
+
+        Definition(_folder["commander.db"]).ShouldBe(Definition(_folder["new/commander.db"]));
+    }
+
+    /// <summary>What the small database of every form holds.</summary>
+    internal static async Task ShouldHoldWhatWasStored(IFactStore store, CancellationToken cancel)
+    {
         (await store.List(new DeploymentFilter(), cancel)).Select(row => $"{row.Id[^1]} {row.Service} {row.Environment} {row.Version} {row.State} {row.ClosedReason} {row.Decision} {row.Snapshot}").ShouldBe(
         [
             "3 cart staging 7 watching   True",
@@ -55,17 +72,6 @@ public sealed class StoredFormTests : IDisposable
         model.Version.ShouldBe(2);
         model.Body.ShouldBe([0, 1, 254, 255]);
         (await store.Announce(Announcement(Row(9), "first-key", "{\"service\":\"checkout\"}"), cancel)).ShouldBeEquivalentTo(new Announced(AnnounceResult.Repeated, Id(1), []));
-    }
-
-    [Theory]
-    [MemberData(nameof(Forms))]
-    public async Task Every_form_becomes_the_one_that_a_new_database_has(string form)
-    {
-        Restore(form);
-        await Open().DisposeAsync();
-        await SqliteStore.Open(_folder["new"], TimeProvider.System, NullLogger.Instance).DisposeAsync();
-
-        Definition(_folder["commander.db"]).ShouldBe(Definition(_folder["new/commander.db"]));
     }
 
     private static List<string> Definition(string file)

@@ -50,14 +50,14 @@ internal static class Failures
     /// <summary>The reason and the remedy, for people. The connection string has no part in it.</summary>
     public static string Reason(Exception e, string place) => (Of(e), e as PostgresException ?? e.InnerException as PostgresException) switch
     {
-        (_, { SqlState: "53100" }) => $"the disk of the database {place} is full. Free some space; it goes on by itself",
-        (_, { SqlState: "53300" }) => $"the database {place} has no connection left. Raise max_connections, or end others; it goes on by itself",
+        (_, { SqlState: "53100" }) => $"the disk of the database {place} is full. Free some space",
+        (_, { SqlState: "53300" }) => $"the database {place} has no connection left. Raise max_connections, or end others",
         (_, { SqlState: "25006" }) => $"the database {place} is read-only: a standby? Name the primary",
-        (_, { SqlState: "57P03" }) => $"the database {place} is starting or stopping; it goes on by itself",
+        (_, { SqlState: "57P03" }) => $"the database {place} is starting or stopping",
         (_, { SqlState: "28P01" or "28000" }) => $"the database {place} does not let Commander in: look at user, password and pg_hba.conf",
         (_, { SqlState: "3D000" }) => $"there is no database {place}: create it",
-        (Failure.TooLate, _) => $"the database {place} does not answer in time; it goes on by itself",
+        (Failure.TooLate, _) => $"the database {place} does not answer in time",
         (_, { } refused) => $"the database {place} refuses: {refused.MessageText}",
-        _ => $"the database {place} cannot be reached; it goes on by itself when it is back",
+        _ => $"the database {place} cannot be reached",
     };
 }

@@ -14,6 +14,7 @@ internal sealed class PostgresStore : IFactStore
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(10);
 
     private const int Attempts = 3;
+    private const string GoesOn = "It goes on by itself when the database does.";
 
     private readonly Database _database;
     private readonly NpgsqlDataSource _readers;
@@ -189,7 +190,7 @@ internal sealed class PostgresStore : IFactStore
                         // It may have been gone since the last question, as after a restart of the database.
                         continue;
                     default:
-                        throw new StoreUnavailableException($"The store cannot be read: {Failures.Reason(e, _database.Place)}", e);
+                        throw new StoreUnavailableException($"The store cannot be read: {Failures.Reason(e, _database.Place)}. {GoesOn}", e);
                 }
             }
         }
@@ -354,9 +355,9 @@ internal sealed class PostgresStore : IFactStore
             _logger.LogError(e, "A group of {Count} writes to the database {Place} failed; until it is written to again, no more is logged of it.", group.Count, _database.Place);
         }
 
-        var reason = $"The store cannot write: {Failures.Reason(e, _database.Place)}";
-        var unavailable = new StoreUnavailableException(reason, e);
-        var unknown = known ? unavailable : new StoreUnavailableException(reason + ". Whether this was stored is not known", e);
+        var reason = $"The store cannot write: {Failures.Reason(e, _database.Place)}. ";
+        var unavailable = new StoreUnavailableException(reason + GoesOn, e);
+        var unknown = known ? unavailable : new StoreUnavailableException($"{reason}Whether this was stored is not known. {GoesOn}", e);
         group.ForEach(write => write.Refused(unknown));
         Array.ForEach(waiting, write => write.Refused(unavailable));
     }

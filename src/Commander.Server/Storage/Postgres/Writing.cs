@@ -252,9 +252,17 @@ internal static class Writing
     /// <summary>Whether a transaction whose commit was not answered took effect. It stores all or nothing: one of its facts tells.</summary>
     public static async Task<bool> IsStored(NpgsqlConnection connection, Changes changes, CancellationToken cancel)
     {
-        // Its process may still be at it.
-        while (await Scalar(Status, One(changes.Transaction)) is "in progress")
+        try
         {
+            // Its process may still be at it.
+            while (await Scalar(Status, One(changes.Transaction)) is "in progress")
+            {
+            }
+        }
+        catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.InvalidParameterValue)
+        {
+            // A crash has taken it, and its number was not given again yet.
+            return false;
         }
 
         return changes.Facts is [var fact, ..] && await Scalar(Written, One(fact.Stream), One(fact.Seq), One(fact.Hash), One(changes.Transaction)) is 1L;

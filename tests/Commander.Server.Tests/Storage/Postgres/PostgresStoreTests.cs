@@ -149,23 +149,32 @@ public sealed class PostgresStoreTests : FactStoreCompliance
     public async Task Who_comes_when_the_queue_is_full_is_turned_away_at_once()
     {
         await using var small = await PostgresStore.Open(RealPostgres.Read(_connection!), Clock, NullLogger.Instance, queueLength: 2, Cancel);
-        await using var other = new Npgsql.NpgsqlConnection(_connection);
-        await other.OpenAsync(Cancel);
-        await using var locking = await other.BeginTransactionAsync(Cancel);
-        await using var command = new Npgsql.NpgsqlCommand("LOCK TABLE facts IN ACCESS EXCLUSIVE MODE", other, locking);
-        await command.ExecuteNonQueryAsync(Cancel);
-        var first = small.Append(new Append(Written.Stream("access", 1), null), Cancel);
-        while (await Sql("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = to_regclass('facts')") is 0L)
-        {
-        }
-
+        await using var held = await Hold(small);
         // The writer waits for the lock; two may wait behind.
         var waiting = Enumerable.Range(0, 2).Select(i => small.Append(new Append(Written.Stream("policy/" + i, 1), null), Cancel)).ToArray();
         var refused = await Should.ThrowAsync<StoreUnavailableException>(() => small.Append(new Append(Written.Stream("model", 1), null), Cancel));
 
         refused.Message.ShouldContain("behind");
-        await locking.RollbackAsync(Cancel);
-        (await Task.WhenAll([first, .. waiting])).ShouldAllBe(stored => stored);
+        await held.DisposeAsync();
+        (await Task.WhenAll(waiting)).ShouldAllBe(stored => stored);
+    }
+
+    [Fact]
+    public async Task What_closes_while_it_is_superseded_is_not_woken_any_more()
+    {
+        var row = Row(1, version: "1.0.0");
+        await Store.Announce(Announcement(row), Cancel);
+        await using var held = await Hold((PostgresStore)Store);
+
+        // In one group, whichever of them comes first.
+        var superseding = Store.Announce(Announcement(Row(2)), Cancel);
+        var closing = Store.Append(new Append(Following(First(row), 1, "closed"), row with { State = "closed" }), Cancel);
+        await held.DisposeAsync();
+
+        (await superseding).Superseded.ShouldBe([row.Id]);
+        (await closing).ShouldBeTrue();
+        (await Store.Find(row.Id, Cancel))!.DueAt.ShouldBeNull();
+        (await Store.Due(Start.AddDays(1), 10, Cancel)).ShouldBe([Id(2)]);
     }
 
     [Fact]
@@ -193,6 +202,34 @@ public sealed class PostgresStoreTests : FactStoreCompliance
         database.ShouldBeNull();
         wrong.ShouldStartWith(expected);
         wrong.ShouldNotContain("secret");
+    }
+
+    public static TheoryData<string> Forms =>
+        [.. Directory.GetFiles(Repository.At("tests/Commander.Server.Tests/Storage/Stored/Postgres"), "*.sql")];
+
+    [Theory]
+    [MemberData(nameof(Forms))]
+    public async Task Every_form_that_was_ever_stored_is_read_and_becomes_the_one_that_a_new_database_has(string form)
+    {
+        var stored = await _server.Fresh();
+        await RealPostgres.Sql(stored, await File.ReadAllTextAsync(form, Cancel));
+
+        await using (var store = await Open(stored))
+        {
+            await StoredFormTests.ShouldHoldWhatWasStored(store, Cancel);
+        }
+
+        (await Definition(stored)).ShouldBe(await Definition(_connection!));
+
+        static async Task<string> Definition(string connection) => (string)(await RealPostgres.Sql(
+            connection,
+            """
+            SELECT replace(string_agg(line, E'\n' ORDER BY line), current_schema(), 'schema') FROM (
+                SELECT indexdef AS line FROM pg_indexes WHERE schemaname = current_schema()
+                UNION ALL
+                SELECT concat_ws(' ', table_name, column_name, data_type, collation_name, is_nullable, column_default)
+                FROM information_schema.columns WHERE table_schema = current_schema()) lines
+            """))!;
     }
 
     // Every statement of theirs finds its rows by an index, whatever the planner knows of the tables.
@@ -228,6 +265,25 @@ public sealed class PostgresStoreTests : FactStoreCompliance
         var text = string.Join('\n', plan);
         indexes.ShouldContain(index => text.Contains(index, StringComparison.Ordinal), text);
         text.ShouldNotContain("Seq Scan");
+    }
+
+    // The writer waits with one append of a stream of its own, until this is disposed: what is asked for meanwhile is one group.
+    private async Task<IAsyncDisposable> Hold(PostgresStore store)
+    {
+        var other = new Npgsql.NpgsqlConnection(_connection + ";Pooling=false");
+        await other.OpenAsync(Cancel);
+        await using var command = new Npgsql.NpgsqlCommand("BEGIN; LOCK TABLE facts IN ACCESS EXCLUSIVE MODE", other);
+        await command.ExecuteNonQueryAsync(Cancel);
+        var first = store.Append(new Append(Written.Stream("access", 1), null), Cancel);
+        var waits = 0L;
+        for (var asked = 0; asked < 200 && waits == 0; asked++)
+        {
+            waits = (long)(await Sql("SELECT count(*) FROM pg_locks, pg_sleep(0.02) WHERE NOT granted AND relation = to_regclass('facts')"))!;
+        }
+
+        waits.ShouldBe(1, "the writer waits for the lock");
+        first.IsCompleted.ShouldBeFalse();
+        return other;
     }
 
     // A trigger on facts that fails.

@@ -1,6 +1,7 @@
 using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
 using Commander.Server.Storage.Postgres;
-using Commander.Server.Tests.Api;
 using Commander.Server.Tests.Storage.Postgres;
 using Npgsql;
 
@@ -35,15 +36,17 @@ internal sealed class RealPostgres : IAsyncDisposable
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
-    // The shell ends the server when whoever started it is gone, however it went.
+    // The shell ends the server when whoever started it is gone, however it went, and ends when the server does.
     private const string KeptByParent =
         """
+        exec 3<&0
         "$@" & pid=$!
-        trap 'kill -INT $pid' TERM
-        read -r forever
-        kill -INT $pid 2>/dev/null
+        { read -r forever; kill -INT $pid; } <&3 2>/dev/null & parent=$!
         wait $pid
+        kill $parent 2>/dev/null
         """;
+
+    private static int _ports;
 
     private readonly string _folder;
     private Process? _shell;
@@ -74,7 +77,7 @@ internal sealed class RealPostgres : IAsyncDisposable
         {
             // Without the last flush of the new files, which a test's server needs not survive.
             await Output("/bin/sh", "-c", $"echo {Password} > '{server._folder}/password' && '{Programs}/initdb' -D '{server._folder}/data' -U commander --pwfile='{server._folder}/password' -A scram-sha-256 -E UTF8 --locale=C.UTF-8 --no-sync");
-            server.Port = RunningServer.FreePort();
+            server.Port = FreePort();
             await server.Run();
             return server;
         }
@@ -137,14 +140,21 @@ internal sealed class RealPostgres : IAsyncDisposable
         })!;
         using var patience = new CancellationTokenSource(Patience);
         List<string> said = [];
-        while (await _shell.StandardError.ReadLineAsync(patience.Token) is { } line)
+        try
         {
-            said.Add(line);
-            if (line.Contains("ready to accept connections", StringComparison.Ordinal))
+            while (await _shell.StandardError.ReadLineAsync(patience.Token) is { } line)
             {
-                _ = _shell.StandardError.ReadToEndAsync(CancellationToken.None);
-                return;
+                said.Add(line);
+                if (line.Contains("ready to accept connections", StringComparison.Ordinal))
+                {
+                    _ = _shell.StandardError.ReadToEndAsync(CancellationToken.None);
+                    return;
+                }
             }
+        }
+        catch (OperationCanceledException)
+        {
+            said.Add($"(and nothing more within {Patience.TotalSeconds:0} s)");
         }
 
         throw new InvalidOperationException($"PostgreSQL did not start:\n{string.Join('\n', said)}");
@@ -163,11 +173,34 @@ internal sealed class RealPostgres : IAsyncDisposable
         await Output("rm", "-rf", _folder);
     }
 
+    // Below those that the system gives to connections: it must still be free when a killed server starts again.
+    private static int FreePort()
+    {
+        while (true)
+        {
+            using var listener = new TcpListener(IPAddress.Loopback, 15_000 + ((Environment.ProcessId + Interlocked.Increment(ref _ports)) % 15_000));
+            try
+            {
+                listener.Start();
+                return ((IPEndPoint)listener.LocalEndpoint).Port;
+            }
+            catch (SocketException)
+            {
+                // Somebody's: the next one.
+            }
+        }
+    }
+
     private async Task Signal(string name)
     {
         var postmaster = (await File.ReadAllLinesAsync($"{_folder}/data/postmaster.pid"))[0];
+        if (name != "CONT")
+        {
+            // So that none is started behind the back of who lists them.
+            await Output("/bin/sh", "-c", $"kill -STOP {postmaster}");
+        }
+
         var children = await Output("/bin/sh", "-c", $"ps -o pid= --ppid {postmaster} || true");
-        // The parent first, so that it starts no more.
         string[] all = [postmaster, .. children.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)];
         await Output("/bin/sh", "-c", $"for pid in {string.Join(' ', all)}; do kill -{name} $pid 2>/dev/null || true; done");
     }

@@ -1,0 +1,69 @@
+CREATE TABLE commander_form(form integer NOT NULL PRIMARY KEY, oldest integer NOT NULL, at bigint NOT NULL);
+INSERT INTO commander_form VALUES(1,1,1795429800000);
+
+CREATE TABLE facts(
+    stream text COLLATE "C" NOT NULL,
+    seq bigint NOT NULL,
+    at bigint NOT NULL,
+    kind text NOT NULL,
+    version integer NOT NULL,
+    body bytea,
+    body_hash bytea NOT NULL,
+    hash bytea NOT NULL,
+    CONSTRAINT facts_key PRIMARY KEY(stream, seq)
+);
+
+CREATE TABLE deployments(
+    id text COLLATE "C" NOT NULL CONSTRAINT deployments_key PRIMARY KEY,
+    service text COLLATE "C" NOT NULL,
+    environment text COLLATE "C" NOT NULL,
+    version text COLLATE "C" NOT NULL,
+    state text COLLATE "C" NOT NULL,
+    closed_reason text,
+    decision text COLLATE "C",
+    started_at bigint NOT NULL,
+    received_at bigint NOT NULL,
+    due_at bigint,
+    rolled_back_at bigint,
+    rolled_back_to text COLLATE "C",
+    snapshot boolean NOT NULL,
+    document bytea NOT NULL
+);
+
+CREATE INDEX deployments_of_service ON deployments(service, id);
+CREATE INDEX deployments_to_join ON deployments(service, environment, version, started_at) WHERE NOT snapshot;
+CREATE INDEX deployments_open ON deployments(service, environment, version) WHERE state <> 'closed';
+CREATE INDEX deployments_due ON deployments(due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX deployments_received ON deployments(received_at);
+CREATE INDEX deployments_decided ON deployments(decision, id) WHERE decision IS NOT NULL;
+CREATE INDEX deployments_history ON deployments(service, environment, id)
+    WHERE rolled_back_at IS NOT NULL OR (state = 'closed' AND decision = 'CONTINUE');
+CREATE INDEX deployments_of_version ON deployments(service, environment, version, id)
+    WHERE rolled_back_at IS NOT NULL OR (state = 'closed' AND decision = 'CONTINUE');
+
+CREATE TABLE idempotency(
+    key text COLLATE "C" NOT NULL CONSTRAINT idempotency_key PRIMARY KEY,
+    request_hash bytea NOT NULL,
+    deployment_id text NOT NULL,
+    at bigint NOT NULL
+);
+
+CREATE INDEX idempotency_age ON idempotency(at);
+
+INSERT INTO facts VALUES('deployment/dep-00000000000000000000000001',1,1795429800000,'received',1,'\x7b2276657273696f6e223a22312e392e30227d','\x2a11a5a9969c76851485c40e9d35341753ffd346ee3490b027ecbe68f09c619f','\xb6a7d9721f3236c890deb760bb9dafb7a3c2d6c8b1935fab6fca02a36f271653');
+INSERT INTO facts VALUES('deployment/dep-00000000000000000000000001',2,1795429801000,'tick',1,NULL,'\x363379742f80b51bdb9206579af7754911543079b9399cb3fc315fb199f476e8','\xff33fe6957d60cf7d37c7df178a38754fb328eaee8df893eb528631370407781');
+INSERT INTO facts VALUES('deployment/dep-00000000000000000000000001',3,1795429802000,'tick',1,'\x7b226e223a337d','\x215ddd5567ca2590efd4ea109b4e56cbe591e2676fbf54a9262692c539166da6','\x3b90574298d237da8c3a95d98e190c6dd39ae4313a6bb7b4bb09038b66df1ce8');
+INSERT INTO facts VALUES('deployment/dep-00000000000000000000000001',4,1795429803000,'tick',1,'\x7b226e223a347d','\xf3e0792e105e2bfe88e7b3bab5097b93a59a8c5b239fe3c6f87a8d0f72ab9032','\x2584390d582244ef4601a5d292777b7a92c32d11d9b2034ac3fff009fde70312');
+INSERT INTO facts VALUES('deployment/dep-00000000000000000000000002',1,1795433400000,'received',1,'\x7b2276657273696f6e223a22322e302e30227d','\x6933f29e34df8176b09393906557dd2710c7a8e2c22f48755c3817c51fb7e0e8','\x8514150f9d763f4585c894e5549c4a0784a17ebf601e49f1527d6113a365ac39');
+INSERT INTO facts VALUES('deployment/dep-00000000000000000000000002',2,1795433401000,'tick',1,'\x7b226e223a327d','\x363379742f80b51bdb9206579af7754911543079b9399cb3fc315fb199f476e8','\x10b4f75e0bd8073cc41a07ffa923322c403ef8abb54a1e14fa179b768ce6d102');
+INSERT INTO facts VALUES('deployment/dep-00000000000000000000000002',3,1795433402000,'tick',1,'\x7b226e223a337d','\x215ddd5567ca2590efd4ea109b4e56cbe591e2676fbf54a9262692c539166da6','\x55d3f297bfa6dfd7ce08f2343928cce8091db218e35a5525b06d3824a60e2f5c');
+INSERT INTO facts VALUES('deployment/dep-00000000000000000000000002',4,1795433403000,'tick',1,'\x7b226e223a347d','\xf3e0792e105e2bfe88e7b3bab5097b93a59a8c5b239fe3c6f87a8d0f72ab9032','\xa79758451791a41509ae72717460e60b744179495d3d6190bda2179a1fae91d6');
+INSERT INTO facts VALUES('deployment/dep-00000000000000000000000002',5,1795433404000,'tick',1,'\x7b226e223a357d','\x11d0a8967009cbcdf468f09e5b09e73e7119b528c35a0e0b23f2ae052786b8fa','\xd7be041d698752c22c9bdc39676a780de7ebae83dd4019c2373110c371e2c0f1');
+INSERT INTO facts VALUES('deployment/dep-00000000000000000000000003',1,1795437000000,'received',1,'\x7b2276657273696f6e223a2237227d','\xf5834cb658699b3915c055094d6ee5f32c55497b4c5d7b9af380fb45a6b7ddbc','\x2bd3e0b9a772275d49fa8afac5c18599768d0d40f04c51393f8794c527de5fd7');
+INSERT INTO facts VALUES('model',1,1795429800000,'promoted',2,'\x0001feff','\xc5dbae22661af6db18a1f676db82a7ef7de46d27c3a263a872f00478b0d99fc4','\x0b6dca2fe3c252edebbcf11df11bfac8fa4103e7808b008d4e9d87ccd7503095');
+INSERT INTO facts VALUES('policy/checkout',1,1795429800000,'changed',1,'\x7b7d','\x44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a','\x4a8404f6ab7849ed22ce2fa23a705d2d2fca6d565a6509da9ab19c32d7f49802');
+INSERT INTO facts VALUES('policy/checkout',2,1795429801000,'tick',1,'\x7b226e223a327d','\x363379742f80b51bdb9206579af7754911543079b9399cb3fc315fb199f476e8','\xc0dd651f229ab7131e6306349a6ba313245576db3b6125fec1a14aad4937705d');
+INSERT INTO deployments VALUES('dep-00000000000000000000000001','checkout','prod','1.9.0','closed','decided','CONTINUE',1795429800000,1795429800000,NULL,NULL,NULL,false,'\x7b226964223a226465702d3030303030303030303030303030303030303030303030303031227d');
+INSERT INTO deployments VALUES('dep-00000000000000000000000002','checkout','prod','2.0.0','observing',NULL,'ROLLBACK',1795433400000,1795433400000,1795433415000,1795433409000,'1.9.0',false,'\x7b226964223a226465702d3030303030303030303030303030303030303030303030303032227d');
+INSERT INTO deployments VALUES('dep-00000000000000000000000003','cart','staging','7','watching',NULL,NULL,1795437000000,1795437000000,1795437015000,NULL,NULL,true,'\x7b226964223a226465702d3030303030303030303030303030303030303030303030303033227d');
+INSERT INTO idempotency VALUES('first-key','\xea3a64398a82e2ee89a19c80733d2be7a2496e0a0a64050fa307a20f7be8879b','dep-00000000000000000000000001',1795429800000);
