@@ -48,8 +48,8 @@ internal static class Counts
         ref var season = ref tick[index, Arm.Seasonal];
         if (metric.Kind == MetricKind.Ratio && Numbers.Of(season, metric.Kind) == Presence.Number)
         {
-            count.SeasonBeforeBad += season.Value;
-            count.SeasonBeforeTotal += season.Total;
+            count.SeasonBeforeBad += (float)season.Value;
+            count.SeasonBeforeTotal += (float)season.Total;
         }
     }
 
@@ -85,8 +85,8 @@ internal static class Counts
         }
         if (metric.Kind == MetricKind.Ratio && Numbers.Of(season, metric.Kind) == Presence.Number)
         {
-            count.SeasonBad += season.Value;
-            count.SeasonTotal += season.Total;
+            count.SeasonBad += (float)season.Value;
+            count.SeasonTotal += (float)season.Total;
         }
         if (!seen)
         {
@@ -180,6 +180,11 @@ internal static class Counts
         var (bad, total) = Reference(state);
         return total > 0 ? bad / total : 0;
     }
+
+    /// <summary>By how much the share of bad events of the same hours of another day rose from before the start to after it; 0 where that is not known.</summary>
+    public static double SeasonShift(in CountState count) => count.SeasonTotal > 0 && count.SeasonBeforeTotal > 0
+        ? ((double)count.SeasonBad / count.SeasonTotal) - ((double)count.SeasonBeforeBad / count.SeasonBeforeTotal)
+        : 0;
 
     /// <summary>The smallest difference of the shares that is worth a rollback.</summary>
     public static double Tolerance(MetricPolicy metric, in MetricState state) => metric.Kind == MetricKind.Ratio
@@ -308,11 +313,10 @@ internal static class Counts
         var share = count.Candidate.Bad / count.Candidate.Total;
         var tolerance = Tolerance(metric, state);
         var harm = Numbers.Harm(metric.Direction, share - reference);
-        if (count.SeasonTotal > 0 && count.SeasonBeforeTotal > 0 && head.Reference != ReferenceKind.Control)
+        if (head.Reference != ReferenceKind.Control)
         {
             // The same hours of another day rose too: only what is beyond that is the candidate's.
-            var shift = (count.SeasonBad / count.SeasonTotal) - (count.SeasonBeforeBad / count.SeasonBeforeTotal);
-            harm = Math.Min(harm, Numbers.Harm(metric.Direction, share - reference - shift));
+            harm = Math.Min(harm, Numbers.Harm(metric.Direction, share - reference - SeasonShift(count)));
         }
         head.Looks += isBeside ? 0 : 1;
         var logE = Against(metric, state, 0);
