@@ -142,15 +142,7 @@ internal static class Findings
         _ => null,
     };
 
-    /// <summary>What it is compared with, as the subject of a sentence.</summary>
-    public static string Against(ReferenceKind reference) => reference switch
-    {
-        ReferenceKind.Control => "the old version",
-        ReferenceKind.Seasonal => "the same hour of another day",
-        _ => "the past",
-    };
-
-    public static string Than(ReferenceKind reference) => reference switch
+    private static string Than(ReferenceKind reference) => reference switch
     {
         ReferenceKind.Control => "than control",
         ReferenceKind.Before => "than before",

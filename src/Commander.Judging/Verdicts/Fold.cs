@@ -434,6 +434,10 @@ public static partial class Judge
         {
             Settle(policy, ref state, threshold);
         }
+        if (state.Decision == Decision.Continue && state.CarriedOn == 0)
+        {
+            state.CarriedOn = state.LastTick;
+        }
     }
 
     /// <summary>
@@ -519,7 +523,6 @@ public static partial class Judge
         if (state.Decision == Decision.Hold && state.Alarm == 0 && Harmless(policy, ref state))
         {
             state.Decision = Decision.Continue;
-            state.CarriedOn = state.CarriedOn > 0 ? state.CarriedOn : state.LastTick;
         }
         if (state.Decision == Decision.Continue && state.GreyZone != 0 && heard is Decision.Hold or Decision.Rollback)
         {

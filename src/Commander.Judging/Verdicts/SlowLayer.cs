@@ -176,9 +176,10 @@ internal static class SlowLayer
         var beside = head.Reference == ReferenceKind.Control;
         var share = window.Bad / (double)window.Weight;
         var difference = beside ? (window.Bad - window.Expected) / window.Weight : share - Counts.ReferenceShare(metric, metricState);
-        var bad = metric.Kind == MetricKind.Ratio ? "bad" : "slow";
-        return $"since {Since(TickOf(policy.Watch, state.CarriedOn, head.SlowFrom))} {Display.Number(100 * Math.Abs(difference))} pp {(difference >= 0 ? "more" : "fewer")} {bad} ones "
-            + (beside ? "than control in the same seconds" : $"{Findings.Than(head.Reference)}: {Display.With(100 * share, "%")} of {Display.Number(window.Weight)}");
+        var what = metric.Kind == MetricKind.Histogram ? "the share of slow requests " : "";
+        var apart = $"{Display.Number(100 * Math.Abs(difference))} pp {(difference >= 0 ? "above" : "below")}";
+        return $"since {Since(TickOf(policy.Watch, state.CarriedOn, head.SlowFrom))} "
+            + (beside ? $"{what}{apart} control in the same seconds" : $"{what}{Display.With(100 * share, "%")} of {Display.Number(window.Weight)} requests, {apart} {(head.Reference == ReferenceKind.Objective ? "the objective" : "the past")}");
 
         string Since(int tick) => Display.Clock(began, tick * policy.Watch.Step.TotalSeconds);
     }
@@ -189,9 +190,13 @@ internal static class SlowLayer
         var from = Levels.Value(metric, growth.From);
         var relative = metric.Tolerance.Relative && from > 0;
         var minutes = growth.Seconds / 60;
-        var other = growth.Other > 0.1 * growth.Own
-            ? $"{Findings.Against(reference)} {Amount(Levels.Value(metric, growth.From + growth.Other) - from, minutes)} a minute"
-            : $"{Findings.Against(reference)} does not";
+        var so = growth.Other > 0.1 * growth.Own ? $"by {Amount(Levels.Value(metric, growth.From + growth.Other) - from, minutes)} a minute" : null;
+        var other = reference switch
+        {
+            ReferenceKind.Control => $"the old version {so ?? "does not"}",
+            ReferenceKind.Seasonal => $"the same hour of another day {so ?? "did not"}",
+            _ => $"before it {(so is null ? "did not" : "did " + so)}",
+        };
         return $"grows {Amount(to - from, minutes)} a minute since {since}, {other}; {Amount(to - from, 1)} in {Display.Seconds(growth.Seconds)}";
 
         string Amount(double by, double over) => relative ? Display.With(100 * by / from / over, "%") : Display.With(by / over, metric.Unit);
