@@ -559,7 +559,8 @@ public static partial class Judge
     {
         if (policy.Watch.Step.TotalSeconds * state.LastTick < policy.Watch.Min.TotalSeconds
             || state.CandidateTicks == 0
-            || (state.Silence > 0 && policy.NoData != NoData.Ignore))
+            || (state.Silence > 0 && policy.NoData != NoData.Ignore)
+            || Routing.IsOff(policy, state, out _))
         {
             return false;
         }

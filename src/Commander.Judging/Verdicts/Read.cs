@@ -147,6 +147,10 @@ public static partial class Judge
         {
             return SilenceSentence(policy, state);
         }
+        if (Routing.IsOff(policy, state, out var share))
+        {
+            return $"the candidate has {Display.Number(100 * share)} % of the requests where {Display.Number(100 * policy.Watch.Share!.Value)} % are intended (watch.share): look at the routing";
+        }
         var (worst, worstIndex) = findings[0];
         if (worst.Score > Fine)
         {
