@@ -4,9 +4,9 @@ public sealed partial record Model
 {
     /// <summary>What a new installation starts with; written by <c>Commander.Benchmarks train-shipped</c>, see docs/model-card.md.</summary>
     public static Model Shipped { get; } = new(
-        "shipped-3",
-        Intercept: -4.356894126979519,
-        Weights: [6.914701319423537, 6.161627018444168, 5.963414829430139, 6.07305378120823, 3.061457865242967, 3.8568941269795194, 2.656894126979519, 3.056894126979519],
-        NoData: 7.167583201218244,
-        Guard: 2.6568943250796107);
+        "shipped-4",
+        Intercept: -4.3622299429672315,
+        Weights: [6.918325692392575, 6.166326851864712, 5.968772091024759, 6.078109641935964, 3.0668413460430064, 3.862229942967232, 2.662229942967232, 3.0622299429672317],
+        NoData: 7.172147952410924,
+        Guard: 2.6622327834632595);
 }

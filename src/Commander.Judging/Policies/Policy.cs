@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Commander.Judging.Evidence;
 
 namespace Commander.Judging.Policies;
@@ -128,7 +129,7 @@ public readonly record struct Tolerance(double Amount, bool Relative);
 /// <param name="Max">A watch without a verdict ends then.</param>
 /// <param name="Reference">How far back the arm before reaches.</param>
 /// <param name="After">How long the watch goes on after a verdict.</param>
-/// <param name="Slow">How long the slow layer looks for leaks and late faults.</param>
+/// <param name="Slow">How long after CONTINUE the slow layer looks for leaks and late faults, at most as long as <paramref name="After"/>; zero: not at all.</param>
 /// <param name="ExpectTraffic">Whether a service without any traffic is worth a word.</param>
 /// <param name="OnHold">What happens when <paramref name="Max"/> is reached on HOLD: page, continue or rollback.</param>
 public sealed record WatchPolicy(
@@ -142,6 +143,10 @@ public sealed record WatchPolicy(
     bool ExpectTraffic,
     string OnHold)
 {
+    /// <summary>The candidate's intended share of the requests while both versions serve, above 0 and below 1; null: none is intended.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? Share { get; init; }
+
     /// <summary>From this long after the verdict on, ticks cover <see cref="CoarseStep"/>.</summary>
     public static readonly TimeSpan CoarseAfter = TimeSpan.FromMinutes(5);
 

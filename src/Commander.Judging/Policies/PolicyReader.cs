@@ -334,7 +334,7 @@ public static class PolicyReader
 
         private WatchPolicy Watch(MapNode map)
         {
-            var section = new Section(map, errors, "step", "lag", "min", "max", "reference", "after", "slow", "warmup", "expect_traffic", "on_hold");
+            var section = new Section(map, errors, "step", "lag", "min", "max", "reference", "after", "slow", "share", "warmup", "expect_traffic", "on_hold");
             var second = TimeSpan.FromSeconds(1);
             var week = TimeSpan.FromDays(7);
             var shipped = PolicySet.Empty.Defaults.Watch;
@@ -352,7 +352,10 @@ public static class PolicyReader
                 section.Duration("after", shipped.After, TimeSpan.Zero, week) ?? shipped.After,
                 section.Duration("slow", shipped.Slow, TimeSpan.Zero, week) ?? shipped.Slow,
                 section.Flag("expect_traffic", shipped.ExpectTraffic),
-                section.Word("on_hold", shipped.OnHold, "page", "continue", "rollback"));
+                section.Word("on_hold", shipped.OnHold, "page", "continue", "rollback"))
+            {
+                Share = section.Share("share", 0, 1, zero: false, "10%") is > 0 and var share ? share : null,
+            };
         }
 
         private static void AtMost(Section section, string low, TimeSpan? lowest, string high, TimeSpan? highest)

@@ -26,10 +26,13 @@ public sealed record Cell(string Name, Scenario Scenario, Policy? Policy = null)
 /// <summary>
 /// The cells that a judge is measured on. Harmless ones differ in one thing from a plain deployment (20 requests a second, half of them to the new version, 0.5 % errors,
 /// ticks of 15 s, half an hour of past and half an hour of watch); in faulty ones traffic, share and effect are crossed (ticks of 5 s, ten minutes of past and of watch).
+/// Long ones are watched for two hours and a half, of which the slow layer looks for two.
 /// </summary>
 public static class Grid
 {
     private static readonly Scenario Plain = new();
+    private static readonly Scenario Lengthy = Plain with { WatchTicks = 600 };
+    private static readonly Scenario Noisy = Lengthy with { LatencyNoise = 0.05, CpuNoise = 0.3, MemoryNoise = 0.1 };
     private static readonly Scenario Short = new() { StepSeconds = 5, PastTicks = 120, WatchTicks = 120 };
 
     private static readonly (string Name, Fault Fault)[] Effects =
@@ -138,13 +141,61 @@ public static class Grid
                : new Cell($"error rate {rise.From} -> {rise.To} %, share {100 * arm.Share} %, {arm.Traffic}/s", scenario with { Fault = new(FaultKind.ErrorPoints, rise.To - rise.From) }, ErrorsAlone),
     ];
 
+    /// <summary>Harmless deployments with a long watch after CONTINUE.</summary>
+    public static IReadOnlyList<Cell> LongHarmless { get; } =
+    [
+        .. from cell in ((string Name, Scenario Scenario)[])
+           [
+               ("plain", Lengthy),
+               ("levels rho .8", Lengthy with { Autocorrelation = 0.8, LatencyNoise = 0.05 }),
+               ("levels rho .8, noise .3", Noisy with { Autocorrelation = 0.8 }),
+               ("levels rho .9, noise .3", Noisy with { Autocorrelation = 0.9 }),
+               ("day's rhythm", Lengthy with { StepSeconds = 60, WatchTicks = 150, DailyTraffic = 0.6, DailyLevels = 0.5, Hour = 21 }),
+               ("bursts phi 5", Lengthy with { Dispersion = 5, Errors = 0.02 }),
+               ("error rate wanders, rho .8", Lengthy with { Autocorrelation = 0.8, ErrorNoise = 0.5, Errors = 0.02 }),
+               ("incident in both arms", Lengthy with { Incident = new(4000, 600, 10, 3) }),
+               ("ramp 5 to 50 % during an incident in both arms", Lengthy with { Share = 0.05, ShareEnd = 0.5, RampSeconds = 6000, Incident = new(3000, 1200, 10, 3) }),
+               ("promoted", Lengthy with { PromotedAfter = 600 }),
+               ("promoted, bursts phi 5", Lengthy with { PromotedAfter = 600, Dispersion = 5, Errors = 0.02 }),
+               ("promoted, levels rho .8, noise .3", Noisy with { PromotedAfter = 600, Autocorrelation = 0.8 }),
+               ("no control", Lengthy with { Control = false }),
+               ("no control, levels rho .8, noise .3", Noisy with { Control = false, Autocorrelation = 0.8 }),
+               ("no control, bursts phi 5", Lengthy with { Control = false, Dispersion = 5, Errors = 0.02 }),
+               ("no control, day's rhythm", Lengthy with { Control = false, StepSeconds = 60, WatchTicks = 150, DailyTraffic = 0.6, DailyLevels = 0.5, Hour = 21 }),
+               ("no control, error rate wanders, rho .8", Lengthy with { Control = false, Autocorrelation = 0.8, ErrorNoise = 0.5, Errors = 0.02 }),
+               ("no control, stalls", Lengthy with { Control = false, StallsPerHour = 20 }),
+           ]
+           select new Cell($"long, {cell.Name}", cell.Scenario, Watched),
+    ];
+
+    /// <summary>Faults that show late: leaks from the start on, in percent of the memory a minute, and errors that begin an hour after the start.</summary>
+    public static IReadOnlyList<Cell> LongFaulty { get; } =
+    [
+        .. from leak in new[] { 0.3, 1 }
+           from around in ((string Name, Scenario Scenario)[])
+           [
+               ("", Lengthy),
+               (", levels rho .8", Lengthy with { Autocorrelation = 0.8 }),
+               (", no control", Lengthy with { Control = false }),
+           ]
+           select new Cell($"long, leak {leak} %/min{around.Name}", around.Scenario with { Fault = new(FaultKind.Leak, leak / 100 * around.Scenario.Memory / 60) }, Watched),
+        .. from rise in new[] { 1.0, 2, 10 }
+           from around in ((string Name, Scenario Scenario)[])
+           [
+               ("share 50 %", Lengthy),
+               ("share 10 %", Lengthy with { Share = 0.1 }),
+               ("no control", Lengthy with { Control = false }),
+           ]
+           select new Cell($"long, errors +{rise} pp after an hour, 20/s, {around.Name}", around.Scenario with { Fault = new(FaultKind.ErrorPoints, rise, After: 3600) }, Watched),
+    ];
+
     /// <summary>
     /// The cells that are asked for, in the grid's order: parts of their names, separated by semicolons; "false-alarms", "faults" and "detection" stand for the tables, nothing for all.
     /// </summary>
     /// <exception cref="RefusedException">A part names no cell.</exception>
     public static IReadOnlyList<Cell> Choose(string? wanted)
     {
-        Cell[] all = [.. Harmless, .. Faulty, .. Detection];
+        Cell[] all = [.. Harmless, .. LongHarmless, .. Faulty, .. LongFaulty, .. Detection];
         if (string.IsNullOrWhiteSpace(wanted))
         {
             return all;
@@ -154,8 +205,8 @@ public static class Grid
         {
             Cell[] found = part switch
             {
-                "false-alarms" => [.. Harmless],
-                "faults" => [.. Faulty],
+                "false-alarms" => [.. Harmless, .. LongHarmless],
+                "faults" => [.. Faulty, .. LongFaulty],
                 "detection" => [.. Detection],
                 _ => [.. all.Where(cell => cell.Name.Contains(part, StringComparison.OrdinalIgnoreCase))],
             };
@@ -167,6 +218,8 @@ public static class Grid
         }
         return [.. all.Where(chosen.Contains)];
     }
+
+    private static Policy Watched => Policy with { Watch = Policy.Watch with { After = TimeSpan.FromHours(2), Slow = TimeSpan.FromHours(2) } };
 
     private static Policy ErrorsAlone => Policy with
     {

@@ -7,7 +7,9 @@ namespace Commander.Judging.Statistics;
 /// </summary>
 public struct Wandering
 {
-    private const int BlockTicks = 8;
+    /// <summary>So many ticks are a block.</summary>
+    public const int BlockTicks = 8;
+
     private const int EnoughBlocks = 4;
 
     private double _bad;

@@ -5,15 +5,16 @@ using Commander.Judging.Policies;
 namespace Commander.Judging.Verdicts;
 
 /// <summary>
-/// How the chance of a false alarm is spent: five tenths on counts, the hard guard among them, which asks for more evidence than they do; two on slow requests, two on
-/// levels, one on a silent candidate. Metrics of one part divide it; a part without a metric is left to the others. A metric's reference may change once: the first has 85 hundredths, the second what is left: most watches never change it.
+/// How the chance of a false alarm is spent: nine twentieths on counts, the hard guard among them, which asks for more evidence than they do; two tenths on slow requests, two on
+/// levels, one on a silent candidate, a twentieth on the slow layer. Metrics of one part divide it; a part without a metric is left to the others. A metric's reference may change once: the first has 85 hundredths, the second what is left: most watches never change it.
 /// </summary>
 internal readonly struct Budget
 {
-    private const double CountPart = 0.5;
+    private const double CountPart = 0.45;
     private const double SlowPart = 0.2;
     private const double SilentPart = 0.1;
     private const double LevelPart = 0.2;
+    private const double SlowLayerPart = 0.05;
     private const double FirstReference = 0.85;
 
     // Page's limit for a level, in its scale: where the simulator found the levels' part of a budget of 1 % kept with one level.
@@ -22,14 +23,19 @@ internal readonly struct Budget
     private readonly int _ratios;
     private readonly int _histograms;
     private readonly int _levels;
+    // How many metrics the slow layer looks at, and how often.
+    private readonly int _slow;
+    private readonly int _looks;
     // What the parts that have no metric leave to the others.
     private readonly double _whole;
 
     public Budget(Policy policy)
     {
         _falseAlarms = policy.Decide.FalseAlarms;
+        _looks = SlowLayer.Looks(policy.Watch);
         for (var at = 0; at < policy.Metrics.Count; at++)
         {
+            _slow += _looks > 0 && SlowLayer.Sees(policy.Metrics[at]) ? 1 : 0;
             switch (policy.Metrics[at].Kind)
             {
                 case MetricKind.Ratio:
@@ -43,7 +49,8 @@ internal readonly struct Budget
                     break;
             }
         }
-        _whole = (CountPart + SlowPart + LevelPart) / Math.Max(SlowPart, (_ratios > 0 ? CountPart : 0) + (_histograms > 0 ? SlowPart : 0) + (_levels > 0 ? LevelPart : 0));
+        _whole = (CountPart + SlowPart + LevelPart + SlowLayerPart)
+            / Math.Max(SlowPart, (_ratios > 0 ? CountPart : 0) + (_histograms > 0 ? SlowPart : 0) + (_levels > 0 ? LevelPart : 0) + (_slow > 0 ? SlowLayerPart : 0));
     }
 
     /// <summary>The weight of a count test's e-value in the mean of all; times the budget it is that test's own level.</summary>
@@ -54,6 +61,9 @@ internal readonly struct Budget
 
     /// <summary>The level of one count test against one reference; parameters as <see cref="Weight"/>.</summary>
     public double Alpha(MetricKind kind, int changes) => _falseAlarms * Weight(kind, changes);
+
+    /// <summary>The level of one metric's test in one look of the slow layer.</summary>
+    public double Look => _falseAlarms * SlowLayerPart * _whole / (_slow * _looks);
 
     /// <summary>The level of one metric's hard guard.</summary>
     public double Guard => _falseAlarms * HardGuard.Part / _ratios;

@@ -7,6 +7,11 @@ namespace Commander.Judging.Verdicts;
 /// <summary>The count test: ratios, and the slow requests of histograms.</summary>
 internal static class Counts
 {
+    // Calibrated in the simulator: with 2 every cell with dispersion up to 5 keeps the whole budget, with 5 calm ones spend twice of it.
+    private const double LogSpared = 0.6931471805599453;
+    private const double Calm = 1.25;
+    private const double Restless = 1.75;
+
     // The level of the upper limit that CONTINUE needs; it spends nothing of the false-alarm budget.
     public const double UpperAlpha = 0.1;
 
@@ -48,8 +53,8 @@ internal static class Counts
         ref var season = ref tick[index, Arm.Seasonal];
         if (metric.Kind == MetricKind.Ratio && Numbers.Of(season, metric.Kind) == Presence.Number)
         {
-            count.SeasonBeforeBad += season.Value;
-            count.SeasonBeforeTotal += season.Total;
+            count.SeasonBeforeBad += (float)season.Value;
+            count.SeasonBeforeTotal += (float)season.Total;
         }
     }
 
@@ -85,8 +90,8 @@ internal static class Counts
         }
         if (metric.Kind == MetricKind.Ratio && Numbers.Of(season, metric.Kind) == Presence.Number)
         {
-            count.SeasonBad += season.Value;
-            count.SeasonTotal += season.Total;
+            count.SeasonBad += (float)season.Value;
+            count.SeasonTotal += (float)season.Total;
         }
         if (!seen)
         {
@@ -180,6 +185,11 @@ internal static class Counts
         var (bad, total) = Reference(state);
         return total > 0 ? bad / total : 0;
     }
+
+    /// <summary>By how much the share of bad events of the same hours of another day rose from before the start to after it; 0 where that is not known.</summary>
+    public static double SeasonShift(in CountState count) => count.SeasonTotal > 0 && count.SeasonBeforeTotal > 0
+        ? ((double)count.SeasonBad / count.SeasonTotal) - ((double)count.SeasonBeforeBad / count.SeasonBeforeTotal)
+        : 0;
 
     /// <summary>The smallest difference of the shares that is worth a rollback.</summary>
     public static double Tolerance(MetricPolicy metric, in MetricState state) => metric.Kind == MetricKind.Ratio
@@ -287,12 +297,20 @@ internal static class Counts
                 metric.Direction,
                 count.Candidate.Bad,
                 count.Candidate.Bad + count.Control.Bad,
-                count.Candidate.Total / (count.Candidate.Total + count.Control.Total));
+                count.Candidate.Total / (count.Candidate.Total + count.Control.Total)) + Spared(state);
         }
         // Spent over the looks: alpha_t = alpha 6 / (pi^2 t^2), taken off here so that what is left compares with the whole alpha.
         var looks = Math.Max(1, state.Head.Looks);
-        return -Math.Log(Tail(metric, state, Math.Exp(logRatio))) - Math.Log(Math.PI * Math.PI * looks * looks / 6);
+        return -Math.Log(Tail(metric, state, Math.Exp(logRatio))) - Math.Log(Math.PI * Math.PI * looks * looks / 6) + Spared(state);
     }
+
+    /// <summary>
+    /// What a test leaves of its level while counts scatter hardly more than independent ones do: it would reach its level only at the end of time, a watch ends sooner, and here
+    /// nothing else spends what is left. ln of 2 up to a dispersion of <see cref="Calm"/>, nothing from <see cref="Restless"/> on or while too little is known of it.
+    /// </summary>
+    private static double Spared(in MetricState state) => state.Count.Before.Ticks + state.Count.Control.Ticks < Dispersion.Plenty
+        ? 0
+        : LogSpared * Math.Clamp((Restless - Math.Max(1, state.Head.Dispersion)) / (Restless - Calm), 0, 1);
 
     private static void Judge(MetricPolicy metric, ref MetricState state, in Budget budget)
     {
@@ -308,11 +326,10 @@ internal static class Counts
         var share = count.Candidate.Bad / count.Candidate.Total;
         var tolerance = Tolerance(metric, state);
         var harm = Numbers.Harm(metric.Direction, share - reference);
-        if (count.SeasonTotal > 0 && count.SeasonBeforeTotal > 0 && head.Reference != ReferenceKind.Control)
+        if (head.Reference != ReferenceKind.Control)
         {
             // The same hours of another day rose too: only what is beyond that is the candidate's.
-            var shift = (count.SeasonBad / count.SeasonTotal) - (count.SeasonBeforeBad / count.SeasonBeforeTotal);
-            harm = Math.Min(harm, Numbers.Harm(metric.Direction, share - reference - shift));
+            harm = Math.Min(harm, Numbers.Harm(metric.Direction, share - reference - SeasonShift(count)));
         }
         head.Looks += isBeside ? 0 : 1;
         var logE = Against(metric, state, 0);

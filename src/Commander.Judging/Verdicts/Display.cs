@@ -38,6 +38,14 @@ internal static class Display
         ? Number(seconds) + " s"
         : seconds < 7200 ? Number(seconds / 60) + " min" : Number(seconds / 3600) + " h";
 
+    /// <summary>The time of day, to the minute, so many seconds after an instant; the instant itself where there is no such time.</summary>
+    public static string Clock(DateTimeOffset instant, double seconds)
+    {
+        var utc = instant.UtcDateTime;
+        var later = seconds < (DateTime.MaxValue - utc).TotalSeconds ? utc.AddSeconds(seconds) : utc;
+        return later.ToString("HH:mm 'UTC'", CultureInfo.InvariantCulture);
+    }
+
     /// <summary>A whole number with one or two leading digits, for estimates.</summary>
     public static string About(double value)
     {

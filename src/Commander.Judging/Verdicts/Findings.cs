@@ -14,16 +14,19 @@ internal static class Findings
     public const string Nothing = "no_data";
     public const string WarmingUp = "warming_up";
 
-    public static Finding Of(Policy policy, int index, in WatchState state, string? query)
+    public static Finding Of(Policy policy, int index, in WatchState state, Reader reader)
     {
         var metric = policy.Metrics[index];
         ref readonly var metricState = ref state.Metrics[index];
-        return metric.Kind switch
+        var query = index < reader.Queries.Count ? reader.Queries[index] : null;
+        var finding = metric.Kind switch
         {
             MetricKind.Ratio => Ratio(policy, metric, metricState, query),
             MetricKind.Histogram => Histogram(policy, metric, metricState, query),
             _ => Level(policy, metric, metricState, query),
         };
+        // What was found late says more than where everything since the start stands.
+        return metricState.Head.Slow == 0 ? finding : finding with { Reason = SlowLayer.Words(policy, index, state, reader.Began) };
     }
 
     /// <summary>How a metric is called in a sentence.</summary>
@@ -52,6 +55,10 @@ internal static class Findings
     {
         var metric = policy.Metrics[index];
         ref readonly var metricState = ref state.Metrics[index];
+        if (metricState.Head.Slow != 0)
+        {
+            return $"{Spoken(metric)}{(metric.Kind == MetricKind.Gauge ? "" : ":")} {finding.Reason}";
+        }
         var unit = finding.Unit ?? "";
         var candidate = finding.Candidate is { } value ? Display.With(value, unit) : "no value";
         var past = Past(metric, metricState);

@@ -12,7 +12,7 @@ namespace Commander.Judging.Verdicts;
 public static partial class Judge
 {
     /// <summary>The version of the rules: pinned by every watch, shown when another one replays it.</summary>
-    public const string Version = "commander-3";
+    public const string Version = "commander-4";
 
     // How many ticks in a row make a silent control gone, and a silent candidate dead (but never faster than so many seconds).
     private const int ControlGoneTicks = 3;
@@ -149,6 +149,7 @@ public static partial class Judge
         {
             return 0;
         }
+        var previous = state.LastTick;
         state.LastTick = tick.N;
         if (state.Subject == Subject.Restored)
         {
@@ -159,6 +160,7 @@ public static partial class Judge
         Survey(policy, ref state, tick, seconds, budget);
         var elapsed = policy.Watch.Step.TotalSeconds * tick.N;
         uint gone = 0;
+        var look = SlowLayer.Due(policy.Watch, state.CarriedOn, previous, tick.N);
         for (var index = 0; index < policy.Metrics.Count; index++)
         {
             var metric = policy.Metrics[index];
@@ -169,12 +171,26 @@ public static partial class Judge
                 && elapsed <= metric.Warmup.TotalSeconds;
             if (metric.Kind is MetricKind.Ratio or MetricKind.Histogram)
             {
+                var before = new Cumulated(metricState.Count);
                 Counts.Observe(policy, metric, ref metricState, tick, index, warming && metric.Kind == MetricKind.Histogram, budget);
+                if (state.CarriedOn > 0)
+                {
+                    SlowLayer.Add(ref metricState, before);
+                }
             }
             else
             {
                 Levels.Observe(policy, metric, ref metricState, tick, index, seconds, warming, budget);
+                if (!warming)
+                {
+                    SlowLayer.Add(policy.Watch, metric, ref metricState, tick, index, seconds);
+                }
             }
+            if (look > 0)
+            {
+                SlowLayer.Look(policy.Watch, metric, ref metricState, tick.N, look, budget);
+            }
+            SlowLayer.Hold(ref metricState.Head);
             if (ControlGone(metric, ref metricState.Head, tick, index))
             {
                 gone |= 1u << index;
@@ -334,6 +350,7 @@ public static partial class Judge
             head.ReferenceChanges++;
             head.ControlSilent = 0;
             (head.Looks, head.Judged, head.Score, head.LogE, head.Beyond) = (0, 0, 0, 0, 0);
+            SlowLayer.Restart(policy.Metrics[index], ref metricState, SlowLayer.Passed(policy.Watch, state.CarriedOn, state.LastTick));
             if (policy.Metrics[index].Kind is MetricKind.Ratio or MetricKind.Histogram)
             {
                 Counts.Restart(ref metricState, forgetCandidate: change.Subject == Subject.Promoted);
@@ -385,6 +402,7 @@ public static partial class Judge
                 }
                 // Alone it has its own level; beside another family it says what a level of the same score would.
                 levels[family] = Math.Max(levels[family], Math.Min(head.Score, AlmostAlone));
+                counted |= head.Slow != 0;
                 if (head.Reference == ReferenceKind.Control)
                 {
                     joined += budget.Weight(metric.Kind, head.ReferenceChanges) * Math.Exp(head.LogE);
@@ -415,6 +433,10 @@ public static partial class Judge
         if (state.Person == 0)
         {
             Settle(policy, ref state, threshold);
+        }
+        if (state.Decision == Decision.Continue && state.CarriedOn == 0)
+        {
+            state.CarriedOn = state.LastTick;
         }
     }
 
@@ -537,7 +559,8 @@ public static partial class Judge
     {
         if (policy.Watch.Step.TotalSeconds * state.LastTick < policy.Watch.Min.TotalSeconds
             || state.CandidateTicks == 0
-            || (state.Silence > 0 && policy.NoData != NoData.Ignore))
+            || (state.Silence > 0 && policy.NoData != NoData.Ignore)
+            || Routing.IsOff(policy, state, out _))
         {
             return false;
         }

@@ -104,4 +104,8 @@ public readonly record struct Step(
 /// <param name="ElapsedMs">From the start of the watch to it.</param>
 /// <param name="Queries">Per metric the candidate's resolved query; may be empty.</param>
 /// <param name="Final">Whether the watch closes with it.</param>
-public sealed record Reader(DateTimeOffset DecidedAt, double ElapsedMs, IReadOnlyList<string?> Queries, bool Final);
+public sealed record Reader(DateTimeOffset DecidedAt, double ElapsedMs, IReadOnlyList<string?> Queries, bool Final)
+{
+    /// <summary>When the watch began.</summary>
+    internal DateTimeOffset Began => ElapsedMs > 0 && ElapsedMs < (DecidedAt - DateTimeOffset.MinValue).TotalMilliseconds ? DecidedAt.AddMilliseconds(-ElapsedMs) : DecidedAt;
+}

@@ -19,7 +19,7 @@ public static partial class Judge
         var findings = new (Finding Finding, int Index)[policy.Metrics.Count];
         for (var index = 0; index < findings.Length; index++)
         {
-            findings[index] = (Findings.Of(policy, index, state, index < reader.Queries.Count ? reader.Queries[index] : null), index);
+            findings[index] = (Findings.Of(policy, index, state, reader), index);
         }
         // Worst first; equals in the policy's order.
         Array.Sort(findings, static (one, other) => other.Finding.Score.CompareTo(one.Finding.Score) is not 0 and var order ? order : one.Index.CompareTo(other.Index));
@@ -146,6 +146,10 @@ public static partial class Judge
         if (state.Silence > 0)
         {
             return SilenceSentence(policy, state);
+        }
+        if (Routing.IsOff(policy, state, out var share))
+        {
+            return $"the candidate has {Display.Number(100 * share)} % of the requests where {Display.Number(100 * policy.Watch.Share!.Value)} % are intended (watch.share): look at the routing";
         }
         var (worst, worstIndex) = findings[0];
         if (worst.Score > Fine)

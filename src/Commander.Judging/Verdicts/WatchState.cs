@@ -47,7 +47,9 @@ public struct WatchState
     internal int RestoredTick;
     internal uint Apart;
     // How many requests the bad version got after it, in how many ticks and seconds in a row.
-    internal double ReachedTicks;
+    internal int ReachedTicks;
+    // The tick of the first CONTINUE, from which on the slow layer looks; 0 before it.
+    internal int CarriedOn;
     internal double Reached;
     internal double ReachedSeconds;
     internal double PBad;
@@ -91,6 +93,11 @@ internal struct MetricHead
     public const int Size = 104;
 
     public ReferenceKind Reference;
+    // 1: the slow layer found something; what it was stays as it was then.
+    public byte Slow;
+    // The look after which its window began, and the one that found it.
+    public byte SlowFrom;
+    public byte SlowLook;
     public int ReferenceChanges;
     // Ticks in a row with a candidate but no control.
     public int ControlSilent;
@@ -123,7 +130,7 @@ internal struct MetricHead
 }
 
 /// <summary>With what a metric is compared.</summary>
-internal enum ReferenceKind
+internal enum ReferenceKind : byte
 {
     None = 0,
     Control,
@@ -139,13 +146,25 @@ internal struct CountState
     public Dispersion Before;
     public Dispersion Control;
     public Trend Trend;
-    public double SeasonBad;
-    public double SeasonTotal;
-    public double SeasonBeforeBad;
-    public double SeasonBeforeTotal;
+    public float SeasonBad;
+    public float SeasonTotal;
+    public float SeasonBeforeBad;
+    public float SeasonBeforeTotal;
+    public Window Window;
     public Wandering Wandering;
     public RateRatio Ratio;
     public HistogramState Histogram;
+}
+
+/// <summary>Counts since the slow layer's window began. Beside a control each tick is compared in itself (Mantel and Haenszel 1959), so that a share that changes says nothing.</summary>
+internal struct Window
+{
+    public float Bad;
+    // Beside a control: bad events of both, and how many of them the candidate's share of the requests would be.
+    public float Events;
+    public float Expected;
+    // What the excess of bad events is divided by to be a difference of shares: all events of the candidate, beside a control the harmonic part of both arms' events.
+    public float Weight;
 }
 
 /// <summary>Cumulative counts of the arms at the edges that are kept.</summary>
@@ -202,6 +221,7 @@ internal struct LevelState
     public double Residuals;
     public double ControlSum;
     public double ControlValues;
+    public Climb Climb;
     public BaseSlotsArray BaseValues;
     public NoiseSlotsArray NoiseValues;
     public ShapeSlotsArray ShapeValues;

@@ -102,7 +102,7 @@ internal static class Timeline
             FactKind.Pinned => 2,
             FactKind.Tick => 3,
             FactKind.Reference => 4,
-            FactKind.Verdict => 5,
+            FactKind.Neighbours or FactKind.Verdict => 5,
             FactKind.Person => 6,
             FactKind.Intent or FactKind.Result => 7,
             FactKind.Outcome or FactKind.Closed => 8,
@@ -172,6 +172,8 @@ internal static class Timeline
             case FactKind.Reference:
                 var change = FactBody.Read<ReferenceBody>(body);
                 return $"{change.Reason}: {change.Metric ?? "everything"} is now compared with {change.To.Word()}";
+            case FactKind.Neighbours:
+                return string.Join("; ", Neighbours.Words(FactBody.Read<NeighboursBody>(body)));
             case FactKind.Verdict:
                 var verdict = FactBody.Read<Verdict>(body);
                 return $"{verdict.Decision}: {verdict.Reasoning}";

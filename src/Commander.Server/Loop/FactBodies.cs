@@ -24,6 +24,9 @@ internal static class FactKind
     /// <summary>Step 4: the reference, or what is judged, changed.</summary>
     public const string Reference = "reference";
 
+    /// <summary>Step 5: which other deployments began shortly before the ROLLBACK that follows.</summary>
+    public const string Neighbours = "neighbours";
+
     /// <summary>Step 5: the judgement changed.</summary>
     public const string Verdict = "verdict";
 

@@ -91,7 +91,7 @@ internal static class Replay
 
         if (state is not { } end)
             return new ReplayAnswer(null, false, ["there is no evidence: the watch never began"]);
-        var verdict = Judge.Read(policy, model, end, new Reader(at, (at - watch.Received.StartedAt).TotalMilliseconds, [], false));
+        var verdict = watch.BesideNeighbours(Judge.Read(policy, model, end, new Reader(at, (at - watch.Received.StartedAt).TotalMilliseconds, [], false)));
         var differences = new List<string>();
         if (recorded is not null)
             Compare("verdict", recorded, verdict, differences);

@@ -282,8 +282,18 @@ internal sealed class VerificationLoop : IDisposable
         if (_watch.Decision == Decision.Continue && _watch.Step.Decision == Decision.Hold)
             return;
         var afterContinue = _watch.Decision == Decision.Continue;
+        if (_watch.Step.Decision == Decision.Rollback)
+            await NameNeighbours(batch, cancel);
         batch.AddVerdict();
         await Decide(batch, afterContinue, cancel);
+    }
+
+    private async Task NameNeighbours(Batch batch, CancellationToken cancel)
+    {
+        var span = _watch.Policy!.Watch.Reference;
+        var rows = await _parts.Store.List(new DeploymentFilter(Environment: _watch.Received.Environment, Since: Now - span - Neighbours.AnnouncedEarly, Limit: Neighbours.MostRows), cancel);
+        if (Neighbours.Of(rows, _id, _watch.Received.StartedAt, Now, span) is { } near)
+            batch.Add(FactKind.Neighbours, near);
     }
 
     // ---- (6) Decide: policy, autonomy and history say what may be done. ----

@@ -44,6 +44,7 @@ internal sealed class Watch(IPinned pinned)
     private Beside[] _beside = [];
     private byte[] _lastHash = Fact.NoHash;
     private double? _health;
+    private NeighboursBody? _neighbours;
 
     /// <summary>The seq of the last fact; 0 before the first.</summary>
     public long Seq { get; private set; }
@@ -199,6 +200,11 @@ internal sealed class Watch(IPinned pinned)
                 break;
             case FactKind.Reference:
                 Change(FactBody.Read<ReferenceBody>(body), fact.At);
+                break;
+            case FactKind.Neighbours:
+                _neighbours = FactBody.Read<NeighboursBody>(body);
+                foreach (var words in Neighbours.Words(_neighbours))
+                    Note(words);
                 break;
             case FactKind.Verdict:
                 Record(FactBody.Read<Verdict>(body), fact.At);
@@ -396,8 +402,11 @@ internal sealed class Watch(IPinned pinned)
     {
         if (Policy is null || Model is null)
             return LastVerdict;
-        return Judge.Read(Policy, Model, _judge, new Reader(at, (at - Received.StartedAt).TotalMilliseconds, Arms.CandidateQueries(this), final));
+        return BesideNeighbours(Judge.Read(Policy, Model, _judge, new Reader(at, (at - Received.StartedAt).TotalMilliseconds, Arms.CandidateQueries(this), final)));
     }
+
+    /// <summary>A judgement of this watch's evidence, with what it must say when other deployments began at the time.</summary>
+    public Verdict BesideNeighbours(Verdict verdict) => _neighbours is { } near ? Neighbours.Told(verdict, near) : verdict;
 
     /// <summary>The unrounded health score as the state is now; null without a value.</summary>
     public double? HealthScore => LastTick == 0 && Received.Metrics is { } snapshot ? Snapshot.Score(snapshot) : Policy is null ? null : Judge.HealthScore(Policy, _judge);

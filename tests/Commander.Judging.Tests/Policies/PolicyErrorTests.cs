@@ -14,6 +14,7 @@ public class PolicyErrorTests
         { "services: { s: { watch: { step: -1s } } }", "policy.yaml:1:33 services.s.watch.step: '-1s' is no duration; write 15s, 2m, 6h" },
         { "services: { s: { watch: { step: 1ms } } }", "policy.yaml:1:33 services.s.watch.step: 1ms is out of range; write 100ms to 10m" },
         { "services: { s: { watch: { lag: 2h } } }", "policy.yaml:1:32 services.s.watch.lag: 2h is out of range; write 0s to 1h" },
+        { "services: { s: { watch: { share: 100% } } }", "policy.yaml:1:34 services.s.watch.share: '100%' is out of range; write more than 0% and less than 100%, such as 10%" },
         { "services: { s: { decide: { false_alarms: much } } }", "policy.yaml:1:42 services.s.decide.false_alarms: 'much' is no percentage; write 1%" },
         { "services: { s: { decide: { false_alarms: 0% } } }", "policy.yaml:1:42 services.s.decide.false_alarms: '0%' is out of range; write more than 0% and less than 100%, such as 1%" },
         { "services: { s: { decide: { false_alarms: 100% } } }", "policy.yaml:1:42 services.s.decide.false_alarms: '100%' is out of range; write more than 0% and less than 100%, such as 1%" },

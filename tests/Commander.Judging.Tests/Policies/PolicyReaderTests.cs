@@ -28,6 +28,17 @@ public class PolicyReaderTests
         """;
 
     [Fact]
+    public void An_intended_share_is_read_and_without_one_the_stored_form_is_as_it_was()
+    {
+        var none = Read("services: { s: { watch: { min: 2m } } }").For("s", "prod");
+        none.Watch.Share.ShouldBeNull();
+        System.Text.Encoding.UTF8.GetString(PolicyHash.Body(none)).ShouldNotContain("share");
+        var tenth = Read("services: { s: { watch: { share: 10% } } }").For("s", "prod");
+        tenth.Watch.Share.ShouldBe(0.1);
+        PolicyHash.Read(PolicyHash.Body(tenth)).Watch.Share.ShouldBe(0.1);
+    }
+
+    [Fact]
     public void The_designs_example_is_read_whole()
     {
         var set = Read(Example);

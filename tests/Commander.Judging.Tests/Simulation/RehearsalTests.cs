@@ -10,7 +10,7 @@ public class RehearsalTests(ITestOutputHelper output)
     private CellResult Run(Cell cell, int deployments)
     {
         var rehearsed = new Rehearsed[deployments];
-        Parallel.For(0, deployments, n => rehearsed[n] = Rehearsal.Run(cell.Scenario, Grid.Policy, Model.Shipped, Judge.Name, cell.Seed(1, n)));
+        Parallel.For(0, deployments, n => rehearsed[n] = Rehearsal.Run(cell.Scenario, cell.Policy ?? Grid.Policy, Model.Shipped, Judge.Name, cell.Seed(1, n)));
         var result = CellResult.Of(cell, rehearsed);
         output.WriteLine($"{cell.Name}: {result.RolledBack} of {deployments} rolled back ({string.Join(", ", result.Grounds)}), continued {result.Continued:0.00}");
         return result;
@@ -40,6 +40,33 @@ public class RehearsalTests(ITestOutputHelper output)
         var result = Run(Grid.Faulty.Single(cell => cell.Name == name), 100);
         result.Within[1].ShouldBeGreaterThanOrEqualTo(0.97);
         result.Continued.ShouldBe(0);
+    }
+
+    [Theory]
+    [InlineData("long, levels rho .8, noise .3")]
+    [InlineData("long, promoted, levels rho .8, noise .3")]
+    [InlineData("long, day's rhythm")]
+    [InlineData("long, bursts phi 5")]
+    [InlineData("long, no control, bursts phi 5")]
+    public void Two_hours_of_looking_after_CONTINUE_keep_the_budget(string name)
+    {
+        var result = Run(Grid.LongHarmless.Single(cell => cell.Name == name), 200);
+        // With 1 % more than 6 of 200 would be seen once in two hundred runs.
+        result.FalseAlarms.ShouldBeLessThanOrEqualTo(6);
+    }
+
+    [Theory]
+    [InlineData("long, leak 0.3 %/min", 108)]
+    [InlineData("long, leak 1 %/min, no control", 32)]
+    [InlineData("long, errors +1 pp after an hour, 20/s, share 50 %", 20)]
+    [InlineData("long, errors +1 pp after an hour, 20/s, no control", 20)]
+    [InlineData("long, errors +2 pp after an hour, 20/s, share 10 %", 15)]
+    public void Faults_that_show_late_are_found_before_the_tests_from_the_start_would(string name, double minutes)
+    {
+        // Without the slow layer the medians are 113, 33, 60, 58 and 20 minutes.
+        var result = Run(Grid.LongFaulty.Single(cell => cell.Name == name), 50);
+        result.RolledBack.ShouldBeGreaterThanOrEqualTo(48);
+        result.MedianDelaySeconds!.Value.ShouldBeLessThanOrEqualTo(60 * minutes);
     }
 
     [Fact]
@@ -150,11 +177,11 @@ public class RehearsalTests(ITestOutputHelper output)
     [Fact]
     public void Cells_are_chosen_by_parts_of_their_names()
     {
-        Grid.Choose(null).Count.ShouldBe(Grid.Harmless.Count + Grid.Faulty.Count + Grid.Detection.Count);
+        Grid.Choose(null).Count.ShouldBe(Grid.Harmless.Count + Grid.LongHarmless.Count + Grid.Faulty.Count + Grid.LongFaulty.Count + Grid.Detection.Count);
         Grid.Choose("  ").ShouldBe(Grid.Choose(null));
-        Grid.Choose("false-alarms").ShouldBe(Grid.Harmless);
-        Grid.Choose("detection; faults").ShouldBe([.. Grid.Faulty, .. Grid.Detection]);
-        Grid.Choose("Plain; crash 90 %, 2/s").Select(static cell => cell.Name).ShouldBe(["plain", "crash 90 %, 2/s, share 10 %", "crash 90 %, 2/s, share 50 %"]);
+        Grid.Choose("false-alarms").ShouldBe([.. Grid.Harmless, .. Grid.LongHarmless]);
+        Grid.Choose("detection; faults").ShouldBe([.. Grid.Faulty, .. Grid.LongFaulty, .. Grid.Detection]);
+        Grid.Choose("Plain; crash 90 %, 2/s").Select(static cell => cell.Name).ShouldBe(["plain", "long, plain", "crash 90 %, 2/s, share 10 %", "crash 90 %, 2/s, share 50 %"]);
         Should.Throw<RefusedException>(static () => Grid.Choose("nonsense")).Message.ShouldContain("no cell's name has 'nonsense'");
         Grid.Choose(null).Select(static cell => cell.Name).ShouldBeUnique();
     }

@@ -72,5 +72,25 @@ public class EvidenceTests
         static double Whole(double mean, int at) => Math.Floor((at + 1) * mean) - Math.Floor(at * mean);
     }
 
+    [Theory]
+    [InlineData(0, true)]
+    [InlineData(12, false)]
+    public void Where_sixty_ticks_show_that_errors_do_not_come_in_bursts_half_the_evidence_is_enough(int burst, bool calm)
+    {
+        // One tick more of the past changes next to nothing by itself.
+        var gain = Score(60) - Score(59);
+        (gain > 0.08).ShouldBe(calm, $"{gain}");
+        Math.Abs(Score(59) - Score(58)).ShouldBeLessThan(0.045);
+        Math.Abs(Score(61) - Score(60)).ShouldBeLessThan(0.045);
+
+        double Score(int past) => Backtests.Decide(
+            new Recording(0, 60, false,
+            [
+                new Series("requests", "count", null, null, null, [.. Enumerable.Repeat(4000.0, past)], [4000, 4000], null, null, null),
+                new Series("errors", "count", null, null, null, [.. Enumerable.Range(0, past).Select(at => 20.0 + (at % 2 == 0 ? burst : -burst))], [60, 60], null, null, null),
+            ]),
+            Judge.Name).Verdict.Findings.Single(static finding => finding.Metric == "errors").Score;
+    }
+
     private static Verdict Decided(Series series) => Backtests.Decide(new Recording(0, 60, false, [series]), Judge.Name).Verdict;
 }
