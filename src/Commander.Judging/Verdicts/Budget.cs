@@ -26,6 +26,8 @@ internal readonly struct Budget
     // How many metrics the slow layer looks at, and how often.
     private readonly int _slow;
     private readonly int _looks;
+    // How long the watch may be, in hours; at least 1, for which Height was found.
+    private readonly double _hours;
     // What the parts that have no metric leave to the others.
     private readonly double _whole;
 
@@ -33,6 +35,7 @@ internal readonly struct Budget
     {
         _falseAlarms = policy.Decide.FalseAlarms;
         _looks = SlowLayer.Looks(policy.Watch);
+        _hours = Math.Max(1, (policy.Watch.Max + policy.Watch.After).TotalHours);
         for (var at = 0; at < policy.Metrics.Count; at++)
         {
             _slow += _looks > 0 && SlowLayer.Sees(policy.Metrics[at]) ? 1 : 0;
@@ -76,9 +79,9 @@ internal readonly struct Budget
 
     /// <summary>
     /// The limit of a level's cumulative sum. A sum with drift k passes h with a chance that falls as exp(-2 k h), k at least 1:
-    /// dividing the budget by m raises h by ln(m) / 2.
+    /// dividing the budget by m raises h by ln(m) / 2, and so does a watch of m hours, which has m times as many chances.
     /// </summary>
-    public double LevelLimit => Math.Max(4, Height + (0.5 * Math.Log(_levels * 0.01 / _falseAlarms)));
+    public double LevelLimit => Math.Max(4, Height + (0.5 * Math.Log(_levels * _hours * 0.01 / _falseAlarms)));
 
     /// <summary>What the whole budget is.</summary>
     public double FalseAlarms => _falseAlarms;

@@ -1,4 +1,7 @@
 using Commander.Judging.Backtest;
+using Commander.Judging.Models;
+using Commander.Judging.Simulation;
+using Commander.Judging.Tests.Simulated;
 using Commander.Judging.Verdicts;
 
 namespace Commander.Judging.Tests.Verdicts;
@@ -90,6 +93,27 @@ public class EvidenceTests
                 new Series("errors", "count", null, null, null, [.. Enumerable.Range(0, past).Select(at => 20.0 + (at % 2 == 0 ? burst : -burst))], [60, 60], null, null, null),
             ]),
             Judge.Name).Verdict.Findings.Single(static finding => finding.Metric == "errors").Score;
+    }
+
+    [Fact]
+    public void A_watch_of_hours_asks_for_more_evidence_of_a_level_and_one_of_up_to_an_hour_for_the_same()
+    {
+        Score(2).ShouldBe(Score(60));
+        // A limit of 9 and of 9 + ln(4) / 2.
+        (Score(60) / Score(240)).ShouldBe(9.693 / 9, 0.005);
+
+        static double Score(int minutes)
+        {
+            var policy = Shop.Policy(Shop.MemoryMetric);
+            policy = policy with { Watch = policy.Watch with { Max = TimeSpan.FromMinutes(minutes - 1), After = TimeSpan.FromMinutes(1) } };
+            var noise = new Noise(5);
+            var state = Shop.Begin(policy, noise, new Behaviour());
+            for (var n = 1; n <= 60; n++)
+            {
+                Judge.Next(policy, Model.Shipped, ref state, Input.Of(Shop.Tick(policy, noise, n, new Behaviour() with { Memory = 600 }, new Behaviour())));
+            }
+            return Judge.Read(policy, Model.Shipped, state, new Reader(default, 0, [], false)).Findings.Single().Score;
+        }
     }
 
     private static Verdict Decided(Series series) => Backtests.Decide(new Recording(0, 60, false, [series]), Judge.Name).Verdict;
