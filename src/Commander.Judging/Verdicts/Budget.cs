@@ -79,9 +79,10 @@ internal readonly struct Budget
 
     /// <summary>
     /// The limit of a level's cumulative sum. A sum with drift k passes h with a chance that falls as exp(-2 k h), k at least 1:
-    /// dividing the budget by m raises h by ln(m) / 2, and so does a watch of m hours, which has m times as many chances.
+    /// dividing the budget by m raises h by ln(m) / 2. A watch of m hours has m times as many chances, and of levels that hang together for long ones that rise further:
+    /// it raises h by ln(m), with which the simulator found the budget kept over two and a half hours.
     /// </summary>
-    public double LevelLimit => Math.Max(4, Height + (0.5 * Math.Log(_levels * _hours * 0.01 / _falseAlarms)));
+    public double LevelLimit => Math.Max(4, Height + (0.5 * Math.Log(_levels * 0.01 / _falseAlarms)) + Math.Log(_hours));
 
     /// <summary>What the whole budget is.</summary>
     public double FalseAlarms => _falseAlarms;

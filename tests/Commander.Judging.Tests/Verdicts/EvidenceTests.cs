@@ -99,8 +99,8 @@ public class EvidenceTests
     public void A_watch_of_hours_asks_for_more_evidence_of_a_level_and_one_of_up_to_an_hour_for_the_same()
     {
         Score(2).ShouldBe(Score(60));
-        // A limit of 9 and of 9 + ln(4) / 2.
-        (Score(60) / Score(240)).ShouldBe(9.693 / 9, 0.005);
+        // A limit of 9 and of 9 + ln(4).
+        (Score(60) / Score(240)).ShouldBe(10.386 / 9, 0.005);
 
         static double Score(int minutes)
         {
