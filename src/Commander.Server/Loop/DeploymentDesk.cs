@@ -73,7 +73,7 @@ internal sealed class DeploymentDesk(LoopParts parts, IOwners owners, WakeQueue 
         {
             try
             {
-                stored = await owners.Of(id).Document(cancel).WaitAsync(OwnerDeadline, cancel) ?? stored;
+                stored = await owners.Of(id).Document(cancel).WaitAsync(OwnerDeadline, parts.Clock, cancel) ?? stored;
             }
             catch (Exception e) when (e is not OperationCanceledException || !cancel.IsCancellationRequested)
             {
@@ -158,7 +158,7 @@ internal sealed class DeploymentDesk(LoopParts parts, IOwners owners, WakeQueue 
     {
         if (!DeploymentId.IsValid(id))
             return new Answer(404, "there is no such deployment", null);
-        var answer = FactBody.Read<Answer>(await owners.Of(id).Ask(FactBody.Write(command), cancel).WaitAsync(OwnerDeadline, cancel));
+        var answer = FactBody.Read<Answer>(await owners.Of(id).Ask(FactBody.Write(command), cancel).WaitAsync(OwnerDeadline, parts.Clock, cancel));
         if (wake && answer.Status == 202)
             wakes.Add(id);
         return answer;

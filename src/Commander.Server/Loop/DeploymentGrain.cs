@@ -32,6 +32,13 @@ internal sealed class DeploymentGrain(LoopParts parts) : Grain, IDeploymentGrain
 
     private OwnedLoop Owned => _owned ??= new OwnedLoop(parts, this.GetPrimaryKeyString());
 
+    // Whoever asks makes it the owner, and an owner goes on by itself: it may just have died somewhere else.
+    public override Task OnActivateAsync(CancellationToken cancellationToken)
+    {
+        Schedule(Shortest);
+        return Task.CompletedTask;
+    }
+
     public Task Wake()
     {
         Schedule(Shortest);

@@ -4,7 +4,7 @@ using System.Security.Cryptography;
 namespace Commander.Server.Loop;
 
 /// <summary>Makes ids: dep- and a ULID (48 bits of milliseconds, 80 bits of randomness, Crockford's base 32), so that ids sort by time.</summary>
-internal sealed class DeploymentId(TimeProvider clock)
+internal sealed class DeploymentId(TimeProvider clock, RandomNumberGenerator randomness)
 {
     private const string Alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
     private static readonly SearchValues<char> Letters = SearchValues.Create(Alphabet);
@@ -21,7 +21,7 @@ internal sealed class DeploymentId(TimeProvider clock)
             if (now > _last)
             {
                 _last = now;
-                RandomNumberGenerator.Fill(_random);
+                randomness.GetBytes(_random);
             }
             else
             {

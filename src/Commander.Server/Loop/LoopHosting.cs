@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Commander.Server.Acting.Rollback;
 using Commander.Server.Hosting;
 using Commander.Server.Learning;
@@ -16,7 +17,7 @@ internal static class LoopHosting
         services.AddSingleton(new LoopLimits { MaxWatches = options.MaxWatches });
         services.AddSingleton<LiveEvents>();
         services.AddSingleton<FreezeBook>();
-        services.AddSingleton<DeploymentId>();
+        services.AddSingleton(provider => new DeploymentId(provider.GetRequiredService<TimeProvider>(), RandomNumberGenerator.Create()));
         services.AddSingleton<IOwners, GrainOwners>();
         services.AddSingleton<WakeQueue>();
         services.AddHostedService(s => s.GetRequiredService<WakeQueue>());

@@ -42,6 +42,7 @@ internal sealed class VerificationLoop : IDisposable
     private bool _entered;
     private bool _heard;
     private bool _stale;
+    private bool _askedPast;
     private int _failures;
 
     private VerificationLoop(LoopParts parts, string id, Watch watch)
@@ -122,7 +123,14 @@ internal sealed class VerificationLoop : IDisposable
         {
             // Said once, and only by who really waits.
             if (_watch.Notes.Count == 0)
-                await Commit(batch => batch.Add(FactKind.State, new StateBody(WatchStates.Queued, _watch.EndsAt, $"waits for a free watch: {_parts.Limits.MaxWatches} are under way", Passing: true)), cancel);
+            {
+                await Commit(batch =>
+                {
+                    if (_watch.State == WatchStates.Queued)
+                        batch.Add(FactKind.State, new StateBody(WatchStates.Queued, _watch.EndsAt, $"waits for a free watch: {_parts.Limits.MaxWatches} are under way", Passing: true));
+                }, cancel);
+            }
+
             return false;
         }
 
@@ -135,6 +143,9 @@ internal sealed class VerificationLoop : IDisposable
         var before = await RolledBack([received.Version], cancel);
         await Commit(batch =>
         {
+            // Meanwhile a newer version may have closed it, or somebody else owns it.
+            if (_watch.State != WatchStates.Queued)
+                return;
             batch.Add(FactKind.Pinned, new PinnedBody(
                 policy.Name,
                 PolicyHash.Of(policy),
@@ -159,14 +170,15 @@ internal sealed class VerificationLoop : IDisposable
                 batch.AddVerdict();
             }
         }, cancel);
-
-        if (measurable && _watch.Open)
-            await AskPast(source!, policy, cancel);
         return true;
     }
 
-    private async Task AskPast(ISource source, Policy policy, CancellationToken cancel)
+    // Before the first tick, by whoever owns the watch then: the first owner may have died between the pin and the past.
+    private async Task AskPast(CancellationToken cancel)
     {
+        if (_askedPast || _watch is not { LastTick: 0, HasPast: false, Policy: { } policy } || _parts.Sources.Find(policy.Source) is not { } source)
+            return;
+        _askedPast = true;
         var questions = Arms.OfPast(_watch);
         var steps = (int)(policy.Watch.Reference / policy.Watch.Step);
         var points = Math.Min(steps, MaxPast);
@@ -190,6 +202,9 @@ internal sealed class VerificationLoop : IDisposable
         var width = Math.Max(1, steps / points);
         await Commit(batch =>
         {
+            // Meanwhile it may have been closed, or somebody else owns it and went on.
+            if (_watch is not { Open: true, LastTick: 0, HasPast: false })
+                return;
             for (var p = 0; p < points; p++)
             {
                 var tick = new Tick((p - points + 1) * width, width, policy.Metrics.Count);
@@ -206,13 +221,14 @@ internal sealed class VerificationLoop : IDisposable
         }, cancel);
     }
 
-    private static Task<Reading[][]> AskPast(ISource source, List<Question> questions, int points, CancellationToken cancel) =>
+    private Task<Reading[][]> AskPast(ISource source, List<Question> questions, int points, CancellationToken cancel) =>
         Ask(() => source.Past(questions, points, cancel), questions.Select(_ => new Reading[points]).ToArray(), cancel);
 
     // ---- (3) Observe: everything measured for one interval; what is missing says why. ----
 
     private async Task<bool> Tick(CancellationToken cancel)
     {
+        await AskPast(cancel);
         if (NextTick() is not { } next || Now < next.Due)
             return false;
         var policy = _watch.Policy!;
@@ -779,11 +795,11 @@ internal sealed class VerificationLoop : IDisposable
             .ToDictionary(row => row.Version, row => row.RolledBackAt!.Value, StringComparer.Ordinal);
     }
 
-    private static async Task<T> Ask<T>(Func<Task<T>> ask, T otherwise, CancellationToken cancel)
+    private async Task<T> Ask<T>(Func<Task<T>> ask, T otherwise, CancellationToken cancel)
     {
         try
         {
-            return await ask().WaitAsync(SourceDeadline, cancel);
+            return await ask().WaitAsync(SourceDeadline, _parts.Clock, cancel);
         }
         catch (TimeoutException)
         {
@@ -841,9 +857,7 @@ internal sealed class VerificationLoop : IDisposable
 
     public void Dispose()
     {
-        if (_entered)
-            _parts.Limits.Leave();
-        _entered = false;
+        Leave();
         _gate.Dispose();
         _waking.Dispose();
     }
@@ -892,12 +906,6 @@ internal sealed class VerificationLoop : IDisposable
                 await samples.Keep(FactBody.Read<Deployment>(row.Document), watch.Policy?.Decide.FalseRollbackCost ?? 1, cancel);
             foreach (var fact in _facts)
                 loop._parts.Live.Publish(new LiveEvent(loop._id, fact.Seq, fact.Kind));
-            if (!watch.Open && loop._entered)
-            {
-                loop._entered = false;
-                loop._parts.Limits.Leave();
-            }
-
             return true;
         }
 
@@ -928,10 +936,18 @@ internal sealed class VerificationLoop : IDisposable
     // Called inside the gate.
     private async Task Refresh(CancellationToken cancel)
     {
-        if (!_stale)
-            return;
-        if (await Read(_parts, _id, cancel) is { } watch)
+        if (_stale && await Read(_parts, _id, cancel) is { } watch)
             _watch = watch;
         _stale = false;
+        // Whoever closed it, and whether or not the store's answer came back: a closed watch takes no place.
+        if (!_watch.Open)
+            Leave();
+    }
+
+    private void Leave()
+    {
+        if (_entered)
+            _parts.Limits.Leave();
+        _entered = false;
     }
 }

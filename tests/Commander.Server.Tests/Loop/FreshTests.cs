@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Commander.Server.Loop;
 using Commander.Server.Tests.Storage;
 
@@ -124,7 +125,7 @@ public class FreshTests
         var bad = (await world.Announce("1.5.0")).Id;
         await world.Run(bad, d => d.State == "closed");
         world.Source.ErrorShare["1.5.0"] = 0.001;
-        var ids = new DeploymentId(world.Clock);
+        var ids = new DeploymentId(world.Clock, RandomNumberGenerator.Create());
         for (var n = 0; n < 120; n++)
         {
             var now = world.Clock.GetUtcNow();

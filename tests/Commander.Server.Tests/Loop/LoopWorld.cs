@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Security.Cryptography;
 using Commander.Judging.Decisions;
 using Commander.Judging.Evidence;
 using Commander.Judging.Models;
@@ -103,7 +104,7 @@ internal sealed class LoopWorld : IAsyncDisposable
             Freezes = new FreezeBook(_store, Clock),
             new SampleFiles(SamplesFolder, NullLogger.Instance));
         _owners = new Owners(Parts);
-        _desk = new DeploymentDesk(Parts, _owners, new WakeQueue(_store, _owners, Clock, NullLogger<WakeQueue>.Instance), new DeploymentId(Clock));
+        _desk = new DeploymentDesk(Parts, _owners, new WakeQueue(_store, _owners, Clock, NullLogger<WakeQueue>.Instance), new DeploymentId(Clock, RandomNumberGenerator.Create()));
     }
 
     private async Task Close()
@@ -189,12 +190,19 @@ internal sealed class TruthSource(FakeTimeProvider clock, Platform platform) : I
     public Task<Reading[]> Observe(IReadOnlyList<Question> questions, CancellationToken cancel) =>
         Task.FromResult(questions.Select(q => Answer(q, q.From, q.To)).ToArray());
 
-    public Task<Reading[][]> Past(IReadOnlyList<Question> questions, int points, CancellationToken cancel) =>
-        Task.FromResult(questions.Select(q =>
+    /// <summary>Runs while the past is asked for, as what others do at that moment.</summary>
+    public Func<Task>? PastAsked { get; set; }
+
+    public async Task<Reading[][]> Past(IReadOnlyList<Question> questions, int points, CancellationToken cancel)
+    {
+        if (PastAsked is { } asked)
+            await asked();
+        return [.. questions.Select(q =>
         {
             var width = (q.To - q.From) / points;
             return Enumerable.Range(0, points).Select(p => Answer(q, q.From + (p * width), q.From + ((p + 1) * width))).ToArray();
-        }).ToArray());
+        })];
+    }
 
     public bool RemembersPast => true;
 

@@ -425,4 +425,31 @@ public class StoryTests
         var answer = await world.Desk.Label(id, "BAD", "ada", "it broke the export", CancellationToken.None);
         answer.Deployment!.Outcome.ShouldBe(new Outcome("BAD", "person", world.Clock.GetUtcNow()));
     }
+
+    [Fact]
+    public async Task A_watch_that_a_newer_version_closes_while_its_past_is_asked_for_stays_closed()
+    {
+        await using var world = await Begin();
+        world.Source.PastAsked = async () =>
+        {
+            world.Source.PastAsked = null;
+            await world.Announce("2.0.1");
+        };
+        var id = (await world.Announce("2.0.0")).Id;
+        (await world.Run(id, d => d.State == "closed")).ClosedReason.ShouldBe("superseded");
+        (await world.Facts(id))[^1].Kind.ShouldBe(FactKind.Closed);
+    }
+
+    [Fact]
+    public async Task A_watch_whose_owner_died_before_the_past_was_stored_still_has_a_past()
+    {
+        await using var world = await Begin();
+        world.Source.PastAsked = () => throw new InvalidOperationException("the process dies here");
+        var id = (await world.Announce("2.0.0")).Id;
+        await world.Run(id, d => d.State == "watching");
+        await world.Restart();
+        world.Source.PastAsked = null;
+        await world.Run(id, d => d.Verdict is not null);
+        (await world.Desk.Evidence(id, CancellationToken.None))!.Ticks[0].N.ShouldBeLessThanOrEqualTo(0);
+    }
 }

@@ -631,12 +631,7 @@ public abstract class FactStoreCompliance : IAsyncLifetime
     [Fact]
     public async Task Any_sequence_of_operations_answers_as_the_model_does()
     {
-        var version = Gen.Int[1, 3].Select(v => v.ToString());
-        var announce = Gen.Select(version, Gen.Int[0, 3], Gen.Bool, Gen.Int[0, 400], (v, key, snapshot, seconds) =>
-            (Step)new Step.Announces(v, key == 0 ? null : "key-" + key, snapshot, seconds));
-        var append = Gen.Select(Gen.Int[0, 7], Gen.Int[-1, 1], Gen.Int[1, 3], Gen.Int[0, 3], (stream, shift, count, how) =>
-            (Step)new Step.Appends(stream, shift, count, how));
-        await Gen.OneOf(announce, append).Array[1, 25].SampleAsync(
+        await Step.Histories.SampleAsync(
             async steps =>
             {
                 await using var store = await OpenAnother();

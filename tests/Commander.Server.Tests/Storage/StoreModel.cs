@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using Commander.Server.Storage;
+using CsCheck;
 using static Commander.Server.Tests.Storage.Written;
 
 namespace Commander.Server.Tests.Storage;
@@ -8,6 +9,13 @@ namespace Commander.Server.Tests.Storage;
 /// <summary>One step of a random history.</summary>
 internal abstract record Step
 {
+    /// <summary>Random histories of a service.</summary>
+    public static Gen<Step[]> Histories { get; } = Gen.OneOf(
+        Gen.Select(Gen.Int[1, 3], Gen.Int[0, 3], Gen.Bool, Gen.Int[0, 400], (version, key, snapshot, seconds) =>
+            (Step)new Announces(version.ToString(), key == 0 ? null : "key-" + key, snapshot, seconds)),
+        Gen.Select(Gen.Int[0, 7], Gen.Int[-1, 1], Gen.Int[1, 3], Gen.Int[0, 3], (stream, shift, count, how) =>
+            (Step)new Appends(stream, shift, count, how))).Array[1, 25];
+
     /// <summary>Announces a version, some seconds after the last step.</summary>
     internal sealed record Announces(string Version, string? Key, bool Snapshot, int Seconds) : Step;
 
