@@ -11,11 +11,11 @@ internal static class Waiting
     public static bool Decided(Deployment deployment) =>
         deployment.State == "closed" || deployment.Verdict?.Decision is "ROLLBACK" or "CONTINUE";
 
-    /// <summary>The deployment as soon as it is decided, or as it is when the patience ends.</summary>
-    public static async Task<Deployment> ForVerdict(IDeployments deployments, Deployment deployment, TimeSpan patience, TimeProvider clock, CancellationToken cancel)
+    /// <summary>The deployment as soon as it is decided, or as it is when the patience ends or the server stops.</summary>
+    public static async Task<Deployment> ForVerdict(IDeployments deployments, Deployment deployment, TimeSpan patience, TimeProvider clock, CancellationToken stopping, CancellationToken cancel)
     {
         using var deadline = new CancellationTokenSource(patience, clock);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancel);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, stopping, cancel);
         try
         {
             await using var news = new News(deployments, deployment.Id, clock, either.Token);

@@ -14,6 +14,8 @@ using Commander.Server.Storage;
 using Commander.Server.Storage.Postgres;
 using Commander.Server.Storage.Sqlite;
 using Microsoft.AspNetCore.DataProtection;
+using Microsoft.AspNetCore.DataProtection.KeyManagement;
+using Npgsql;
 
 namespace Commander.Server.Hosting;
 
@@ -103,13 +105,17 @@ internal static class Application
             if (options.Cluster is not null)
                 builder.Services.AddSingleton(_ => DataFolder.Take(options.Data));
             // First, so that the silo is active before anything wakes a grain.
-            builder.AddEmbeddedSilo();
+            builder.AddSilo(options);
             builder.Services.AddLoop(await PinBook.Open(store, policies, Model.Shipped, TimeProvider.System, cancel), options);
             builder.Services.AddSources(policies, secrets);
             builder.Services.AddRollbackTargets(secrets);
             builder.Services.AddDashboard();
-            // Forms that are open in a browser stay good across a restart.
-            builder.Services.AddDataProtection().SetApplicationName("Commander").PersistKeysToFileSystem(Directory.CreateDirectory(Path.Combine(options.Data, "keys")));
+            // Forms that are open in a browser stay good across a restart, and on whichever node they come back to.
+            var forms = builder.Services.AddDataProtection().SetApplicationName("Commander");
+            if (options.Cluster is null)
+                forms.PersistKeysToFileSystem(Directory.CreateDirectory(Path.Combine(options.Data, "keys")));
+            else
+                builder.Services.AddOptions<KeyManagementOptions>().Configure<IServiceProvider>((keys, services) => keys.XmlRepository = new FormKeys(services.GetRequiredKeyedService<NpgsqlDataSource>(nameof(Membership))));
             builder.Services.AddPageFacts(options, policies);
             if (demo is not null)
                 builder.Services.AddDemo(demo);

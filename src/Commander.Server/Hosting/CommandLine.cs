@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Net;
 
 namespace Commander.Server.Hosting;
 
@@ -11,6 +12,13 @@ internal static class CommandLine
         var urls = new Option<Uri>("--urls") { Description = "Where to listen; loopback only, until access is configured", DefaultValueFactory = _ => new Uri("http://127.0.0.1:5080"), CustomParser = ParseUrl };
         var data = new Option<string?>("--data") { Description = "The folder of the store (default: data, with --demo data/demo)" };
         var cluster = new Option<string?>("--cluster-file") { Description = "A file with a PostgreSQL connection string: facts are stored there; else COMMANDER_CLUSTER, else in the folder" };
+        var address = new Option<IPAddress>("--node-address") { Description = "With a database: the address by which other nodes reach this one; nobody else may reach it", DefaultValueFactory = _ => IPAddress.Loopback, CustomParser = ParseAddress };
+        var silo = new Option<int>("--silo-port") { Description = "With a database: the port for other nodes (0: a free one)", DefaultValueFactory = _ => 0 };
+        silo.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int>() is < 0 or > 65535)
+                result.AddError("--silo-port: 0 to 65535");
+        });
         var policy = new Option<string?>("--policy") { Description = "A policy file, or a folder of *.yaml and *.yml files" };
         var demo = new Option<bool>("--demo") { Description = "Run a small real shop that can be deployed well and badly" };
         var key = new Option<string?>("--webhook-key") { Description = "The key of the Kestra-compatible webhook, ${COMMANDER_SECRET_NAME} or file:PATH; else COMMANDER_WEBHOOK_KEY (with --demo: webhook)" };
@@ -20,7 +28,7 @@ internal static class CommandLine
             if (result.GetValueOrDefault<int>() < 1)
                 result.AddError("--max-watches: at least 1");
         });
-        var root = new RootCommand("Commander watches deployments, decides ROLLBACK or CONTINUE, acts and learns.") { urls, data, cluster, policy, demo, key, max };
+        var root = new RootCommand("Commander watches deployments, decides ROLLBACK or CONTINUE, acts and learns.") { urls, data, cluster, address, silo, policy, demo, key, max };
         root.SetAction((parsed, cancel) =>
         {
             var runsDemo = parsed.GetValue(demo);
@@ -30,6 +38,8 @@ internal static class CommandLine
                     Url = parsed.GetValue(urls)!,
                     Data = parsed.GetValue(data) ?? (runsDemo ? Path.Combine("data", "demo") : "data"),
                     ClusterFile = parsed.GetValue(cluster),
+                    NodeAddress = parsed.GetValue(address)!,
+                    SiloPort = parsed.GetValue(silo),
                     Policy = parsed.GetValue(policy),
                     Demo = runsDemo,
                     WebhookKey = parsed.GetValue(key),
@@ -43,6 +53,18 @@ internal static class CommandLine
         foreach (var error in parsed.Errors)
             Console.Error.WriteLine(error.Message);
         return Task.FromResult(2);
+    }
+
+    private static IPAddress? ParseAddress(System.CommandLine.Parsing.ArgumentResult result)
+    {
+        var text = result.Tokens[^1].Value;
+        if (!IPAddress.TryParse(text, out var address))
+            result.AddError($"--node-address: '{text}' is no IP address; write that of this machine in the network that the nodes share");
+        else if (address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any))
+            result.AddError($"--node-address: nobody can be reached by '{text}'; write the address of this machine in the network that the nodes share");
+        else
+            return address;
+        return null;
     }
 
     private static Uri? ParseUrl(System.CommandLine.Parsing.ArgumentResult result)

@@ -1,3 +1,4 @@
+using System.Net;
 using Commander.Server.Storage.Postgres;
 
 namespace Commander.Server.Hosting;
@@ -16,6 +17,12 @@ internal sealed record CommanderOptions
 
     /// <summary>The database that facts are stored in; null for SQLite in the folder.</summary>
     public Database? Cluster { get; init; }
+
+    /// <summary>With a database: the address by which other nodes reach this one, and on which it listens for them. The default value is the loopback address: all nodes on one machine.</summary>
+    public IPAddress NodeAddress { get; init; } = IPAddress.Loopback;
+
+    /// <summary>With a database: the port for other nodes; 0, the default value, for a free one.</summary>
+    public int SiloPort { get; init; }
 
     /// <summary>A policy file or a folder of them; null for none.</summary>
     public string? Policy { get; init; }

@@ -37,7 +37,7 @@ internal static class GenericApi
             .WithTags("deployments")
             .WithSummary("Announces a deployment; ?wait=60s answers 200 as soon as there is a verdict");
 
-    private static async Task<IResult> Announce(HttpContext context, IDeployments deployments, TimeProvider clock, string? wait, CancellationToken cancel)
+    private static async Task<IResult> Announce(HttpContext context, IDeployments deployments, TimeProvider clock, IHostApplicationLifetime lifetime, string? wait, CancellationToken cancel)
     {
         TimeSpan? patience = null;
         if (wait is not null)
@@ -59,7 +59,7 @@ internal static class GenericApi
             return NotAnswered(result);
         context.Response.Headers.Location = $"{context.Request.PathBase}/api/v1/deployments/{deployment.Id}";
         if (patience is { } limit)
-            deployment = await Waiting.ForVerdict(deployments, deployment, limit, clock, cancel);
+            deployment = await Waiting.ForVerdict(deployments, deployment, limit, clock, lifetime.ApplicationStopping, cancel);
         return Results.Json(deployment, statusCode: patience is not null && Waiting.Decided(deployment) ? StatusCodes.Status200OK : StatusCodes.Status202Accepted);
     }
 

@@ -190,6 +190,9 @@ internal sealed class DeploymentDesk(LoopParts parts, IOwners owners, WakeQueue 
                 break;
         }
 
+        if (facts.Find(fact => fact is { Kind: FactKind.Pinned, Body: not null }) is { } pinned)
+            await parts.Pins.Know(FactBody.Read<PinnedBody>(pinned.Body), cancel);
+
         return facts;
     }
 

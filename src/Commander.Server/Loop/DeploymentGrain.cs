@@ -1,4 +1,5 @@
 using Orleans.Concurrency;
+using Orleans.Runtime.Messaging;
 
 namespace Commander.Server.Loop;
 
@@ -95,17 +96,43 @@ internal sealed class DeploymentGrain(LoopParts parts) : Grain, IDeploymentGrain
     }
 }
 
-/// <summary>Finds owners among the grains of the cluster.</summary>
-internal sealed class GrainOwners(IGrainFactory grains) : IOwners
+/// <summary>
+/// Finds owners among the grains of the cluster. What does not reach one, because its node has just gone, is said again: until
+/// another node is known to have the deployment that takes as long as a node that is silent is watched. Saying it twice does no
+/// harm: a second order finds the first under way.
+/// </summary>
+internal sealed class GrainOwners(IGrainFactory grains, TimeProvider clock) : IOwners
 {
-    public IOwner Of(string deployment) => new Owner(grains.GetGrain<IDeploymentGrain>(deployment));
+    private const int Attempts = 6;
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(250);
 
-    private sealed class Owner(IDeploymentGrain grain) : IOwner
+    public IOwner Of(string deployment) => new Owner(grains.GetGrain<IDeploymentGrain>(deployment), clock);
+
+    private sealed class Owner(IDeploymentGrain grain, TimeProvider clock) : IOwner
     {
-        public Task Wake(CancellationToken cancel) => grain.Wake();
+        public Task Wake(CancellationToken cancel) => Reach(async () =>
+        {
+            await grain.Wake();
+            return true;
+        }, cancel);
 
-        public Task<byte[]?> Document(CancellationToken cancel) => grain.Document();
+        public Task<byte[]?> Document(CancellationToken cancel) => Reach(grain.Document, cancel);
 
-        public Task<byte[]> Ask(byte[] command, CancellationToken cancel) => grain.Ask(command);
+        public Task<byte[]> Ask(byte[] command, CancellationToken cancel) => Reach(() => grain.Ask(command), cancel);
+
+        private async Task<T> Reach<T>(Func<Task<T>> ask, CancellationToken cancel)
+        {
+            for (var attempt = 1; ; attempt++)
+            {
+                try
+                {
+                    return await ask();
+                }
+                catch (Exception e) when (e is OrleansMessageRejectionException or ConnectionFailedException && attempt < Attempts && !cancel.IsCancellationRequested)
+                {
+                    await Task.Delay(Pause * attempt, clock, cancel);
+                }
+            }
+        }
     }
 }

@@ -14,4 +14,13 @@ internal static partial class Log
 
     [LoggerMessage(104, LogLevel.Warning, "the sweep stumbled and goes on")]
     public static partial void SweepStumbled(this ILogger log, Exception e);
+
+    [LoggerMessage(105, LogLevel.Information, "node {Node}: {Status}")]
+    public static partial void NodeChanged(this ILogger log, string node, string status);
+
+    [LoggerMessage(106, LogLevel.Warning, "{Events} live events were not told to other nodes; pages there look again by themselves")]
+    public static partial void NotTold(this ILogger log, int events, Exception e);
+
+    [LoggerMessage(107, LogLevel.Warning, "live events of other nodes are not heard; it is tried again every second")]
+    public static partial void NotHeard(this ILogger log, Exception e);
 }

@@ -4,6 +4,7 @@ using Commander.Server.Hosting;
 using Commander.Server.Learning;
 using Commander.Server.Sources;
 using Commander.Server.Storage;
+using Commander.Server.Storage.Postgres;
 
 namespace Commander.Server.Loop;
 
@@ -22,6 +23,12 @@ internal static class LoopHosting
         services.AddSingleton<WakeQueue>();
         services.AddHostedService(s => s.GetRequiredService<WakeQueue>());
         services.AddSingleton<IDeployments, DeploymentDesk>();
+        if (options.Cluster is { } database)
+        {
+            services.AddSingleton(_ => new Notices(database));
+            services.AddHostedService<LiveRelay>();
+        }
+
         services.AddSingleton(s => new LoopParts(
             s.GetRequiredService<IFactStore>(),
             pins,

@@ -12,11 +12,13 @@ namespace Commander.Server.Loop;
 internal sealed class PinBook : IPinned
 {
     private const int PageSize = 500;
+    private readonly IFactStore _store;
     private readonly ConcurrentDictionary<string, Policy> _policies = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, Model> _models = new(StringComparer.Ordinal);
 
-    private PinBook(PolicySet current, Model model)
+    private PinBook(IFactStore store, PolicySet current, Model model)
     {
+        _store = store;
         Current = current;
         Model = model;
         ModelHash = PolicyHash.Of(ModelFile.Write(model));
@@ -37,16 +39,45 @@ internal sealed class PinBook : IPinned
     /// <summary>Reads every kept body and stores those of the current policies and model that are new.</summary>
     public static async Task<PinBook> Open(IFactStore store, PolicySet current, Model model, TimeProvider clock, CancellationToken cancel)
     {
-        var book = new PinBook(current, model);
+        var book = new PinBook(store, current, model);
         foreach (var policies in current.Services.Values.Append(current.Defaults).GroupBy(p => p.Name, StringComparer.Ordinal))
         {
-            await Keep(store, "policy/" + policies.Key, "policy", [.. policies.Select(PolicyHash.Body)], clock,
-                body => book._policies[PolicyHash.Of(body)] = PolicyHash.Read(body), cancel);
+            await Keep(store, "policy/" + policies.Key, "policy", [.. policies.Select(PolicyHash.Body)], clock, book.RememberPolicy, cancel);
         }
 
-        await Keep(store, "model", "model", [ModelFile.Write(model)], clock,
-            body => book._models[PolicyHash.Of(body)] = FactBody.Read<Model>(body), cancel);
+        await Keep(store, "model", "model", [ModelFile.Write(model)], clock, book.RememberModel, cancel);
         return book;
+    }
+
+    /// <summary>Reads what a watch has pinned when this node does not know it: another one has other policies, or a newer model.</summary>
+    public async Task Know(PinnedBody pinned, CancellationToken cancel)
+    {
+        if (!_policies.ContainsKey(pinned.PolicyHash))
+            await Remember("policy/" + pinned.Policy, RememberPolicy, cancel);
+        if (!_models.ContainsKey(pinned.ModelHash))
+            await Remember("model", RememberModel, cancel);
+    }
+
+    private void RememberPolicy(byte[] body) => _policies[PolicyHash.Of(body)] = PolicyHash.Read(body);
+
+    private void RememberModel(byte[] body) => _models[PolicyHash.Of(body)] = FactBody.Read<Model>(body);
+
+    private async Task Remember(string stream, Action<byte[]> remember, CancellationToken cancel)
+    {
+        long last = 0;
+        for (IReadOnlyList<Fact> page = []; ;)
+        {
+            page = await _store.Read(stream, last, PageSize, cancel);
+            foreach (var fact in page)
+            {
+                last = fact.Seq;
+                if (fact.Body is { } body)
+                    remember(body);
+            }
+
+            if (page.Count < PageSize)
+                return;
+        }
     }
 
     private static async Task Keep(IFactStore store, string stream, string kind, IReadOnlyList<byte[]> bodies, TimeProvider clock, Action<byte[]> remember, CancellationToken cancel)

@@ -73,7 +73,12 @@ internal sealed class VerificationLoop : IDisposable
         {
             page = await parts.Store.Read("deployment/" + id, watch.Seq, PageSize, cancel);
             foreach (var fact in page)
+            {
+                if (fact is { Kind: FactKind.Pinned, Body: { } body })
+                    await parts.Pins.Know(FactBody.Read<PinnedBody>(body), cancel);
                 watch.Apply(fact);
+            }
+
             if (page.Count < PageSize)
                 return watch.Seq == 0 ? null : watch;
         }

@@ -14,8 +14,15 @@ internal sealed class WakeQueue(IFactStore store, IOwners owners, TimeProvider c
     private static readonly TimeSpan SweepEvery = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Overdue = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan WakeDeadline = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan HurryFor = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan HurryEvery = TimeSpan.FromMilliseconds(250);
 
     private readonly Channel<string> _queue = Channel.CreateBounded<string>(new BoundedChannelOptions(10_000) { FullMode = BoundedChannelFullMode.DropWrite });
+
+    private TaskCompletionSource _hurried = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Another node went: for some seconds whatever is due is woken at once. An owner that lives only ticks when it is due anyway.</summary>
+    public void Hurry() => Volatile.Read(ref _hurried).TrySetResult();
 
     /// <summary>Wakes a deployment's owner soon. When the queue is full the sweep finds it.</summary>
     public void Add(string id) => _queue.Writer.TryWrite(id);
@@ -51,8 +58,8 @@ internal sealed class WakeQueue(IFactStore store, IOwners owners, TimeProvider c
     {
         // At the start everything that is due is overdue: a restart takes its watches up at once.
         var overdue = TimeSpan.Zero;
-        using var timer = new PeriodicTimer(SweepEvery, clock);
-        do
+        var hurryUntil = DateTimeOffset.MinValue;
+        while (true)
         {
             try
             {
@@ -64,7 +71,18 @@ internal sealed class WakeQueue(IFactStore store, IOwners owners, TimeProvider c
             {
                 log.SweepStumbled(e);
             }
+
+            var hurried = Volatile.Read(ref _hurried);
+            await Task.WhenAny(Task.Delay(clock.GetUtcNow() < hurryUntil ? HurryEvery : SweepEvery, clock, cancel), hurried.Task);
+            cancel.ThrowIfCancellationRequested();
+            if (hurried.Task.IsCompleted)
+            {
+                Volatile.Write(ref _hurried, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+                hurryUntil = clock.GetUtcNow() + HurryFor;
+            }
+
+            if (clock.GetUtcNow() < hurryUntil)
+                overdue = TimeSpan.Zero;
         }
-        while (await timer.WaitForNextTickAsync(cancel));
     }
 }

@@ -15,6 +15,9 @@ internal sealed class Database
     // Other nodes that start at the same time migrate first, and a step may have to go through every row.
     private const int MigrateSeconds = 600;
 
+    // How often a connection that only listens asks whether the server is still there.
+    private const int KeepAliveSeconds = 5;
+
     private const int Readers = 8;
     private const int Prepared = 64;
 
@@ -72,12 +75,15 @@ internal sealed class Database
     /// <summary>For the one connection that writes: closing it closes it.</summary>
     public NpgsqlDataSource ToWrite() => Open(Session + Writer, pooled: false, CommandSeconds);
 
+    /// <summary>For the connection that listens: it notices within seconds that nobody is there any more.</summary>
+    public NpgsqlDataSource ToListen() => Open(Session, pooled: false, CommandSeconds, KeepAliveSeconds);
+
     /// <summary>For the connection that migrates.</summary>
     public NpgsqlDataSource ToMigrate() => Open("SET default_transaction_isolation = 'read committed'", pooled: false, MigrateSeconds);
 
     public override string ToString() => Place;
 
-    private NpgsqlDataSource Open(string session, bool pooled, int seconds)
+    private NpgsqlDataSource Open(string session, bool pooled, int seconds, int keepAlive = 0)
     {
         var parts = new NpgsqlConnectionStringBuilder(_connection)
         {
@@ -90,6 +96,7 @@ internal sealed class Database
             MaxAutoPrepare = Prepared,
             AutoPrepareMinUsages = 2,
             TcpKeepAlive = true,
+            KeepAlive = keepAlive,
             Enlist = false,
             // What a session is set to at its beginning stays.
             NoResetOnClose = true,

@@ -72,6 +72,17 @@ internal static class Schema
             CREATE INDEX idempotency_age ON idempotency(at);
             """,
             Oldest: 1),
+        // What nodes that know of each other share: who is there, and the keys of the pages' forms.
+        new(
+            Membership.Tables +
+            """
+            CREATE TABLE form_keys(
+                id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT form_keys_key PRIMARY KEY,
+                name text NOT NULL,
+                xml text NOT NULL
+            );
+            """,
+            Oldest: 1),
     ];
 
     /// <summary>
