@@ -75,6 +75,42 @@ internal static class Application
         }
     }
 
+    /// <summary>Examines a store. Exit code 0 when it is whole, 1 when something is wrong or it cannot be read, 2 when there is none.</summary>
+    public static async Task<int> Examine(CommanderOptions options, bool rebuild, CancellationToken cancel)
+    {
+        var (cluster, wrong) = Cluster(options.ClusterFile, Environment.GetEnvironmentVariable("COMMANDER_CLUSTER"));
+        if (wrong is null && cluster is null && !File.Exists(Path.Combine(options.Data, SqliteStore.FileName)))
+            wrong = $"there is no store in the folder {options.Data} ({SqliteStore.FileName}): say which with --data DIR";
+        if (wrong is not null)
+        {
+            await Console.Error.WriteLineAsync(wrong);
+            return 2;
+        }
+
+        var (clock, log) = (TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance);
+        try
+        {
+            await using IFactStore store = cluster is null ? SqliteStore.Open(options.Data, clock, log) : await PostgresStore.Open(cluster, clock, log, cancel);
+            var found = await new Doctor(store, (IStoreUpkeep)store, PinBook.ToRead(store), clock).Examine(rebuild, streams => Console.Error.WriteLine($"{streams} streams"), cancel);
+            foreach (var sentence in found.Broken.Concat(found.Wrong))
+                await Console.Out.WriteLineAsync(sentence);
+            await Console.Out.WriteLineAsync($"{found.Streams} streams with {found.Facts} facts ({found.Dropped} ticks were dropped after their time of keeping)");
+            await Console.Out.WriteLineAsync(found switch
+            {
+                { Broken.Count: > 0 } => $"{found.Broken.Count} streams are not as they were written: restore a backup; what was decided since can be read with 'explain' before",
+                { Wrong.Count: 0 } => "all chains hold, and the read tables say what the facts say",
+                { Mended: > 0 } => $"all chains hold; {found.Mended} rows of the read tables were written anew",
+                _ => $"all chains hold; {found.Wrong.Count} rows of the read tables do not say what the facts say: stop all nodes and run it again with --rebuild",
+            });
+            return found.Broken.Count > 0 || found.Wrong.Count > found.Mended ? 1 : 0;
+        }
+        catch (Exception e) when (e is DataFolderInUseException or InvalidDataException or StoreUnavailableException)
+        {
+            await Console.Error.WriteLineAsync(e.Message);
+            return 1;
+        }
+    }
+
     /// <summary>The whole server, not started yet; its store is open and is closed with it.</summary>
     /// <param name="options">From the command line.</param>
     /// <param name="policies">What new deployments are watched by.</param>

@@ -1,13 +1,14 @@
 using System.CommandLine;
 using System.Net;
+using Commander.Judging.Policies;
 
 namespace Commander.Server.Hosting;
 
 /// <summary>The server's own command line.</summary>
 internal static class CommandLine
 {
-    /// <summary>Reads the arguments and runs <paramref name="serve"/>, or prints help or every error (exit code 2).</summary>
-    public static Task<int> Run(string[] args, Func<CommanderOptions, CancellationToken, Task<int>> serve)
+    /// <summary>Reads the arguments and runs <paramref name="serve"/> or, for the verb doctor, <paramref name="examine"/> (with whether it mends), or prints help or every error (exit code 2).</summary>
+    public static Task<int> Run(string[] args, Func<CommanderOptions, CancellationToken, Task<int>> serve, Func<CommanderOptions, bool, CancellationToken, Task<int>> examine)
     {
         var urls = new Option<Uri>("--urls") { Description = "Where to listen; loopback only, until access is configured", DefaultValueFactory = _ => new Uri("http://127.0.0.1:5080"), CustomParser = ParseUrl };
         var data = new Option<string?>("--data") { Description = "The folder of the store (default: data, with --demo data/demo)" };
@@ -28,7 +29,8 @@ internal static class CommandLine
             if (result.GetValueOrDefault<int>() < 1)
                 result.AddError("--max-watches: at least 1");
         });
-        var root = new RootCommand("Commander watches deployments, decides ROLLBACK or CONTINUE, acts and learns.") { urls, data, cluster, address, silo, policy, demo, key, max };
+        var keep = new Option<TimeSpan?>("--keep-evidence") { Description = "How long ticks are kept after a deployment was announced: 90d, or ever", DefaultValueFactory = _ => new CommanderOptions().KeepEvidence, CustomParser = ParseKeep };
+        var root = new RootCommand("Commander watches deployments, decides ROLLBACK or CONTINUE, acts and learns.") { urls, data, cluster, address, silo, policy, demo, key, max, keep };
         root.SetAction((parsed, cancel) =>
         {
             var runsDemo = parsed.GetValue(demo);
@@ -44,15 +46,38 @@ internal static class CommandLine
                     Demo = runsDemo,
                     WebhookKey = parsed.GetValue(key),
                     MaxWatches = parsed.GetValue(max),
+                    KeepEvidence = parsed.GetValue(keep),
                 },
                 cancel);
         });
+        root.Add(Doctor(examine));
         var parsed = root.Parse(args);
         if (parsed.Errors.Count == 0)
             return parsed.InvokeAsync();
         foreach (var error in parsed.Errors)
             Console.Error.WriteLine(error.Message);
         return Task.FromResult(2);
+    }
+
+    private static Command Doctor(Func<CommanderOptions, bool, CancellationToken, Task<int>> examine)
+    {
+        var data = new Option<string>("--data") { Description = "The folder of the store", DefaultValueFactory = _ => "data" };
+        var cluster = new Option<string?>("--cluster-file") { Description = "A file with the connection string of the database; else COMMANDER_CLUSTER, else the folder" };
+        var rebuild = new Option<bool>("--rebuild") { Description = "Write rows of the read tables that are wrong anew from the facts" };
+        var doctor = new Command("doctor", "Reads everything that is stored and checks it; exit code 0 when all is whole, 1 when something is not") { data, cluster, rebuild };
+        doctor.SetAction((parsed, cancel) =>
+            examine(new CommanderOptions { Data = parsed.GetValue(data)!, ClusterFile = parsed.GetValue(cluster) }, parsed.GetValue(rebuild), cancel));
+        return doctor;
+    }
+
+    private static TimeSpan? ParseKeep(System.CommandLine.Parsing.ArgumentResult result)
+    {
+        var text = result.Tokens[^1].Value;
+        if (text == "ever")
+            return null;
+        if (!Durations.TryParse(text, out var keep) || keep < TimeSpan.FromDays(1))
+            result.AddError($"--keep-evidence: '{text}' is no time of a day or more; write 90d, or ever");
+        return keep;
     }
 
     private static IPAddress? ParseAddress(System.CommandLine.Parsing.ArgumentResult result)

@@ -35,4 +35,7 @@ internal sealed record CommanderOptions
 
     /// <summary>Watches beyond this stand queued. The default value is 2,000.</summary>
     public int MaxWatches { get; init; } = 2000;
+
+    /// <summary>How long ticks are kept after a deployment was announced, at least a day. The default value is 90 days; null for ever.</summary>
+    public TimeSpan? KeepEvidence { get; init; } = TimeSpan.FromDays(90);
 }

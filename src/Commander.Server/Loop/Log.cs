@@ -23,4 +23,10 @@ internal static partial class Log
 
     [LoggerMessage(107, LogLevel.Warning, "live events of other nodes are not heard; it is tried again every second")]
     public static partial void NotHeard(this ILogger log, Exception e);
+
+    [LoggerMessage(108, LogLevel.Information, "{Ticks} ticks of deployments announced before {Before:u} were dropped")]
+    public static partial void Compacted(this ILogger log, long ticks, DateTimeOffset before);
+
+    [LoggerMessage(109, LogLevel.Warning, "old ticks could not be dropped; it is tried again in an hour")]
+    public static partial void NotCompacted(this ILogger log, Exception e);
 }

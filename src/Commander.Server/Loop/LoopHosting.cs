@@ -23,6 +23,12 @@ internal static class LoopHosting
         services.AddSingleton<WakeQueue>();
         services.AddHostedService(s => s.GetRequiredService<WakeQueue>());
         services.AddSingleton<IDeployments, DeploymentDesk>();
+        if (options.KeepEvidence is { } keep)
+        {
+            services.AddHostedService(s => new Retention(
+                s.GetRequiredService<IFactStore>(), (IStoreUpkeep)s.GetRequiredService<IFactStore>(), keep, s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILogger<Retention>>()));
+        }
+
         if (options.Cluster is { } database)
         {
             services.AddSingleton(_ => new Notices(database));

@@ -36,6 +36,9 @@ internal sealed class PinBook : IPinned
 
     Model? IPinned.Model(string hash) => _models.GetValueOrDefault(hash);
 
+    /// <summary>For one who only reads: it knows what it is told to <see cref="Know"/>, and stores nothing.</summary>
+    public static PinBook ToRead(IFactStore store) => new(store, PolicySet.Empty, Judging.Models.Model.Shipped);
+
     /// <summary>Reads every kept body and stores those of the current policies and model that are new.</summary>
     public static async Task<PinBook> Open(IFactStore store, PolicySet current, Model model, TimeProvider clock, CancellationToken cancel)
     {

@@ -899,7 +899,7 @@ internal sealed class VerificationLoop : IDisposable
             var onlyTicks = _facts.TrueForAll(f => f.Kind == FactKind.Tick);
             var append = onlyTicks
                 ? new Append(_facts, null, loop.NextDue())
-                : new Append(_facts, Row(watch));
+                : new Append(_facts, watch.Row(loop.NextDue(), loop._parts.Url));
             if (!await loop._parts.Store.Append(append, cancel))
             {
                 loop._parts.Log.MovedOn(loop._id, _facts[0].Seq);
@@ -912,29 +912,6 @@ internal sealed class VerificationLoop : IDisposable
             foreach (var fact in _facts)
                 loop._parts.Live.Publish(new LiveEvent(loop._id, fact.Seq, fact.Kind));
             return true;
-        }
-
-        private DeploymentRow Row(Watch watch)
-        {
-            var document = watch.Document(loop._parts.Url);
-            var undone = watch.Actions.LastOrDefault(a => a is { Kind: "rollback", State: "running" or "done" or "failed", ServingVersion: not null });
-            // From the intent on: the platform may announce our own change before we know that it took the order.
-            var target = watch.LastRollback is { Result: null or { State: "running" or "done" } } rollback ? rollback.Intent.TargetVersion : undone?.ServingVersion;
-            return new DeploymentRow(
-                loop._id,
-                watch.Received.Service,
-                watch.Received.Environment,
-                watch.Received.Version,
-                watch.State,
-                watch.ClosedReason,
-                document.Verdict?.Decision,
-                watch.Received.StartedAt,
-                watch.ReceivedAt,
-                loop.NextDue(),
-                undone is null ? null : undone.FinishedAt ?? watch.LastAt,
-                target,
-                watch.Received.Metrics is not null,
-                FactBody.Write(document));
         }
     }
 

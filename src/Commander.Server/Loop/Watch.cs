@@ -445,6 +445,32 @@ internal sealed class Watch(IPinned pinned)
         };
     }
 
+    /// <summary>The read table's row as of now.</summary>
+    /// <param name="due">When the owner must be awake next; null once closed.</param>
+    /// <param name="url">The page of an id.</param>
+    public DeploymentRow Row(DateTimeOffset? due, Func<string, string> url)
+    {
+        var document = Document(url);
+        var undone = Actions.LastOrDefault(a => a is { Kind: "rollback", State: "running" or "done" or "failed", ServingVersion: not null });
+        // From the intent on: the platform may announce our own change before we know that it took the order.
+        var target = LastRollback is { Result: null or { State: "running" or "done" } } rollback ? rollback.Intent.TargetVersion : undone?.ServingVersion;
+        return new DeploymentRow(
+            Received.Id,
+            Received.Service,
+            Received.Environment,
+            Received.Version,
+            State,
+            ClosedReason,
+            document.Verdict?.Decision,
+            Received.StartedAt,
+            ReceivedAt,
+            due,
+            undone is null ? null : undone.FinishedAt ?? LastAt,
+            target,
+            Received.Metrics is not null,
+            FactBody.Write(document));
+    }
+
     // On hold, and while a person is asked, whoever looks decides by the newest numbers.
     private bool Moves => Decision == Judging.Verdicts.Decision.Hold || State == WatchStates.WaitingForPerson;
 

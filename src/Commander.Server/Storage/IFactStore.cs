@@ -132,3 +132,22 @@ internal interface IFactStore : IAsyncDisposable
     /// </summary>
     Task<IReadOnlyList<DeploymentRow>> RolledBack(string service, string environment, IReadOnlyCollection<string> versions, string except, CancellationToken cancel);
 }
+
+/// <summary>What keeps a store small and whole, beside the work. Every call is one short step: nobody who writes waits long for it.</summary>
+internal interface IStoreUpkeep
+{
+    /// <summary>Names of streams after <paramref name="after"/> ("" for the first), in the order of their bytes, at most <paramref name="limit"/>.</summary>
+    Task<IReadOnlyList<string>> StreamNames(string after, int limit, CancellationToken cancel);
+
+    /// <summary>Ids of deployments after <paramref name="after"/> ("" for the first) that were announced before an instant, with whether they are open, in their order, at most <paramref name="limit"/>.</summary>
+    Task<IReadOnlyList<(string Id, bool Open)>> Announced(string after, DateTimeOffset before, int limit, CancellationToken cancel);
+
+    /// <summary>Drops the bodies of a closed deployment's ticks, at most <paramref name="limit"/>; their hashes stay. How many were dropped.</summary>
+    Task<int> DropTicks(string id, int limit, CancellationToken cancel);
+
+    /// <summary>Puts a deployment's row in the place of the one that is there, or where none is.</summary>
+    Task Put(DeploymentRow row, CancellationToken cancel);
+
+    /// <summary>Removes the row of a deployment that has no facts.</summary>
+    Task RemoveRow(string id, CancellationToken cancel);
+}

@@ -50,6 +50,23 @@ internal static class Questions
         ORDER BY id DESC LIMIT 1
         """;
 
+    /// <summary>Streams in their order.</summary>
+    public const string StreamNames = "SELECT DISTINCT stream FROM facts WHERE stream > $1 ORDER BY stream LIMIT $2";
+
+    /// <summary>Deployments of long ago, oldest first.</summary>
+    public const string Announced = "SELECT id, state FROM deployments WHERE id > $1 AND received_at < $2 ORDER BY id LIMIT $3";
+
+    /// <summary>Drops bodies of ticks of a closed deployment.</summary>
+    public const string DropTicks =
+        """
+        UPDATE facts SET body = NULL
+        WHERE stream = $1 AND seq IN (SELECT seq FROM facts WHERE stream = $1 AND kind = 'tick' AND body IS NOT NULL ORDER BY seq LIMIT $3)
+            AND EXISTS (SELECT 1 FROM deployments WHERE id = $2 AND state = 'closed')
+        """;
+
+    /// <summary>Removes a row without facts.</summary>
+    public const string RemoveRow = "DELETE FROM deployments WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM facts WHERE stream = $2)";
+
     /// <summary>The question for a list.</summary>
     /// <param name="filter">What is asked for.</param>
     /// <param name="oldest">

@@ -53,6 +53,8 @@ internal sealed class LoopWorld : IAsyncDisposable
 
     public FreezeBook Freezes { get; private set; } = null!;
 
+    public string Folder => _folder;
+
     public string SamplesFolder => Path.Combine(_folder, "training-data");
 
     private readonly Func<RollbackPolicy, IRollbackTarget?>? _targets;

@@ -603,6 +603,75 @@ public abstract class FactStoreCompliance : IAsyncLifetime
         (await Store.History("checkout", "prod", 100, Cancel)).ShouldNotContain(row => row.Version == "1");
     }
 
+    // Upkeep
+
+    private IStoreUpkeep Upkeep => (IStoreUpkeep)Store;
+
+    [Fact]
+    public async Task Streams_are_named_in_the_order_of_their_bytes_page_by_page()
+    {
+        foreach (var stream in new[] { "system", "model", "policy/b", "policy/B" })
+            await Store.Append(new Append(Written.Stream(stream, 2), null), Cancel);
+        await Store.Announce(Announcement(Row(1)), Cancel);
+
+        var first = await Upkeep.StreamNames("", 3, Cancel);
+        var rest = await Upkeep.StreamNames(first[^1], 3, Cancel);
+
+        first.Concat(rest).ShouldBe([Streams.Of(Id(1)), "model", "policy/B", "policy/b", "system"]);
+    }
+
+    [Fact]
+    public async Task Ticks_of_a_closed_deployment_lose_their_bodies_some_at_a_time_and_the_chain_holds()
+    {
+        var (open, closed) = (Row(1), Row(2, service: "other"));
+        foreach (var row in new[] { open, closed })
+        {
+            await Store.Announce(Announcement(row), Cancel);
+            var ticks = Following(First(row), 5, "tick");
+            await Store.Append(new Append(ticks, null, Clock.GetUtcNow()), Cancel);
+            if (row == closed)
+                await Store.Append(new Append(Following(ticks[^1], 1, "closed"), row with { State = "closed", DueAt = null }), Cancel);
+        }
+
+        (await Upkeep.DropTicks(open.Id, 10, Cancel)).ShouldBe(0);
+        (await Upkeep.DropTicks(closed.Id, 3, Cancel)).ShouldBe(3);
+        (await Upkeep.DropTicks(closed.Id, 3, Cancel)).ShouldBe(2);
+        (await Upkeep.DropTicks(closed.Id, 3, Cancel)).ShouldBe(0);
+
+        var facts = await Store.Read(Streams.Of(closed.Id), 0, 10, Cancel);
+        facts.Select(fact => fact.Body is null).ShouldBe([false, true, true, true, true, true, false]);
+        (await FactChain.Verify(Store, Streams.Of(closed.Id), Cancel)).ShouldBeNull();
+        (await Store.Read(Streams.Of(open.Id), 0, 10, Cancel)).ShouldAllBe(fact => fact.Body != null);
+    }
+
+    [Fact]
+    public async Task Deployments_of_long_ago_are_named_oldest_first_with_whether_they_are_open()
+    {
+        await Store.Announce(Announcement(Row(1)), Cancel);
+        await Store.Announce(Announcement(Row(2, service: "other", at: Start.AddHours(1))), Cancel);
+        await Store.Announce(Announcement(Row(3, service: "third", at: Start.AddHours(2))), Cancel);
+        await Store.Append(new Append(Following(First(Row(1)), 1, "closed"), Row(1) with { State = "closed", DueAt = null }), Cancel);
+
+        (await Upkeep.Announced("", Start.AddHours(2), 10, Cancel)).ShouldBe([(Id(1), false), (Id(2), true)]);
+        (await Upkeep.Announced(Id(1), Start.AddHours(3), 1, Cancel)).ShouldBe([(Id(2), true)]);
+    }
+
+    [Fact]
+    public async Task A_row_is_put_in_the_place_of_another_and_removed_only_when_it_has_no_facts()
+    {
+        var row = Row(1);
+        await Store.Announce(Announcement(row), Cancel);
+        var other = row with { Version = "9", State = "closed", ClosedReason = "decided", Decision = "ROLLBACK", DueAt = null, RolledBackAt = Start, RolledBackTo = "8", Document = [1, 2] };
+
+        await Upkeep.Put(other, Cancel);
+        await Upkeep.Put(Row(2), Cancel);
+        await Upkeep.RemoveRow(row.Id, Cancel);
+        await Upkeep.RemoveRow(Id(2), Cancel);
+
+        ShouldBeSame(await Store.Find(row.Id, Cancel), other);
+        (await Store.Find(Id(2), Cancel)).ShouldBeNull();
+    }
+
     // Closing
 
     [Fact]

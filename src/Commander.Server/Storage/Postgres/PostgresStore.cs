@@ -8,7 +8,7 @@ namespace Commander.Server.Storage.Postgres;
 /// whatever waits, stores it in one transaction and answers after the commit, so that many callers share one flush. Questions
 /// go beside it on connections of their own.
 /// </summary>
-internal sealed class PostgresStore : IFactStore
+internal sealed class PostgresStore : IFactStore, IStoreUpkeep
 {
     // What a group of writes may take in all, with a second attempt on a new connection.
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(10);
@@ -140,6 +140,40 @@ internal sealed class PostgresStore : IFactStore
 
         return rows;
     }
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<string>> StreamNames(string after, int limit, CancellationToken cancel) => await Ask(Questions.StreamNames, Id, cancel, after, limit);
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<(string Id, bool Open)>> Announced(string after, DateTimeOffset before, int limit, CancellationToken cancel) =>
+        await Ask(Questions.Announced, reader => (reader.GetString(0), reader.GetString(1) != "closed"), cancel, after, before.ToUnixTimeMilliseconds(), limit);
+
+    /// <inheritdoc/>
+    public async Task<int> DropTicks(string id, int limit, CancellationToken cancel) =>
+        (await Ask(Questions.DropTicks + " RETURNING seq", reader => reader.GetInt64(0), cancel, Streams.Of(id), id, limit)).Count;
+
+    /// <inheritdoc/>
+    public async Task Put(DeploymentRow row, CancellationToken cancel) => await Ask(
+        Writing.PutRow,
+        Id,
+        cancel,
+        row.Id,
+        row.Service,
+        row.Environment,
+        row.Version,
+        row.State,
+        (object?)row.ClosedReason ?? DBNull.Value,
+        (object?)row.Decision ?? DBNull.Value,
+        row.StartedAt.ToUnixTimeMilliseconds(),
+        row.ReceivedAt.ToUnixTimeMilliseconds(),
+        row.Open && row.DueAt is { } due ? due.ToUnixTimeMilliseconds() : DBNull.Value,
+        row.RolledBackAt is { } at ? at.ToUnixTimeMilliseconds() : DBNull.Value,
+        (object?)row.RolledBackTo ?? DBNull.Value,
+        row.Snapshot,
+        row.Document);
+
+    /// <inheritdoc/>
+    public async Task RemoveRow(string id, CancellationToken cancel) => await Ask(Questions.RemoveRow + " RETURNING id", Id, cancel, id, Streams.Of(id));
 
     /// <summary>Finishes what was accepted and closes the connections.</summary>
     public async ValueTask DisposeAsync()

@@ -82,6 +82,19 @@ internal static class Writing
             due_at = excluded.due_at, rolled_back_at = excluded.rolled_back_at, rolled_back_to = excluded.rolled_back_to, document = excluded.document
         """;
 
+    /// <summary>Puts one row, whatever stands in its place.</summary>
+    public const string PutRow =
+        """
+        INSERT INTO deployments(id, service, environment, version, state, closed_reason, decision,
+            started_at, received_at, due_at, rolled_back_at, rolled_back_to, snapshot, document)
+        VALUES ($1, $2, $3, $4, $5, $6::text, $7::text, $8, $9, $10::bigint, $11::bigint, $12::text, $13, $14)
+        ON CONFLICT(id) DO UPDATE SET service = excluded.service, environment = excluded.environment, version = excluded.version, state = excluded.state,
+            closed_reason = excluded.closed_reason, decision = excluded.decision, started_at = excluded.started_at, received_at = excluded.received_at,
+            due_at = excluded.due_at, rolled_back_at = excluded.rolled_back_at, rolled_back_to = excluded.rolled_back_to, snapshot = excluded.snapshot,
+            document = excluded.document
+        RETURNING id
+        """;
+
     // A closed deployment stays without: nobody has to wake it any more.
     private const string UpdateDue =
         """

@@ -43,6 +43,11 @@ internal static class Reading
             .Where(row => row.RolledBackAt is not null),
     ];
 
+    public static IReadOnlyList<string> StreamNames(Session session, string after, int limit) => Ids(session.Query(Questions.StreamNames, after, limit));
+
+    public static IReadOnlyList<(string Id, bool Open)> Announced(Session session, string after, DateTimeOffset before, int limit) =>
+        All(session.Query(Questions.Announced, after, before.ToUnixTimeMilliseconds(), limit), row => (row.GetString(0), row.GetString(1) != "closed"));
+
     private static List<DeploymentRow> Rows(SqliteDataReader reader) => All(reader, Questions.Row);
 
     private static List<string> Ids(SqliteDataReader reader) => All(reader, row => row.GetString(0));

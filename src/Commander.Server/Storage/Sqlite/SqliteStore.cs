@@ -9,7 +9,7 @@ namespace Commander.Server.Storage.Sqlite;
 /// answers only after the commit has reached the disk, so that many callers share one flush. Reading goes beside it on
 /// connections of its own and never waits for the writer.
 /// </summary>
-internal sealed class SqliteStore : IFactStore
+internal sealed class SqliteStore : IFactStore, IStoreUpkeep
 {
     /// <summary>The database's name in the data folder.</summary>
     public const string FileName = "commander.db";
@@ -143,6 +143,31 @@ internal sealed class SqliteStore : IFactStore
     /// <inheritdoc/>
     public Task<IReadOnlyList<DeploymentRow>> RolledBack(string service, string environment, IReadOnlyCollection<string> versions, string except, CancellationToken cancel) =>
         Ask(session => Reading.RolledBack(session, service, environment, versions, except), cancel);
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<string>> StreamNames(string after, int limit, CancellationToken cancel) => Ask(session => Reading.StreamNames(session, after, limit), cancel);
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<(string Id, bool Open)>> Announced(string after, DateTimeOffset before, int limit, CancellationToken cancel) =>
+        Ask(session => Reading.Announced(session, after, before, limit), cancel);
+
+    /// <inheritdoc/>
+    public Task<int> DropTicks(string id, int limit, CancellationToken cancel) =>
+        _queue.Add<int>(session => (object)session.Run(Questions.DropTicks, Streams.Of(id), id, limit), cancel);
+
+    /// <inheritdoc/>
+    public Task Put(DeploymentRow row, CancellationToken cancel) => _queue.Add<int>(
+        session =>
+        {
+            session.Run("DELETE FROM deployments WHERE id = $1", row.Id);
+            Writing.Insert(session, row);
+            return 1;
+        },
+        cancel);
+
+    /// <inheritdoc/>
+    public Task RemoveRow(string id, CancellationToken cancel) =>
+        _queue.Add<int>(session => (object)session.Run(Questions.RemoveRow, id, Streams.Of(id)), cancel);
 
     /// <summary>Finishes what was accepted, moves the log into the database, and gives the folder back.</summary>
     public async ValueTask DisposeAsync()
