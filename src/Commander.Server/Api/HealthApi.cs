@@ -26,6 +26,9 @@ internal static class HealthApi
         try
         {
             await store.CountOpen(cancel).WaitAsync(StoreDeadline, cancel);
+            // It reads; when the last write failed, nobody may come with another one before this says that it is ready.
+            if (store is IStoreUpkeep { Trouble: not null } upkeep)
+                await upkeep.Probe(cancel).WaitAsync(StoreDeadline, cancel);
         }
         catch (Exception e) when (e is not OperationCanceledException || !cancel.IsCancellationRequested)
         {

@@ -56,7 +56,7 @@ internal static class GenericApi
             return Problems.Invalid(errors);
         var (result, deployment) = await deployments.Announce(Bounds.Announcing(request, "api", key, hash), cancel);
         if (deployment is null)
-            return NotAnswered(result);
+            return NotAnswered(result, context);
         context.Response.Headers.Location = $"{context.Request.PathBase}/api/v1/deployments/{deployment.Id}";
         if (patience is { } limit)
             deployment = await Waiting.ForVerdict(deployments, deployment, limit, clock, lifetime.ApplicationStopping, cancel);
@@ -64,7 +64,17 @@ internal static class GenericApi
     }
 
     /// <summary>Why an announcement gets no deployment for an answer, whichever door it came through.</summary>
-    public static IResult NotAnswered(AnnounceResult result) => result == AnnounceResult.KeyReused
-        ? Problems.Of(StatusCodes.Status422UnprocessableEntity, "The idempotency key was used for something else", "Idempotency-Key: the same key came with another body before; use a new key for a new request.")
-        : Problems.Of(StatusCodes.Status503ServiceUnavailable, "The deployment cannot be read back", "It was stored; ask for it in a second.");
+    public static IResult NotAnswered(AnnounceResult result, HttpContext context)
+    {
+        switch (result)
+        {
+            case AnnounceResult.KeyReused:
+                return Problems.Of(StatusCodes.Status422UnprocessableEntity, "The idempotency key was used for something else", "Idempotency-Key: the same key came with another body before; use a new key for a new request.");
+            case AnnounceResult.Crowded:
+                context.Response.Headers.RetryAfter = "60";
+                return Problems.Of(StatusCodes.Status429TooManyRequests, "The service has too many open deployments", "service: a thousand deployments of it are watched already, in all environments; wait until some are closed, or find out what announces in a loop.");
+            default:
+                return Problems.Of(StatusCodes.Status503ServiceUnavailable, "The deployment cannot be read back", "It was stored; ask for it in a second.");
+        }
+    }
 }

@@ -108,7 +108,7 @@ internal static class KestraApi
         };
         var (result, deployment) = await deployments.Announce(announcing, cancel);
         if (deployment is null)
-            return GenericApi.NotAnswered(result);
+            return GenericApi.NotAnswered(result, context);
         return Results.Json(await Shown(deployment, store, clock.GetUtcNow(), cancel));
     }
 

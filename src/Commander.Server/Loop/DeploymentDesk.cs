@@ -18,6 +18,8 @@ internal sealed class DeploymentDesk(LoopParts parts, IOwners owners, WakeQueue 
     public async Task<(AnnounceResult Result, Deployment? Deployment)> Announce(Announcing announcing, CancellationToken cancel)
     {
         using var span = Tracing.Step(parts.Clock, "1 receive", announcing.Service);
+        if (await parts.Store.CountOpen(announcing.Service, cancel) >= parts.Limits.MaxOpenOfService)
+            return (AnnounceResult.Crowded, null);
         var now = parts.Clock.GetUtcNow();
         var started = announcing.StartedAt ?? now;
         var id = ids.Next();

@@ -16,6 +16,9 @@ internal sealed class LoopLimits
     /// <summary>The evidence of one deployment; beyond it the watch closes on hold. The default value is 4 MiB.</summary>
     public long MaxEvidence { get; init; } = 4 << 20;
 
+    /// <summary>Open deployments of one service, in all its environments: something announces in a loop. The default value is 1,000.</summary>
+    public int MaxOpenOfService { get; init; } = 1000;
+
     /// <summary>Takes a place; false when all are taken.</summary>
     public bool TryEnter()
     {

@@ -64,6 +64,8 @@ internal enum AnnounceResult
     Repeated,
     /// <summary>The idempotency key was used before with another body.</summary>
     KeyReused,
+    /// <summary>The service has too many open watches already; nothing was stored. Said before the store is asked.</summary>
+    Crowded,
 }
 
 /// <summary>The answer to an announcement.</summary>
@@ -123,6 +125,9 @@ internal interface IFactStore : IAsyncDisposable
     /// <summary>The number of open deployments.</summary>
     Task<int> CountOpen(CancellationToken cancel);
 
+    /// <summary>The number of open deployments of a service, in all its environments.</summary>
+    Task<int> CountOpen(string service, CancellationToken cancel);
+
     /// <summary>Rows of a service and environment that closed as CONTINUE or were rolled back (open ones too): what versions are chosen by and cool-downs counted from. Newest first, at most <paramref name="limit"/>.</summary>
     Task<IReadOnlyList<DeploymentRow>> History(string service, string environment, int limit, CancellationToken cancel);
 
@@ -147,6 +152,12 @@ internal interface IStoreUpkeep
 
     /// <summary>Puts a deployment's row in the place of the one that is there, or where none is.</summary>
     Task Put(DeploymentRow row, CancellationToken cancel);
+
+    /// <summary>Why the last write failed; null when it did not.</summary>
+    string? Trouble { get; }
+
+    /// <summary>Writes something of no meaning, to see whether it can.</summary>
+    Task Probe(CancellationToken cancel);
 
     /// <summary>Removes the row of a deployment that has no facts.</summary>
     Task RemoveRow(string id, CancellationToken cancel);

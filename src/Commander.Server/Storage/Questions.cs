@@ -33,6 +33,19 @@ internal static class Questions
     /// <summary>How many are open.</summary>
     public const string Opened = "SELECT count(*) FROM deployments WHERE state <> 'closed'";
 
+    /// <summary>How many of a service are open.</summary>
+    public const string OpenedOf = "SELECT count(*) FROM deployments WHERE service = $1 AND state <> 'closed'";
+
+    /// <summary>The key of a row that is in nobody's way: no header holds such a character.</summary>
+    public const string ProbeKey = "\u0001probe";
+
+    /// <summary>Writes that row.</summary>
+    public const string Probe =
+        """
+        INSERT INTO idempotency(key, request_hash, deployment_id, at) VALUES ($1, $2, '', $3)
+        ON CONFLICT(key) DO UPDATE SET request_hash = excluded.request_hash, at = excluded.at
+        """;
+
     /// <summary>What a version is chosen by.</summary>
     public const string Past =
         $"""

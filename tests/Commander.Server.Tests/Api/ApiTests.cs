@@ -208,4 +208,17 @@ public sealed class ApiTests(RunningServer server) : IClassFixture<RunningServer
         foreach (var path in (string[])["/api/v1/deployments", "/api/v1/deployments/{id}", "/api/v1/deployments/{id}/evidence", "/api/v1/deployments/{id}/facts", "/api/v1/deployments/{id}/events", "/api/v1/deployments/{id}/actions/{kind}", "/api/v1/deployments/{id}/outcome", "/api/v1/deployments/{id}/replay", "/api/v1/decisions", "/api/v1/policies", "/api/v1/samples"])
             paths.ShouldContain(path);
     }
+
+    [Fact]
+    public async Task A_service_that_announces_in_a_loop_is_turned_away_and_others_are_not()
+    {
+        await Task.WhenAll(Enumerable.Range(0, 1000).Select(async n =>
+            (await server.Post("/api/v1/deployments", $$"""{"service":"looping","environment":"pr-{{n}}","version":"1"}""")).Status.ShouldBe(HttpStatusCode.Accepted)));
+
+        var (status, problem) = await server.Post("/api/v1/deployments", """{"service":"looping","environment":"one-more","version":"1"}""");
+
+        status.ShouldBe(HttpStatusCode.TooManyRequests);
+        problem.GetProperty("detail").GetString()!.ShouldContain("a thousand deployments of it are watched already");
+        (await server.Post("/api/v1/deployments", """{"service":"calm","version":"1"}""")).Status.ShouldBe(HttpStatusCode.Accepted);
+    }
 }

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Npgsql;
 using Write = Commander.Server.Storage.Write<object>;
 
@@ -30,6 +31,9 @@ internal sealed class PostgresStore : IFactStore, IStoreUpkeep
     private NpgsqlConnection? _connection;
     private DateTimeOffset _purgedAt;
     private bool _failing;
+
+    // Written by the writer, read by whoever asks.
+    private string? _trouble;
 
     private PostgresStore(Database database, TimeProvider clock, ILogger logger, int queueLength)
     {
@@ -123,6 +127,9 @@ internal sealed class PostgresStore : IFactStore, IStoreUpkeep
     public async Task<int> CountOpen(CancellationToken cancel) => (await Ask(Questions.Opened, reader => (int)reader.GetInt64(0), cancel))[0];
 
     /// <inheritdoc/>
+    public async Task<int> CountOpen(string service, CancellationToken cancel) => (await Ask(Questions.OpenedOf, reader => (int)reader.GetInt64(0), cancel, service)).FirstOrDefault();
+
+    /// <inheritdoc/>
     public async Task<IReadOnlyList<DeploymentRow>> History(string service, string environment, int limit, CancellationToken cancel)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
@@ -139,6 +146,16 @@ internal sealed class PostgresStore : IFactStore, IStoreUpkeep
         }
 
         return rows;
+    }
+
+    /// <inheritdoc/>
+    public string? Trouble => Volatile.Read(ref _trouble);
+
+    /// <inheritdoc/>
+    public async Task Probe(CancellationToken cancel)
+    {
+        await Ask(Questions.Probe + " RETURNING key", Id, cancel, Questions.ProbeKey, RandomNumberGenerator.GetBytes(32), _clock.GetUtcNow().ToUnixTimeMilliseconds());
+        Volatile.Write(ref _trouble, null);
     }
 
     /// <inheritdoc/>
@@ -371,6 +388,7 @@ internal sealed class PostgresStore : IFactStore, IStoreUpkeep
             write.Committed();
         }
 
+        Volatile.Write(ref _trouble, null);
         if (_failing)
         {
             _failing = false;
@@ -391,6 +409,7 @@ internal sealed class PostgresStore : IFactStore, IStoreUpkeep
 
         var reason = $"The store cannot write: {Failures.Reason(e, _database.Place)}. ";
         var unavailable = new StoreUnavailableException(reason + GoesOn, e);
+        Volatile.Write(ref _trouble, unavailable.Message);
         var unknown = known ? unavailable : new StoreUnavailableException($"{reason}Whether this was stored is not known. {GoesOn}", e);
         group.ForEach(write => write.Refused(unknown));
         Array.ForEach(waiting, write => write.Refused(unavailable));

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Threading.Channels;
 using Microsoft.Data.Sqlite;
 using Work = System.Func<Commander.Server.Storage.Sqlite.Session, object>;
@@ -30,6 +31,7 @@ internal sealed class SqliteStore : IFactStore, IStoreUpkeep
     // Only the writer's thread touches these.
     private readonly List<Write<Work>> _group = new(WriteQueue<Work>.GroupSize);
     private Session? _session;
+    private string? _trouble;
     private DateTimeOffset _purgedAt;
 
     private SqliteStore(DataFolder folder, Session session, TimeProvider clock, ILogger logger, int queueLength)
@@ -134,6 +136,9 @@ internal sealed class SqliteStore : IFactStore, IStoreUpkeep
     public Task<int> CountOpen(CancellationToken cancel) => Ask(Reading.CountOpen, cancel);
 
     /// <inheritdoc/>
+    public Task<int> CountOpen(string service, CancellationToken cancel) => Ask(session => Reading.CountOpen(session, service), cancel);
+
+    /// <inheritdoc/>
     public Task<IReadOnlyList<DeploymentRow>> History(string service, string environment, int limit, CancellationToken cancel)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
@@ -143,6 +148,13 @@ internal sealed class SqliteStore : IFactStore, IStoreUpkeep
     /// <inheritdoc/>
     public Task<IReadOnlyList<DeploymentRow>> RolledBack(string service, string environment, IReadOnlyCollection<string> versions, string except, CancellationToken cancel) =>
         Ask(session => Reading.RolledBack(session, service, environment, versions, except), cancel);
+
+    /// <inheritdoc/>
+    public string? Trouble => Volatile.Read(ref _trouble);
+
+    /// <inheritdoc/>
+    public Task Probe(CancellationToken cancel) =>
+        _queue.Add<int>(session => (object)session.Run(Questions.Probe, Questions.ProbeKey, RandomNumberGenerator.GetBytes(32), _clock.GetUtcNow().ToUnixTimeMilliseconds()), cancel);
 
     /// <inheritdoc/>
     public Task<IReadOnlyList<string>> StreamNames(string after, int limit, CancellationToken cancel) => Ask(session => Reading.StreamNames(session, after, limit), cancel);
@@ -279,6 +291,7 @@ internal sealed class SqliteStore : IFactStore, IStoreUpkeep
 
         PurgeNowAndThen(session);
         session.Run("COMMIT");
+        Volatile.Write(ref _trouble, null);
         _queue.Count(_group.Count);
         foreach (var write in _group)
         {
@@ -340,6 +353,7 @@ internal sealed class SqliteStore : IFactStore, IStoreUpkeep
 
         _logger.LogError(e, "A group of {Count} writes to {File} failed; none of them is stored.", _group.Count, _file);
         var unavailable = new StoreUnavailableException($"The store cannot write: {Reason(e)}", e);
+        Volatile.Write(ref _trouble, unavailable.Message);
         foreach (var write in _group)
         {
             write.Refused(unavailable);

@@ -6,18 +6,18 @@ using Commander.Server.Tests.Api;
 
 namespace Commander.Server.Tests.Hosting.Nodes;
 
-/// <summary>A process of the server on a database that others share.</summary>
+/// <summary>A process of the server: on a database that others share, or alone on its folder.</summary>
 internal sealed class Node : IAsyncDisposable
 {
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(50);
-    private readonly string _connection;
-    private readonly string _policy;
+    private readonly string? _connection;
+    private readonly string? _policy;
     private readonly string _data;
     private readonly Queue<string> _said = new();
     private readonly HttpClient _http;
     private Process? _process;
 
-    public Node(string name, string folder, string connection, string policy)
+    public Node(string name, string folder, string? connection, string? policy)
     {
         (Name, _connection, _policy, _data) = (name, connection, policy, Path.Combine(folder, name));
         Url = new Uri($"http://127.0.0.1:{RunningServer.FreePort()}");
@@ -25,7 +25,15 @@ internal sealed class Node : IAsyncDisposable
         Run();
     }
 
+    // Another build, to see that both can be nodes of one Commander.
+    private static string Assembly => Environment.GetEnvironmentVariable("COMMANDER_OTHER_BUILD") ?? typeof(CommanderOptions).Assembly.Location;
+
     public string Name { get; }
+
+    /// <summary>Its folder.</summary>
+    public string Data => _data;
+
+    public int ProcessId => _process!.Id;
 
     public Uri Url { get; }
 
@@ -46,14 +54,17 @@ internal sealed class Node : IAsyncDisposable
     public void Run()
     {
         _process?.Dispose();
-        _process = Process.Start(new ProcessStartInfo("dotnet")
+        string[] policy = _policy is null ? [] : ["--policy", _policy];
+        // A shell in between, so that a limit on file sizes is an error of the write and not a signal that ends the process.
+        var start = new ProcessStartInfo("/bin/sh", ["-c", "trap '' XFSZ; exec \"$@\"", "sh", "dotnet", Assembly, "--urls", Url.ToString(), "--data", _data, .. policy])
         {
-            ArgumentList = { typeof(CommanderOptions).Assembly.Location, "--urls", Url.ToString(), "--data", _data, "--policy", _policy },
-            Environment = { ["COMMANDER_CLUSTER"] = _connection },
             RedirectStandardOutput = true,
             RedirectStandardError = true,
             UseShellExecute = false,
-        })!;
+        };
+        if (_connection is not null)
+            start.Environment["COMMANDER_CLUSTER"] = _connection;
+        _process = Process.Start(start)!;
         _process.OutputDataReceived += (_, line) => Heard(line.Data);
         _process.ErrorDataReceived += (_, line) => Heard(line.Data);
         _process.BeginOutputReadLine();
