@@ -9,6 +9,8 @@ return args switch
     ["demo", .. var rest] => await DemoBenchmark.Run(rest),
     ["leave-one-out", .. var rest] => ModelBenchmark.LeaveOneOut(rest),
     ["train-shipped", .. var rest] => ModelBenchmark.Train(rest),
+    ["watches", .. var rest] => await WatchesBenchmark.Run(rest),
+    ["prometheus", var url] => await StandInPrometheus.Run(url),
     ["simulate"] => SimulateBenchmark.Run(),
     _ => Usage(),
 };
@@ -36,6 +38,8 @@ static int Usage()
                     the verdicts on each of the four data sets by a model that was trained on the other sources, beside the shipped one
           train-shipped [FOLDER] [--out src/Commander.Judging/Models/ShippedModel.cs]
                     the shipped model from the data sets in FOLDER (../shared/data) and the simulator: its calibration, and its file
+          watches NUMBER
+                    so many watches at once in one process, ticks of a second, five metrics: how much later than due, processor, memory
           simulate  simulated ticks of five metrics a second on one core, alone and with the judge watching
         """);
     return 2;

@@ -1,0 +1,137 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Net.Http.Json;
+using System.Net.Sockets;
+using System.Text.Json;
+using Commander.Server.Storage;
+
+namespace Commander.Benchmarks;
+
+/// <summary>
+/// How many deployments one process watches at once on this machine: ticks of one second, five metrics (two ratios, a histogram of
+/// twelve buckets, two gauges), two arms, from a simulated Prometheus on loopback in a process of its own, facts durable. How much
+/// later than due a tick is stored, and what it costs.
+/// </summary>
+internal static class WatchesBenchmark
+{
+    private const string Policy =
+        """
+        sources:
+          prom: { type: prometheus, url: 'PROMETHEUS' }
+        defaults:
+          source: prom
+          metrics:
+            errors: { kind: ratio, bad: 'requests_total{service="{{service}}",version="{{version}}",code=~"5.."}', total: 'requests_total{service="{{service}}",version="{{version}}"}', tolerance: 1pp, objective: 1%, critical: true }
+            cache: { kind: ratio, bad: 'cache_total{service="{{service}}",version="{{version}}",code=~"5.."}', total: 'cache_total{service="{{service}}",version="{{version}}"}', tolerance: 1pp }
+            latency: { kind: histogram, query: 'duration_bucket{service="{{service}}",version="{{version}}"}', quantile: 0.95, tolerance: 20%, floor: 25ms }
+            memory: { kind: gauge, query: 'memory{service="{{service}}",version="{{version}}"}', tolerance: 25% }
+            cpu: { kind: gauge, query: 'cpu{service="{{service}}",version="{{version}}"}', tolerance: 25% }
+          watch: { step: 1s, lag: 1s, min: 1h, max: 1h, reference: 30s, after: 1h }
+        """;
+
+    private static readonly TimeProvider Clock = TimeProvider.System;
+
+    public static async Task<int> Run(string[] args)
+    {
+        if (args.Length != 1 || !int.TryParse(args[0], out var watches) || watches is < 1 or > 20_000)
+        {
+            await Console.Error.WriteLineAsync("usage: watches NUMBER, 1 to 20000");
+            return 2;
+        }
+
+        var folder = Directory.CreateTempSubdirectory("commander-watches-").FullName;
+        var (prometheus, url) = ($"http://127.0.0.1:{FreePort()}", new Uri($"http://127.0.0.1:{FreePort()}"));
+        await File.WriteAllTextAsync(Path.Combine(folder, "policy.yaml"), Policy.Replace("PROMETHEUS", prometheus, StringComparison.Ordinal));
+        using var standIn = Start(typeof(WatchesBenchmark).Assembly.Location, "prometheus", prometheus);
+        using var server = Start(typeof(Fact).Assembly.Location, "--urls", url.ToString(), "--data", Path.Combine(folder, "data"), "--policy", Path.Combine(folder, "policy.yaml"), "--max-watches", "20000");
+        try
+        {
+            using var http = new HttpClient { BaseAddress = url, Timeout = TimeSpan.FromSeconds(30) };
+            await Ready(http);
+            // Over ten seconds, as nobody deploys two thousand services in one.
+            var ids = new List<string>();
+            var begun = Clock.GetTimestamp();
+            for (var n = 0; n < watches; n++)
+            {
+                using var answer = await http.PostAsJsonAsync("/api/v1/deployments", new { service = $"service-{n}", version = "new", previous_version = "old" });
+                answer.EnsureSuccessStatusCode();
+                ids.Add((await answer.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("id").GetString()!);
+                var early = TimeSpan.FromSeconds(10.0 * n / watches) - Clock.GetElapsedTime(begun);
+                if (early > TimeSpan.Zero)
+                    await Task.Delay(early, Clock);
+            }
+
+            Console.WriteLine($"{watches} announced; a minute to settle, a minute that is measured");
+            await Task.Delay(TimeSpan.FromSeconds(60), Clock);
+            var from = Clock.GetUtcNow();
+            var (cpu, fed) = (server.TotalProcessorTime, standIn.TotalProcessorTime);
+            await Task.Delay(TimeSpan.FromSeconds(60), Clock);
+            server.Refresh();
+            standIn.Refresh();
+            var (spent, fedSpent, memory) = (server.TotalProcessorTime - cpu, standIn.TotalProcessorTime - fed, server.WorkingSet64);
+            var lags = new List<double>();
+            foreach (var id in ids.Where((_, n) => n % Math.Max(1, watches / 200) == 0))
+                lags.AddRange(await Lags(http, id, from));
+            lags.Sort();
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{lags.Count} ticks of {Math.Min(watches, 200)} of them: stored after they were due p50 {At(0.5):F0} ms, p99 {At(0.99):F0} ms, longest {lags[^1]:F0} ms"));
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"processor {spent.TotalSeconds / 60:F2} of a core ({spent.TotalMilliseconds / 60 / watches:F2} ms a watch and second), the simulated Prometheus {fedSpent.TotalSeconds / 60:F2}; memory {memory >> 20} MiB"));
+            return 0;
+
+            double At(double share) => lags[Math.Min(lags.Count - 1, (int)(lags.Count * share))];
+        }
+        finally
+        {
+            server.Kill(entireProcessTree: true);
+            standIn.Kill(entireProcessTree: true);
+            await server.WaitForExitAsync();
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    // A tick is due a second (the lag) after its end; its fact says when it was stored.
+    private static async Task<IEnumerable<double>> Lags(HttpClient http, string id, DateTimeOffset from)
+    {
+        var evidence = await http.GetFromJsonAsync<JsonElement>($"/api/v1/deployments/{id}/evidence");
+        var facts = await http.GetFromJsonAsync<JsonElement>($"/api/v1/deployments/{id}/facts?limit=2000");
+        var stored = facts.GetProperty("items").EnumerateArray().Where(fact => fact.GetProperty("kind").GetString() == "tick").Select(fact => fact.GetProperty("at").GetDateTimeOffset());
+        return evidence.GetProperty("ticks").EnumerateArray().Select(tick => tick.GetProperty("to").GetDateTimeOffset()).Zip(stored)
+            .Where(pair => pair.Second >= from)
+            .Select(pair => (pair.Second - pair.First).TotalMilliseconds - 1000);
+    }
+
+    private static async Task Ready(HttpClient http)
+    {
+        while (true)
+        {
+            try
+            {
+                using var answer = await http.GetAsync("/health/ready");
+                if (answer.IsSuccessStatusCode)
+                    return;
+            }
+            catch (HttpRequestException)
+            {
+                // It does not listen yet.
+            }
+
+            await Task.Delay(TimeSpan.FromMilliseconds(100), Clock);
+        }
+    }
+
+    private static Process Start(string assembly, params string[] arguments)
+    {
+        var start = new ProcessStartInfo("dotnet", [assembly, .. arguments]) { RedirectStandardOutput = true, UseShellExecute = false };
+        var process = Process.Start(start)!;
+        process.OutputDataReceived += (_, _) => { };
+        process.BeginOutputReadLine();
+        return process;
+    }
+
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+}
