@@ -1,5 +1,3 @@
-using System.Text;
-
 namespace Commander.Server.Sources.Prometheus;
 
 /// <summary>How a query is asked.</summary>
@@ -26,7 +24,8 @@ internal readonly record struct Asked(string Query, Way Way, DateTimeOffset From
 /// <param name="From">The earliest beginning of its parts.</param>
 /// <param name="To">The end of all of them.</param>
 /// <param name="Parts">What it answers, each with its selector; null where it cannot be evaluated here with certainty, and then it is alone.</param>
-internal sealed record Bundle(string Query, DateTimeOffset From, DateTimeOffset To, IReadOnlyList<(Asked Asked, Selector? Selector)> Parts)
+/// <param name="Shape">The query as a shape with values, by which those of many watches are put together; null where it has none.</param>
+internal sealed record Bundle(string Query, DateTimeOffset From, DateTimeOffset To, IReadOnlyList<(Asked Asked, Selector? Selector)> Parts, Shape? Shape)
 {
     private const int MaxValues = 8;
 
@@ -34,7 +33,7 @@ internal sealed record Bundle(string Query, DateTimeOffset From, DateTimeOffset 
     private static readonly TimeSpan Near = TimeSpan.FromMinutes(1);
 
     /// <summary>One part by itself.</summary>
-    public Bundle Alone(int part) => new(Parts[part].Asked.Query, Parts[part].Asked.From, To, [Parts[part]]);
+    public Bundle Alone(int part) => new(Parts[part].Asked.Query, Parts[part].Asked.From, To, [Parts[part]], null);
 
     /// <summary>The answer for each part, in their order; null when the parts must be asked one by one.</summary>
     public PromAnswer[]? Split(PromAnswer answer)
@@ -75,7 +74,7 @@ internal sealed record Bundle(string Query, DateTimeOffset From, DateTimeOffset 
                 united.Add(one);
         }
 
-        return [.. united.Select(root => new Bundle(root.Query, root.From, root.To, root.Parts))];
+        return [.. united.Select(root => new Bundle(root.Query, root.From, root.To, root.Parts, root.Shape))];
     }
 
     /// <summary>What is being put together.</summary>
@@ -93,6 +92,8 @@ internal sealed record Bundle(string Query, DateTimeOffset From, DateTimeOffset 
         public required DateTimeOffset To { get; init; }
 
         public List<(Asked Asked, Selector? Selector)> Parts { get; } = [];
+
+        public Shape? Shape => Selector is null ? null : Prometheus.Shape.Of(Selector, _label, _values);
 
         public static Root Of(Asked asked)
         {
@@ -118,7 +119,7 @@ internal sealed record Bundle(string Query, DateTimeOffset From, DateTimeOffset 
             if (!Together(other) || Selector is null || other.Selector is null || Difference(Selector, other.Selector) is not { } label || (_label >= 0 && _label != label) || _values.Count == MaxValues)
                 return false;
             List<string> values = [.. _values.DefaultIfEmpty(Selector.Matchers[label].Value), other.Selector.Matchers[label].Value];
-            var query = Text(Selector, label, values);
+            var query = Prometheus.Shape.Of(Selector, label, values).Query;
             if (apart(query))
                 return false;
             (_label, _values, Query) = (label, values, query);
@@ -145,39 +146,6 @@ internal sealed record Bundle(string Query, DateTimeOffset From, DateTimeOffset 
             }
 
             return label;
-        }
-
-        private static string Text(Selector selector, int label, List<string> values)
-        {
-            var text = new StringBuilder(selector.Name).Append('{');
-            for (var i = 0; i < selector.Matchers.Length; i++)
-            {
-                var matcher = selector.Matchers[i];
-                text.Append(i > 0 ? "," : "").Append(matcher.Label);
-                if (i == label)
-                    Quote(text.Append("=~"), string.Join('|', values.Select(Literal)));
-                else
-                    Quote(text.Append(matcher.Match switch { Match.Equal => "=", Match.NotEqual => "!=", Match.Like => "=~", _ => "!~" }), matcher.Value);
-            }
-
-            return text.Append('}').ToString();
-        }
-
-        /// <summary>A pattern that is nothing but this text.</summary>
-        private static string Literal(string value)
-        {
-            var text = new StringBuilder(value.Length + 8);
-            foreach (var c in value)
-                text.Append(@"\.+*?()|[]{}^$".Contains(c, StringComparison.Ordinal) ? "\\" : "").Append(c);
-            return text.ToString();
-        }
-
-        private static void Quote(StringBuilder text, string value)
-        {
-            text.Append('"');
-            foreach (var c in value)
-                _ = c == '\n' ? text.Append("\\n") : text.Append(c is '"' or '\\' ? "\\" : "").Append(c);
-            text.Append('"');
         }
     }
 }

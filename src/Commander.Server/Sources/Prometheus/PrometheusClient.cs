@@ -63,6 +63,9 @@ internal sealed class PrometheusClient(SourceSettings settings, HttpClient http,
         return await Ask("api/v1/labels", selector is null ? [("start", Seconds(from))] : [("start", Seconds(from)), ("match[]", selector)], share, cancel);
     }
 
+    /// <summary>What is said when a tick can wait no longer.</summary>
+    public PromAnswer TooLate() => PromAnswer.Failed(Quality.Timeout, $"{Name} did not answer within the tick's deadline");
+
     public void Dispose() => _places.Dispose();
 
     private static string Seconds(DateTimeOffset at) => (at.ToUnixTimeMilliseconds() / 1000m).ToString("0.###", CultureInfo.InvariantCulture);
@@ -87,7 +90,7 @@ internal sealed class PrometheusClient(SourceSettings settings, HttpClient http,
         }
         catch (OperationCanceledException)
         {
-            return PromAnswer.Failed(Quality.Timeout, $"{Name} did not answer within {(cancel.IsCancellationRequested ? "the tick's deadline" : $"{_timeout.TotalSeconds:0.#} s")}");
+            return cancel.IsCancellationRequested ? TooLate() : PromAnswer.Failed(Quality.Timeout, $"{Name} did not answer within {_timeout.TotalSeconds:0.#} s");
         }
         catch (HttpRequestException refused)
         {

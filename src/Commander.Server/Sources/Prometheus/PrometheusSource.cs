@@ -29,6 +29,7 @@ internal sealed class PrometheusSource : ISource, IDisposable
     private const int MaxApart = 1_000;
 
     private readonly PrometheusClient _client;
+    private readonly Gathering _gathering;
     private readonly TimeProvider _clock;
     private readonly CustomBounds _bounds = new();
     private readonly HashSet<string> _apart = new(StringComparer.Ordinal);
@@ -42,6 +43,7 @@ internal sealed class PrometheusSource : ISource, IDisposable
     public PrometheusSource(SourceSettings settings, HttpClient http, TimeProvider clock, Func<string, string?> secret)
     {
         _client = new PrometheusClient(settings, http, clock, secret);
+        _gathering = new Gathering(_client);
         _clock = clock;
     }
 
@@ -176,7 +178,7 @@ internal sealed class PrometheusSource : ISource, IDisposable
         var from = bundle.From < earliest ? earliest : bundle.From;
         var interval = TimeSpan.FromMilliseconds(Volatile.Read(ref _interval));
         var back = interval == TimeSpan.Zero ? Lookback : TimeSpan.FromTicks(Math.Clamp((interval * 2.5).Ticks, LeastLookback.Ticks, Lookback.Ticks));
-        var fetched = await Points(bundle, from - back, share, cancel);
+        var fetched = await Gathered(bundle, from - back, share, cancel);
         var start = from.ToUnixTimeMilliseconds();
         if (back < Lookback && fetched.Answer.Series.Any(series => !(series.First <= start)))
             fetched = await Points(bundle, from - Lookback, share, cancel);
@@ -188,6 +190,9 @@ internal sealed class PrometheusSource : ISource, IDisposable
 
     private async Task<(DateTimeOffset Begins, PromAnswer Answer)> Points(Bundle bundle, DateTimeOffset from, Room.Share share, CancellationToken cancel) =>
         (from, await _client.Query($"{bundle.Query}[{(long)(bundle.To - from).TotalMilliseconds}ms]", bundle.To, share, cancel));
+
+    private async Task<(DateTimeOffset Begins, PromAnswer Answer)> Gathered(Bundle bundle, DateTimeOffset from, Room.Share share, CancellationToken cancel) =>
+        bundle.Shape is { } shape ? (from, await _gathering.Points(shape, bundle.Query, from, bundle.To, share, cancel)) : await Points(bundle, from, share, cancel);
 
     private async Task<KeyValuePair<Asked, Fetched>> Evaluate(Asked asked, int points, Room.Share share, CancellationToken cancel)
     {
