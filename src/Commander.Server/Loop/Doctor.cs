@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Commander.Judging.Verdicts;
 using Commander.Server.Storage;
 
@@ -117,7 +118,9 @@ internal sealed class Doctor(IFactStore store, IStoreUpkeep upkeep, PinBook pins
     {
         if (row is null)
             return "there is no row";
-        var said = fold.Row(row.DueAt, _ => Url(row));
+        if (Url(row) is not { } url)
+            return "the document cannot be read";
+        var said = fold.Row(row.DueAt, _ => url);
         if (said with { Document = row.Document } != row)
             return $"the row says {Words(row)}, the facts {Words(said)}";
         if (fold.Open != row.DueAt is not null)
@@ -129,13 +132,25 @@ internal sealed class Doctor(IFactStore store, IStoreUpkeep upkeep, PinBook pins
     private DeploymentRow Rebuilt(Watch fold, DeploymentRow? row, bool evidenceDropped)
     {
         var due = fold.Open ? row?.DueAt ?? clock.GetUtcNow() : (DateTimeOffset?)null;
-        var said = fold.Row(due, id => row is null ? "/d/" + id : Url(row));
-        return row is not null && !Exact(fold, evidenceDropped) ? said with { Document = row.Document } : said;
+        var url = row is null ? null : Url(row);
+        var said = fold.Row(due, id => url ?? "/d/" + id);
+        return url is not null && !Exact(fold, evidenceDropped) ? said with { Document = row!.Document } : said;
     }
 
     private static bool Exact(Watch fold, bool evidenceDropped) => !evidenceDropped && (fold.Pinned is null || fold.Pinned.Judge == Judge.Version);
 
-    private static string Url(DeploymentRow row) => FactBody.Read<Deployment>(row.Document).Url;
+    /// <summary>The page that a row's document names; null when nothing can be made of the document.</summary>
+    private static string? Url(DeploymentRow row)
+    {
+        try
+        {
+            return FactBody.Read<Deployment>(row.Document).Url;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
 
     private static string Words(DeploymentRow row) =>
         $"{row.State} {row.ClosedReason ?? "-"} {row.Decision ?? "-"}{(row.RolledBackAt is { } at ? $" rolled back {at:u} to {row.RolledBackTo}" : "")}";

@@ -43,8 +43,7 @@ internal static class Replay
             }
             else if (fact is { Kind: FactKind.Tick, Body: null })
             {
-                differences.Add($"the evidence of fact {fact.Seq} is past its retention: nothing can be replayed");
-                return new ReplayAnswer(null, false, differences);
+                return new ReplayAnswer(null, false, [.. differences, Past(fact)]);
             }
 
             watch.Apply(fact);
@@ -63,6 +62,9 @@ internal static class Replay
         var at = DateTimeOffset.MinValue;
         foreach (var fact in facts)
         {
+            // What is left of the evidence would be judged as if it were all there was.
+            if (fact is { Kind: FactKind.Tick, Body: null })
+                return new ReplayAnswer(null, false, [Past(fact)]);
             watch.Apply(fact);
             at = fact.At;
             if (fact.Kind == FactKind.Pinned && watch.Policy is not null)
@@ -97,6 +99,8 @@ internal static class Replay
             Compare("verdict", recorded, verdict, differences);
         return new ReplayAnswer(verdict, differences.Count == 0, differences);
     }
+
+    private static string Past(Fact tick) => $"the evidence of fact {tick.Seq} is past its retention: nothing can be replayed";
 
     private static Verdict? Again(Watch watch, Verdict recorded, DateTimeOffset at)
     {

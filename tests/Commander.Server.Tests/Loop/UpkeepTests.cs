@@ -30,7 +30,13 @@ public class UpkeepTests
         (await world.Facts(young)).ShouldAllBe(fact => fact.Body != null);
         Json(await world.Get(bad)).ShouldBe(Json(before));
         (await world.Desk.Evidence(bad, Cancel))!.Ticks.ShouldBeEmpty();
-        (await world.Desk.Replay(bad, null, null, null, Cancel))!.Differences.ShouldContain(said => said.Contains("past its retention", StringComparison.Ordinal));
+        foreach (var policy in (string?[])[null, "current"])
+        {
+            var replayed = (await world.Desk.Replay(bad, policy, null, null, Cancel))!;
+            replayed.Verdict.ShouldBeNull();
+            replayed.Differences.ShouldContain(said => said.Contains("past its retention", StringComparison.Ordinal));
+        }
+
         // What a version is chosen by is still known.
         var again = (await world.Announce("2.0.0")).Id;
         (await world.Run(again, d => d.Notes.Count > 0)).Notes.ShouldContain(note => note.Contains("rolled back before", StringComparison.Ordinal));
@@ -73,6 +79,7 @@ public class UpkeepTests
     [Theory]
     [InlineData("UPDATE deployments SET state = 'watching', due_at = NULL WHERE decision = 'ROLLBACK'", "the row says watching")]
     [InlineData("UPDATE deployments SET document = replace(document, '2.0.0', '2.0.9') WHERE decision = 'ROLLBACK'", "the document does not say what the facts say")]
+    [InlineData("UPDATE deployments SET document = x'00' WHERE decision = 'ROLLBACK'", "the document cannot be read")]
     [InlineData("UPDATE deployments SET rolled_back_at = NULL WHERE decision = 'ROLLBACK'", "the facts closed decided ROLLBACK rolled back")]
     [InlineData("UPDATE deployments SET due_at = NULL", "nobody is to wake it")]
     [InlineData("DELETE FROM deployments", "there is no row")]
