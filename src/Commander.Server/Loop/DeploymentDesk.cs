@@ -18,8 +18,6 @@ internal sealed class DeploymentDesk(LoopParts parts, IOwners owners, WakeQueue 
     public async Task<(AnnounceResult Result, Deployment? Deployment)> Announce(Announcing announcing, CancellationToken cancel)
     {
         using var span = Tracing.Step(parts.Clock, "1 receive", announcing.Service);
-        if (await parts.Store.CountOpen(announcing.Service, cancel) >= parts.Limits.MaxOpenOfService)
-            return (AnnounceResult.Crowded, null);
         var now = parts.Clock.GetUtcNow();
         var started = announcing.StartedAt ?? now;
         var id = ids.Next();
@@ -44,7 +42,7 @@ internal sealed class DeploymentDesk(LoopParts parts, IOwners owners, WakeQueue 
         var watch = new Watch(parts.Pins);
         watch.Apply(fact);
         var row = watch.Row(now, parts.Url);
-        var announced = await parts.Store.Announce(new Announcement(fact, row, announcing.IdempotencyKey, announcing.RequestHash, JoinWindow), cancel);
+        var announced = await parts.Store.Announce(new Announcement(fact, row, announcing.IdempotencyKey, announcing.RequestHash, JoinWindow, parts.Limits.MaxOpenOfService), cancel);
         switch (announced.Result)
         {
             case AnnounceResult.Accepted:

@@ -41,7 +41,8 @@ internal sealed record DeploymentRow(
 /// <param name="IdempotencyKey">The caller's key; null for none.</param>
 /// <param name="RequestHash">SHA-256 of the request body, compared when the key is repeated.</param>
 /// <param name="JoinWindow">An announcement of the same service, environment and version joins a watch that is open, or whose <see cref="DeploymentRow.StartedAt"/> is no longer than this before <see cref="DeploymentRow.ReceivedAt"/>.</param>
-internal sealed record Announcement(Fact Fact, DeploymentRow Row, string? IdempotencyKey, byte[] RequestHash, TimeSpan JoinWindow);
+/// <param name="MaxOpen">How many deployments of its service may be open, in all environments. One that is known, joins or supersedes is taken all the same; nodes that are asked at once may pass it by a group of writes.</param>
+internal sealed record Announcement(Fact Fact, DeploymentRow Row, string? IdempotencyKey, byte[] RequestHash, TimeSpan JoinWindow, int MaxOpen = int.MaxValue);
 
 /// <summary>How long idempotency keys are kept.</summary>
 internal static class IdempotencyKeys
@@ -64,7 +65,7 @@ internal enum AnnounceResult
     Repeated,
     /// <summary>The idempotency key was used before with another body.</summary>
     KeyReused,
-    /// <summary>The service has too many open watches already; nothing was stored. Said before the store is asked.</summary>
+    /// <summary>The service has too many open watches already; nothing was stored.</summary>
     Crowded,
 }
 
@@ -124,9 +125,6 @@ internal interface IFactStore : IAsyncDisposable
 
     /// <summary>The number of open deployments.</summary>
     Task<int> CountOpen(CancellationToken cancel);
-
-    /// <summary>The number of open deployments of a service, in all its environments.</summary>
-    Task<int> CountOpen(string service, CancellationToken cancel);
 
     /// <summary>Rows of a service and environment that closed as CONTINUE or were rolled back (open ones too): what versions are chosen by and cool-downs counted from. Newest first, at most <paramref name="limit"/>.</summary>
     Task<IReadOnlyList<DeploymentRow>> History(string service, string environment, int limit, CancellationToken cancel);

@@ -33,8 +33,8 @@ internal static class Questions
     /// <summary>How many are open.</summary>
     public const string Opened = "SELECT count(*) FROM deployments WHERE state <> 'closed'";
 
-    /// <summary>How many of a service are open.</summary>
-    public const string OpenedOf = "SELECT count(*) FROM deployments WHERE service = $1 AND state <> 'closed'";
+    /// <summary>How many of a service are open, no further than is asked for.</summary>
+    public const string OpenedOf = "SELECT count(*) FROM (SELECT 1 FROM deployments WHERE service = $1 AND state <> 'closed' LIMIT $2) AS counted";
 
     /// <summary>The key of a row that is in nobody's way: no header holds such a character.</summary>
     public const string ProbeKey = "\u0001probe";

@@ -102,6 +102,7 @@ public class UpkeepTests
     [Theory]
     [InlineData("UPDATE facts SET body = x'7b7d' WHERE kind = 'verdict'", "the body is not the one that was written")]
     [InlineData("DELETE FROM facts WHERE kind = 'verdict'", "stands where")]
+    [InlineData("DELETE FROM facts WHERE kind = 'closed'", "the facts that closed it are missing")]
     public async Task A_chain_that_does_not_hold_is_named(string tampering, string said)
     {
         await using var world = await LoopWorld.Begin();

@@ -603,6 +603,22 @@ public abstract class FactStoreCompliance : IAsyncLifetime
         (await Store.History("checkout", "prod", 100, Cancel)).ShouldNotContain(row => row.Version == "1");
     }
 
+    [Fact]
+    public async Task At_its_limit_a_service_is_refused_new_watches_but_not_what_is_known_joins_or_supersedes()
+    {
+        Announcement Of(int n, string environment, string version, string? key = null, string service = "looping") =>
+            Announcement(Row(n, service: service, version: version) with { Environment = environment }, key) with { MaxOpen = 2 };
+        await Store.Announce(Of(1, "a", "1", "key-1"), Cancel);
+        await Store.Announce(Of(2, "b", "1"), Cancel);
+
+        (await Store.Announce(Of(3, "c", "1"), Cancel)).Result.ShouldBe(AnnounceResult.Crowded);
+        (await Store.Find(Id(3), Cancel)).ShouldBeNull();
+        (await Store.Announce(Of(4, "a", "1", "key-1"), Cancel)).Result.ShouldBe(AnnounceResult.Repeated);
+        (await Store.Announce(Of(5, "b", "1"), Cancel)).Result.ShouldBe(AnnounceResult.Joined);
+        (await Store.Announce(Of(6, "b", "2"), Cancel)).Result.ShouldBe(AnnounceResult.Accepted);
+        (await Store.Announce(Of(7, "a", "1", service: "other"), Cancel)).Result.ShouldBe(AnnounceResult.Accepted);
+    }
+
     // Upkeep
 
     private IStoreUpkeep Upkeep => (IStoreUpkeep)Store;

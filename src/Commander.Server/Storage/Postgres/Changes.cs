@@ -26,12 +26,18 @@ internal sealed class Changes(string transaction, DateTimeOffset now)
     /// <param name="known">What its idempotency key was used for.</param>
     /// <param name="joins">The watch that it belongs to.</param>
     /// <param name="others">Open watches of other versions.</param>
-    public Announced Announce(Announcement announcement, (byte[] RequestHash, string Id)? known, string? joins, IReadOnlyList<string> others)
+    /// <param name="open">How many of its service are open.</param>
+    public Announced Announce(Announcement announcement, (byte[] RequestHash, string Id)? known, string? joins, IReadOnlyList<string> others, long open)
     {
         if (known is var (requestHash, knownId))
         {
             var same = requestHash.AsSpan().SequenceEqual(announcement.RequestHash);
             return new Announced(same ? AnnounceResult.Repeated : AnnounceResult.KeyReused, knownId, []);
+        }
+
+        if (joins is null && others.Count == 0 && open >= announcement.MaxOpen)
+        {
+            return new Announced(AnnounceResult.Crowded, announcement.Row.Id, []);
         }
 
         var id = joins ?? announcement.Row.Id;

@@ -127,9 +127,6 @@ internal sealed class PostgresStore : IFactStore, IStoreUpkeep
     public async Task<int> CountOpen(CancellationToken cancel) => (await Ask(Questions.Opened, reader => (int)reader.GetInt64(0), cancel))[0];
 
     /// <inheritdoc/>
-    public async Task<int> CountOpen(string service, CancellationToken cancel) => (await Ask(Questions.OpenedOf, reader => (int)reader.GetInt64(0), cancel, service)).FirstOrDefault();
-
-    /// <inheritdoc/>
     public async Task<IReadOnlyList<DeploymentRow>> History(string service, string environment, int limit, CancellationToken cancel)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);

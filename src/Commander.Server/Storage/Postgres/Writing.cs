@@ -31,9 +31,10 @@ internal static class Writing
             ARRAY(
                 SELECT id FROM deployments
                 WHERE service = asked.service AND environment = asked.environment AND version <> asked.version AND state <> 'closed'
-                ORDER BY id)
-        FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::boolean[], $6::text[])
-            WITH ORDINALITY AS asked(service, environment, version, since, snapshot, key, position)
+                ORDER BY id),
+            (SELECT count(*) FROM (SELECT 1 FROM deployments WHERE service = asked.service AND state <> 'closed' LIMIT asked.most) AS counted)
+        FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::boolean[], $6::text[], $8::integer[])
+            WITH ORDINALITY AS asked(service, environment, version, since, snapshot, key, most, position)
         LEFT JOIN LATERAL (SELECT request_hash, deployment_id FROM idempotency WHERE key = asked.key AND at > $7) known ON true
         LEFT JOIN LATERAL (
             SELECT id FROM deployments
@@ -162,7 +163,8 @@ internal static class Writing
                 Column(announcements, a => (a.Row.ReceivedAt - a.JoinWindow).ToUnixTimeMilliseconds()),
                 Column(announcements, a => a.Row.Snapshot),
                 Column(announcements, a => a.IdempotencyKey),
-                One((now - IdempotencyKeys.Life).ToUnixTimeMilliseconds()));
+                One((now - IdempotencyKeys.Life).ToUnixTimeMilliseconds()),
+                Column(announcements, a => a.MaxOpen));
         }
 
         if (appends.Length > 0)
@@ -188,7 +190,8 @@ internal static class Writing
                     (Announcement)write.Work,
                     reader.IsDBNull(0) ? null : (reader.GetFieldValue<byte[]>(0), reader.GetString(1)),
                     reader.IsDBNull(2) ? null : reader.GetString(2),
-                    reader.GetFieldValue<string[]>(3)));
+                    reader.GetFieldValue<string[]>(3),
+                    reader.GetInt64(4)));
             }
         }
 

@@ -33,8 +33,6 @@ internal static class Reading
 
     public static int CountOpen(Session session) => (int)session.Number(Questions.Opened);
 
-    public static int CountOpen(Session session, string service) => (int)session.Number(Questions.OpenedOf, service);
-
     public static IReadOnlyList<DeploymentRow> History(Session session, string service, string environment, int limit) =>
         Rows(session.Query(Questions.Past, service, environment, limit));
 

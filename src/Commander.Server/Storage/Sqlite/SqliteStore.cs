@@ -136,9 +136,6 @@ internal sealed class SqliteStore : IFactStore, IStoreUpkeep
     public Task<int> CountOpen(CancellationToken cancel) => Ask(Reading.CountOpen, cancel);
 
     /// <inheritdoc/>
-    public Task<int> CountOpen(string service, CancellationToken cancel) => Ask(session => Reading.CountOpen(session, service), cancel);
-
-    /// <inheritdoc/>
     public Task<IReadOnlyList<DeploymentRow>> History(string service, string environment, int limit, CancellationToken cancel)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);

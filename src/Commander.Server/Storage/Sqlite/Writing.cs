@@ -57,6 +57,11 @@ internal static class Writing
         }
 
         var superseded = Supersede(session, row, now);
+        if (superseded.Count == 0 && session.Number(Questions.OpenedOf, row.Service, announcement.MaxOpen) >= announcement.MaxOpen)
+        {
+            return new Announced(AnnounceResult.Crowded, row.Id, []);
+        }
+
         Insert(session, announcement.Fact);
         Insert(session, row);
         Remember(session, key, announcement.RequestHash, row.Id, now);

@@ -42,8 +42,6 @@ internal sealed class FaultyStore(SimulatedStore store, PlantedFault fault) : IF
 
     public Task<int> CountOpen(CancellationToken cancel) => store.CountOpen(cancel);
 
-    public Task<int> CountOpen(string service, CancellationToken cancel) => store.CountOpen(service, cancel);
-
     public Task<IReadOnlyList<DeploymentRow>> History(string service, string environment, int limit, CancellationToken cancel) => store.History(service, environment, limit, cancel);
 
     public Task<IReadOnlyList<DeploymentRow>> RolledBack(string service, string environment, IReadOnlyCollection<string> versions, string except, CancellationToken cancel) =>

@@ -145,8 +145,6 @@ internal sealed class SimulatedNode
 
         public Task<int> CountOpen(CancellationToken cancel) => Ask(() => _store.CountOpen(cancel));
 
-        public Task<int> CountOpen(string service, CancellationToken cancel) => Ask(() => _store.CountOpen(service, cancel));
-
         public Task<IReadOnlyList<DeploymentRow>> History(string service, string environment, int limit, CancellationToken cancel) => Ask(() => _store.History(service, environment, limit, cancel));
 
         public Task<IReadOnlyList<DeploymentRow>> RolledBack(string service, string environment, IReadOnlyCollection<string> versions, string except, CancellationToken cancel) =>

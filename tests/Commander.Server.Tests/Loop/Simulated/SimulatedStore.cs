@@ -80,8 +80,6 @@ internal sealed class SimulatedStore(TimeProvider clock) : IFactStore
 
     public Task<int> CountOpen(CancellationToken cancel) => Task.FromResult(_rows.Values.Count(row => row.Open));
 
-    public Task<int> CountOpen(string service, CancellationToken cancel) => Task.FromResult(_rows.Values.Count(row => row.Open && row.Service == service));
-
     public Task<IReadOnlyList<DeploymentRow>> History(string service, string environment, int limit, CancellationToken cancel) =>
         Task.FromResult<IReadOnlyList<DeploymentRow>>([.. Of(service, environment).Where(Tells).Reverse().Take(limit)]);
 
