@@ -69,6 +69,42 @@ public sealed class ClusterTests(ITestOutputHelper output) : IAsyncLifetime
         (await RealPostgres.Sql(_connection, "SELECT count(*) FROM facts WHERE kind = 'closed'")).ShouldBe(12L);
     }
 
+    [Fact(Timeout = 240_000)]
+    public async Task A_node_that_is_told_to_end_says_so_while_it_still_answers_and_its_watches_go_on_at_another()
+    {
+        var cancel = TestContext.Current.CancellationToken;
+        await Begin(2);
+        string[] ids = [.. await Task.WhenAll(Enumerable.Range(0, 6).Select(n => Announced(_nodes[0], $"service-{n}", n % 2 == 0 ? "bad" : "good")))];
+
+        var ended = _nodes[0].Signal("TERM");
+
+        (await Refusal(_nodes[0])).ShouldBe("node: it ends; ask another one");
+        await ended;
+        _nodes[0].ExitCode.ShouldBe(0, "it has handed everything over; who is cut off in the middle of it ends with another code");
+        foreach (var id in ids)
+        {
+            var closed = await Closed(_nodes[1], id);
+            closed.GetProperty("verdict").GetProperty("decision").GetString().ShouldBe(closed.GetProperty("version").GetString() == "bad" ? "ROLLBACK" : "CONTINUE");
+        }
+
+        _services.Effects.Count.ShouldBe(3);
+
+        async Task<string?> Refusal(Node node)
+        {
+            while (true)
+            {
+                using var answer = await node.Http.GetAsync("/health/ready", cancel);
+                if ((int)answer.StatusCode == 503)
+                {
+                    using var document = JsonDocument.Parse(await answer.Content.ReadAsStringAsync(cancel));
+                    return document.RootElement.GetProperty("missing")[0].GetString();
+                }
+
+                await Task.Delay(Poll, TimeProvider.System, cancel);
+            }
+        }
+    }
+
     /// <summary>COMMANDER_NODES (3) and COMMANDER_KILLS (10) say how many; the bar is p99 5 s for three nodes on two cores, 3 s for two.</summary>
     [Fact(Explicit = true)]
     [Trait("Category", "Long")]

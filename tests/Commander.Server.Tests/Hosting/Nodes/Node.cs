@@ -35,6 +35,9 @@ internal sealed class Node : IAsyncDisposable
 
     public int ProcessId => _process!.Id;
 
+    /// <summary>Of the process that ended last.</summary>
+    public int ExitCode => _process!.ExitCode;
+
     public Uri Url { get; }
 
     public HttpClient Http => _http;
