@@ -140,6 +140,7 @@ internal static class Application
             // What else lies in the folder is one process's too. SQLite's store holds its folder itself.
             if (options.Cluster is not null)
                 builder.Services.AddSingleton(_ => DataFolder.Take(options.Data));
+            builder.AddDrain(options);
             // First, so that the silo is active before anything wakes a grain.
             builder.AddSilo(options);
             builder.Services.AddLoop(await PinBook.Open(store, policies, Model.Shipped, TimeProvider.System, cancel), options);
@@ -241,6 +242,14 @@ internal static class Application
 
         await File.WriteAllTextAsync(remembered, router.ShopUrl.Port.ToString(), cancel);
         return router;
+    }
+
+    private static void AddDrain(this WebApplicationBuilder builder, CommanderOptions options)
+    {
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = Drain.Deadline);
+        var drain = new Drain(TimeProvider.System, options.Cluster is null ? TimeSpan.Zero : Drain.Notice);
+        builder.Services.AddHostedService(_ => drain);
+        builder.Services.AddSingleton(drain.Readiness);
     }
 
     private static void AddLog(this WebApplicationBuilder builder)

@@ -7,6 +7,10 @@ namespace Commander.Server.Hosting;
 /// <summary>The server's own command line.</summary>
 internal static class CommandLine
 {
+    // After a signal to end the library ends the process by itself, two seconds later when nothing else is said: in the middle of
+    // handing watches over. The server has a deadline of its own.
+    private static readonly TimeSpan UntilCutOff = Drain.Deadline + TimeSpan.FromSeconds(5);
+
     /// <summary>Reads the arguments and runs <paramref name="serve"/> or, for the verb doctor, <paramref name="examine"/> (with whether it mends), or prints help or every error (exit code 2).</summary>
     public static Task<int> Run(string[] args, Func<CommanderOptions, CancellationToken, Task<int>> serve, Func<CommanderOptions, bool, CancellationToken, Task<int>> examine)
     {
@@ -53,7 +57,7 @@ internal static class CommandLine
         root.Add(Doctor(examine));
         var parsed = root.Parse(args);
         if (parsed.Errors.Count == 0)
-            return parsed.InvokeAsync();
+            return parsed.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = UntilCutOff });
         foreach (var error in parsed.Errors)
             Console.Error.WriteLine(error.Message);
         return Task.FromResult(2);

@@ -25,8 +25,14 @@ internal sealed class Node : IAsyncDisposable
         Run();
     }
 
-    // Another build, to see that both can be nodes of one Commander.
-    private static string Assembly => Environment.GetEnvironmentVariable("COMMANDER_OTHER_BUILD") ?? typeof(CommanderOptions).Assembly.Location;
+    /// <summary>The server of this build.</summary>
+    public static string ThisBuild => typeof(CommanderOptions).Assembly.Location;
+
+    /// <summary>The assembly of another build, to see that both can be nodes of one Commander; null for none.</summary>
+    public static string? OtherBuild => Environment.GetEnvironmentVariable("COMMANDER_OTHER_BUILD");
+
+    /// <summary>Which build it runs when it is started the next time.</summary>
+    public string Build { get; set; } = OtherBuild ?? ThisBuild;
 
     public string Name { get; }
 
@@ -34,6 +40,9 @@ internal sealed class Node : IAsyncDisposable
     public string Data => _data;
 
     public int ProcessId => _process!.Id;
+
+    /// <summary>Of the process that ended last.</summary>
+    public int ExitCode => _process!.ExitCode;
 
     public Uri Url { get; }
 
@@ -56,7 +65,7 @@ internal sealed class Node : IAsyncDisposable
         _process?.Dispose();
         string[] policy = _policy is null ? [] : ["--policy", _policy];
         // A shell in between, so that a limit on file sizes is an error of the write and not a signal that ends the process.
-        var start = new ProcessStartInfo("/bin/sh", ["-c", "trap '' XFSZ; exec \"$@\"", "sh", "dotnet", Assembly, "--urls", Url.ToString(), "--data", _data, .. policy])
+        var start = new ProcessStartInfo("/bin/sh", ["-c", "trap '' XFSZ; exec \"$@\"", "sh", "dotnet", Build, "--urls", Url.ToString(), "--data", _data, .. policy])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
