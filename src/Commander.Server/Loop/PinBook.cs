@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Text.Json;
 using Commander.Judging.Models;
 using Commander.Judging.Policies;
 using Commander.Server.Storage;
@@ -15,6 +16,10 @@ internal sealed class PinBook : IPinned
     private readonly IFactStore _store;
     private readonly ConcurrentDictionary<string, Policy> _policies = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, Model> _models = new(StringComparer.Ordinal);
+
+    // Bodies with words that only a newer build knows, by content hash. While nodes are replaced one by one they lie beside those
+    // of this build, which must start and go on with its own all the same.
+    private readonly ConcurrentDictionary<string, JsonException> _unreadable = new(StringComparer.Ordinal);
 
     private PinBook(IFactStore store, PolicySet current, Model model)
     {
@@ -52,18 +57,37 @@ internal sealed class PinBook : IPinned
         return book;
     }
 
-    /// <summary>Reads what a watch has pinned when this node does not know it: another one has other policies, or a newer model.</summary>
+    /// <summary>
+    /// Reads what a watch has pinned when this node does not know it: another one has other policies, or a newer model. What this
+    /// build cannot read is no watch of its: it says so and stores nothing, and a newer node goes on with it.
+    /// </summary>
+    /// <exception cref="JsonException">The pinned policy or model was written by a newer build.</exception>
     public async Task Know(PinnedBody pinned, CancellationToken cancel)
     {
         if (!_policies.ContainsKey(pinned.PolicyHash))
             await Remember("policy/" + pinned.Policy, RememberPolicy, cancel);
         if (!_models.ContainsKey(pinned.ModelHash))
             await Remember("model", RememberModel, cancel);
+        if (_unreadable.TryGetValue(pinned.PolicyHash, out var why) || _unreadable.TryGetValue(pinned.ModelHash, out why))
+            throw new JsonException($"the watch has pinned the policy {pinned.Policy} {pinned.PolicyHash} and the model {pinned.ModelHash}, which this build cannot read: only a newer one can go on with it", why);
     }
 
-    private void RememberPolicy(byte[] body) => _policies[PolicyHash.Of(body)] = PolicyHash.Read(body);
+    private void RememberPolicy(byte[] body) => Remember(_policies, body, static body => PolicyHash.Read(body));
 
-    private void RememberModel(byte[] body) => _models[PolicyHash.Of(body)] = FactBody.Read<Model>(body);
+    private void RememberModel(byte[] body) => Remember(_models, body, static body => FactBody.Read<Model>(body));
+
+    private void Remember<T>(ConcurrentDictionary<string, T> known, byte[] body, Func<byte[], T> read)
+    {
+        var hash = PolicyHash.Of(body);
+        try
+        {
+            known[hash] = read(body);
+        }
+        catch (JsonException e)
+        {
+            _unreadable[hash] = e;
+        }
+    }
 
     private async Task Remember(string stream, Action<byte[]> remember, CancellationToken cancel)
     {
