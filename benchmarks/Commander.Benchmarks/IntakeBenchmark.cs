@@ -97,7 +97,7 @@ internal static class IntakeBenchmark
         double At(double quantile) => sorted[(int)(quantile * (sorted.Length - 1))];
     }
 
-    private static Figures BareLoop(string folder, TimeSpan time, int groupSize)
+    public static Figures BareLoop(string folder, TimeSpan time, int groupSize)
     {
         Directory.CreateDirectory(folder);
         var file = Path.Combine(folder, SqliteStore.FileName);
@@ -136,5 +136,5 @@ internal static class IntakeBenchmark
         return new Announcement(Fact.After(Streams.Of(id), 1, Fact.NoHash, now, "received", 1, document), row, null, [], TimeSpan.FromMinutes(10));
     }
 
-    private sealed record Figures(double PerSecond, double GroupSize, double Cpu, double P50, double P99, double Longest);
+    public sealed record Figures(double PerSecond, double GroupSize, double Cpu, double P50, double P99, double Longest);
 }

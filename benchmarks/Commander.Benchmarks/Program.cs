@@ -9,6 +9,8 @@ return args switch
     ["demo", .. var rest] => await DemoBenchmark.Run(rest),
     ["leave-one-out", .. var rest] => ModelBenchmark.LeaveOneOut(rest),
     ["train-shipped", .. var rest] => ModelBenchmark.Train(rest),
+    ["webhook", .. var rest] => await WebhookBenchmark.Run(rest),
+    ["load", .. var rest] => await WebhookBenchmark.Send(rest),
     ["watches", .. var rest] => await WatchesBenchmark.Run(rest),
     ["prometheus", var url] => await StandInPrometheus.Run(url),
     ["simulate"] => SimulateBenchmark.Run(),
@@ -40,6 +42,9 @@ static int Usage()
                     the shipped model from the data sets in FOLDER (../shared/data) and the simulator: its calibration, and its file
           watches NUMBER
                     so many watches at once in one process, ticks of a second, five metrics: how much later than due, processor, memory
+          webhook [SECONDS]
+                    announcements a second that the server accepts over HTTP, 64 connections, durable before the answer, beside a bare
+                    loop; on PostgreSQL with COMMANDER_CLUSTER
           simulate  simulated ticks of five metrics a second on one core, alone and with the judge watching
         """);
     return 2;

@@ -38,25 +38,33 @@ internal static partial class StandInPrometheus
         var start = query.StartsWith("last_over_time(", StringComparison.Ordinal) ? "last_over_time(".Length : 0;
         var name = query[start..query.IndexOf('{', StringComparison.Ordinal)];
         var labels = Label().Matches(query).ToDictionary(match => match.Groups[1].Value, match => match.Groups[2].Value.Split('|'), StringComparer.Ordinal);
-        var text = new StringBuilder(4096).Append("{\"status\":\"success\",\"data\":{\"resultType\":\"matrix\",\"result\":[");
+        var series = Series(name, labels.ContainsKey("code")).Select(one => (Label: one.Label.Length > 0 ? $",\"{one.Label}\":\"{one.Value}\"" : "", Points: Points(one.Rate, Math.Ceiling(time - range), time))).ToArray();
+        var text = new StringBuilder(64 * 1024).Append("{\"status\":\"success\",\"data\":{\"resultType\":\"matrix\",\"result\":[");
         var first = true;
         foreach (var service in labels["service"])
         {
             foreach (var version in labels["version"])
             {
-                foreach (var (label, value, rate) in Series(name, labels.ContainsKey("code")))
+                foreach (var (label, points) in series)
                 {
-                    text.Append(first ? "" : ",").Append($"{{\"metric\":{{\"__name__\":\"{name}\",\"service\":\"{service}\",\"version\":\"{version}\"{(label.Length > 0 ? $",\"{label}\":\"{value}\"" : "")}}},\"values\":[");
+                    // Labels sorted, as Prometheus sends them; code and le come before service and version.
+                    text.Append(first ? "" : ",").Append("{\"metric\":{\"__name__\":\"").Append(name).Append('"').Append(label)
+                        .Append(",\"service\":\"").Append(service).Append("\",\"version\":\"").Append(version).Append("\"},\"values\":[").Append(points).Append("]}");
                     first = false;
-                    for (var at = Math.Ceiling(time - range); at <= time; at++)
-                        text.Append(at > Math.Ceiling(time - range) ? "," : "").Append(CultureInfo.InvariantCulture, $"[{at:F0},\"{(rate < 0 ? -rate + (at % 7) : Math.Floor(rate * (at - 1_700_000_000)))}\"]");
-                    text.Append("]}");
                 }
             }
         }
 
         http.Response.ContentType = "application/json";
         await http.Response.WriteAsync(text.Append("]}}").ToString(), http.RequestAborted);
+    }
+
+    private static string Points(double rate, double from, double to)
+    {
+        var text = new StringBuilder();
+        for (var at = from; at <= to; at++)
+            text.Append(at > from ? "," : "").Append(CultureInfo.InvariantCulture, $"[{at:F0},\"{(rate < 0 ? -rate + (at % 7) : Math.Floor(rate * (at - 1_700_000_000)))}\"]");
+        return text.ToString();
     }
 
     // Label, value and rate of each series; a negative rate is a gauge around its value.

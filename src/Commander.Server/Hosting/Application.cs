@@ -119,7 +119,8 @@ internal static class Application
     /// <param name="cancel">Ends the start.</param>
     public static async Task<WebApplication> Build(CommanderOptions options, PolicySet policies, Secrets secrets, Router? demo, CancellationToken cancel)
     {
-        var builder = WebApplication.CreateBuilder(new WebApplicationOptions { ApplicationName = typeof(Application).Assembly.GetName().Name });
+        // Nothing of appsettings.json is read again while it runs: to notice would be to watch the folder it was started in with all below it, and the database that lies there.
+        var builder = WebApplication.CreateBuilder(new WebApplicationOptions { ApplicationName = typeof(Application).Assembly.GetName().Name, Args = ["--hostBuilder:reloadConfigOnChange=false"] });
         builder.AddLog();
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Limits.MaxRequestBodySize = MaxBody);
         builder.WebHost.UseUrls(options.Url.ToString());

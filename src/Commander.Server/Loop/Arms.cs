@@ -23,10 +23,9 @@ internal static class Arms
         for (var m = 0; m < metrics.Count; m++)
         {
             Ask(questions, watch, m, Arm.Candidate, watch.Received.Version, watch.ReadUntil(m, Arm.Candidate), to);
-            var tellsVersions = TellsVersions(metrics[m]);
-            if (tellsVersions ? watch.PreviousVersion is not null : separateArms)
+            if (watch.Texts.TellsVersions(m) ? watch.PreviousVersion is not null : separateArms)
                 Ask(questions, watch, m, Arm.Control, watch.PreviousVersion ?? "", watch.ReadUntil(m, Arm.Control), to);
-            if (watch.SeasonWanted(m) && watch.Season(m) is { } ago && SeasonVersion(watch, m) is { } then)
+            if (watch.SeasonWanted(m) && watch.Season(m) is { } ago && VersionBefore(watch, m) is { } then)
                 Ask(questions, watch, m, Arm.Seasonal, then, watch.ReadUntil(m, Arm.Seasonal), to - ago);
         }
 
@@ -41,7 +40,7 @@ internal static class Arms
         var start = watch.Received.StartedAt;
         for (var m = 0; m < policy.Metrics.Count; m++)
         {
-            var version = TellsVersions(policy.Metrics[m]) ? watch.PreviousVersion : watch.Received.Version;
+            var version = VersionBefore(watch, m);
             if (version is not null)
                 Ask(questions, watch, m, Arm.Before, version, start - policy.Watch.Reference, start);
         }
@@ -57,7 +56,7 @@ internal static class Arms
         var start = watch.Received.StartedAt - ago;
         for (var m = 0; m < policy.Metrics.Count; m++)
         {
-            if (policy.Compare is Compare.Auto or Compare.Seasonal && policy.Metrics[m].Kind != MetricKind.Histogram && SeasonVersion(watch, m) is { } version)
+            if (policy.Compare is Compare.Auto or Compare.Seasonal && policy.Metrics[m].Kind != MetricKind.Histogram && VersionBefore(watch, m) is { } version)
                 Ask(questions, watch, m, Arm.Seasonal, version, start - policy.Watch.Reference, start);
         }
 
@@ -72,35 +71,53 @@ internal static class Arms
         asked - DateTimeOffset.FromUnixTimeMilliseconds(at) < (Day + Week) / 2 ? Day : Week;
 
     // The version that served then: the one before, as far as anybody knows.
-    private static string? SeasonVersion(Watch watch, int metric) =>
-        TellsVersions(watch.Policy!.Metrics[metric]) ? watch.PreviousVersion : watch.Received.Version;
+    private static string? VersionBefore(Watch watch, int metric) =>
+        watch.Texts.TellsVersions(metric) ? watch.PreviousVersion : watch.Received.Version;
 
     /// <summary>Per metric the candidate's resolved query, for verdicts and pages; null where a variable has no value.</summary>
-    public static IReadOnlyList<string?> CandidateQueries(Watch watch)
-    {
-        var variables = Variables(watch, watch.Received.Version);
-        return
-        [
-            .. watch.Policy!.Metrics.Select(m =>
-                (m.Kind == MetricKind.Ratio ? m.Bad : m.Query) is { } template && Queries.TryResolve(template, variables, out var query, out _) ? query : null),
-        ];
-    }
-
-    private static bool TellsVersions(MetricPolicy metric) =>
-        (metric.Query ?? metric.Bad) is { } template && Queries.NamesVersion(template);
+    public static IReadOnlyList<string?> CandidateQueries(Watch watch) =>
+        [.. watch.Policy!.Metrics.Select((_, m) => watch.Texts.Of(m, watch.Received.Version).Query is { Length: > 0 } query ? query : null)];
 
     private static void Ask(TickQuestions questions, Watch watch, int metric, Arm arm, string version, DateTimeOffset from, DateTimeOffset to)
     {
-        var policy = watch.Policy!.Metrics[metric];
-        var variables = Variables(watch, version);
-        string? total = null;
-        if (Queries.TryResolve(policy.Bad ?? policy.Query ?? "", variables, out var query, out var reason)
-            && (policy.Total is null || Queries.TryResolve(policy.Total, variables, out total, out reason)))
-            questions.Asked.Add(new Question(policy, metric, arm, query, total, from, to));
+        var text = watch.Texts.Of(metric, version);
+        if (text is { Query: { } query, Reason: null })
+            questions.Asked.Add(new Question(watch.Policy!.Metrics[metric], metric, arm, query, text.Total, from, to));
         else
-            questions.Unasked.Add((metric, arm, Reading.Missing(Quality.Error, reason)));
+            questions.Unasked.Add((metric, arm, Reading.Missing(Quality.Error, text.Reason)));
+    }
+}
+
+/// <summary>A watch's queries with their variables put in, once per metric and version: every tick asks the same.</summary>
+internal sealed class QueryTexts(Policy policy, ReceivedBody received)
+{
+    private readonly Dictionary<(int Metric, string Version), Text> _known = [];
+    private readonly bool[] _tellsVersions =
+        [.. policy.Metrics.Select(metric => (metric.Query ?? metric.Bad) is { } template && Queries.NamesVersion(template))];
+
+    /// <summary>The query (a ratio's bad events), a ratio's total, and why one of the two cannot be asked.</summary>
+    public readonly record struct Text(string? Query, string? Total, string? Reason);
+
+    /// <summary>Whether they are those of this announcement and policy.</summary>
+    public bool Fits(Policy? itsPolicy, ReceivedBody itsReceived) => ReferenceEquals(policy, itsPolicy) && ReferenceEquals(received, itsReceived);
+
+    /// <summary>Whether a metric is asked once per arm.</summary>
+    public bool TellsVersions(int metric) => _tellsVersions[metric];
+
+    public Text Of(int metric, string version)
+    {
+        if (!_known.TryGetValue((metric, version), out var text))
+            _known[(metric, version)] = text = Resolve(policy.Metrics[metric], version);
+        return text;
     }
 
-    private static Dictionary<string, string> Variables(Watch watch, string version) =>
-        Queries.Values(watch.Policy!, watch.Received.Service, watch.Received.Environment, version, watch.Received.Labels);
+    private Text Resolve(MetricPolicy metric, string version)
+    {
+        var variables = Queries.Values(policy, received.Service, received.Environment, version, received.Labels);
+        string? total = null;
+        var query = Queries.TryResolve(metric.Bad ?? metric.Query ?? "", variables, out var resolved, out var reason) ? resolved : null;
+        if (query is not null && metric.Total is not null && !Queries.TryResolve(metric.Total, variables, out total, out reason))
+            total = null;
+        return new Text(query, total, reason);
+    }
 }

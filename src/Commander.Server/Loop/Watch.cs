@@ -45,6 +45,7 @@ internal sealed class Watch(IPinned pinned)
     private byte[] _lastHash = Fact.NoHash;
     private double? _health;
     private NeighboursBody? _neighbours;
+    private QueryTexts? _texts;
 
     /// <summary>The seq of the last fact; 0 before the first.</summary>
     public long Seq { get; private set; }
@@ -132,6 +133,9 @@ internal sealed class Watch(IPinned pinned)
     public string? PreviousVersion => Pinned?.PreviousVersion ?? Received.PreviousVersion;
 
     public string Stream => "deployment/" + Received.Id;
+
+    /// <summary>What it asks; once it is pinned.</summary>
+    public QueryTexts Texts => _texts?.Fits(Policy, Received) == true ? _texts : _texts = new QueryTexts(Policy!, Received);
 
     /// <summary>A fact that follows the last one.</summary>
     public Fact Next<T>(DateTimeOffset at, string kind, T body, Fact? after = null) => Next(at, kind, FactBody.Write(body), after);

@@ -19,8 +19,8 @@ internal static class ClassicHistogram
     /// <param name="notWhole">Why a growth does not cover its interval.</param>
     public static Reading AddUp(IReadOnlyList<GrownBucket> series, MetricPolicy metric, string what, string notWhole)
     {
-        var instances = new HashSet<string>(StringComparer.Ordinal);
-        var edges = new SortedDictionary<double, (Increment Grown, int Instances)>();
+        var instances = new HashSet<Label[]>(SameInstance.Only);
+        var edges = new Dictionary<double, (Increment Grown, int Instances)>(16);
         var all = Increment.None;
         foreach (var (labels, grown) in series)
         {
@@ -32,13 +32,14 @@ internal static class ClassicHistogram
             {
                 return Reading.Missing(Quality.Error, $"metrics.{metric.Name}: {what} has a series without a bucket's bound (label le); ask for ..._bucket");
             }
-            instances.Add(string.Join('\u0001', labels.Where(label => label.Name != "le").Select(label => label.Name + "\u0002" + label.Value)));
+            instances.Add(labels);
             var before = edges.GetValueOrDefault(edge, (Grown: Increment.None, Instances: 0));
             edges[edge] = (before.Grown + grown, before.Instances + 1);
             all += grown;
         }
         // Instances with other bounds than the rest can only be added up where all have one.
         var kept = edges.Where(pair => pair.Value.Instances == instances.Count).ToArray();
+        Array.Sort(kept, static (one, other) => one.Key.CompareTo(other.Key));
         if (kept.Length == 0 || !double.IsPositiveInfinity(kept[^1].Key))
         {
             return Reading.Missing(Quality.Error, $"{what}: its buckets have no common bound +Inf");
@@ -67,5 +68,39 @@ internal static class ClassicHistogram
     {
         edge = double.PositiveInfinity;
         return le is "+Inf" or "inf" or "Inf" || (double.TryParse(le, NumberStyles.Float, CultureInfo.InvariantCulture, out edge) && !double.IsNaN(edge));
+    }
+
+    /// <summary>Labels that differ in nothing but the bucket's bound.</summary>
+    private sealed class SameInstance : IEqualityComparer<Label[]>
+    {
+        public static readonly SameInstance Only = new();
+
+        public bool Equals(Label[]? one, Label[]? other)
+        {
+            var (i, j) = (0, 0);
+            while (true)
+            {
+                i += i < one!.Length && one[i].Name == "le" ? 1 : 0;
+                j += j < other!.Length && other[j].Name == "le" ? 1 : 0;
+                if (i == one.Length || j == other.Length)
+                {
+                    return i == one.Length && j == other.Length;
+                }
+                if (one[i++] != other[j++])
+                {
+                    return false;
+                }
+            }
+        }
+
+        public int GetHashCode(Label[] labels)
+        {
+            var hash = 0;
+            foreach (var (name, value) in labels)
+            {
+                hash = name == "le" ? hash : (hash * 31) + string.GetHashCode(value, StringComparison.Ordinal);
+            }
+            return hash;
+        }
     }
 }

@@ -91,7 +91,17 @@ internal sealed class Selector
         Name == other.Name && Array.TrueForAll(Matchers, mine => Array.Exists(other.Matchers, mine.Same));
 
     /// <summary>Whether <see cref="Selects"/> says what Prometheus would say of a series with these labels.</summary>
-    public bool SureOf(Label[] labels) => Array.TrueForAll(Matchers, matcher => matcher.SureOf(Label.Find(labels, matcher.Label)));
+    public bool SureOf(Label[] labels)
+    {
+        foreach (var matcher in Matchers)
+        {
+            if (matcher.Pattern is not null && !matcher.SureOf(Label.Find(labels, matcher.Label)))
+            {
+                return false;
+            }
+        }
+        return true;
+    }
 
     /// <summary>
     /// Reads a selector. <paramref name="widen"/> reads a policy's template instead: conditions on a variable ({{version}}) are

@@ -44,13 +44,52 @@ internal sealed record Bundle(string Query, DateTimeOffset From, DateTimeOffset 
             return null;
         if (!answer.Good)
             return [.. Parts.Select(_ => answer)];
-        foreach (var series in answer.Series)
+        var answers = new PromAnswer[Parts.Count];
+        for (var i = 0; i < answers.Length; i++)
         {
-            if (!Parts.All(part => part.Selector!.SureOf(series.Labels)))
-                return null;
+            var selector = Parts[i].Selector!;
+            var selected = new List<PromSeries>(answer.Series.Count);
+            foreach (var series in answer.Series)
+            {
+                if (!selector.SureOf(series.Labels))
+                    return null;
+                if (selector.Selects(series.Labels))
+                    selected.Add(series);
+            }
+
+            answers[i] = answer with { Series = selected };
         }
 
-        return [.. Parts.Select(part => answer with { Series = [.. answer.Series.Where(series => part.Selector!.Selects(series.Labels))] })];
+        return answers;
+    }
+
+    /// <summary>Whether what goes together is the same whatever the times are: all end together and begin near each other.</summary>
+    public static bool Timeless(IReadOnlyList<Asked> asked)
+    {
+        for (var i = 1; i < asked.Count; i++)
+        {
+            if (asked[i].To != asked[0].To || (asked[i].From - asked[0].From).Duration() > Near / 2)
+                return false;
+        }
+
+        return true;
+    }
+
+    /// <summary>The same for other times.</summary>
+    /// <param name="parts">Which of the questions each of its parts is.</param>
+    /// <param name="asked">The questions.</param>
+    public Bundle At(IReadOnlyList<int> parts, IReadOnlyList<Asked> asked)
+    {
+        var moved = new (Asked, Selector?)[parts.Count];
+        var from = asked[parts[0]].From;
+        for (var i = 0; i < moved.Length; i++)
+        {
+            var one = asked[parts[i]];
+            moved[i] = (one, Parts[i].Selector);
+            from = one.From < from ? one.From : from;
+        }
+
+        return this with { From = from, To = asked[parts[0]].To, Parts = moved };
     }
 
     /// <summary>As few requests as are sound; a series is asked for only where some part wants it.</summary>
@@ -146,6 +185,82 @@ internal sealed record Bundle(string Query, DateTimeOffset From, DateTimeOffset 
             }
 
             return label;
+        }
+    }
+}
+
+/// <summary>
+/// Which questions go together, remembered: a watch asks the same at every tick, only of another time. What it knows of requests that
+/// were refused because they were too large is in it as well.
+/// </summary>
+internal sealed class BundleBook
+{
+    private const int MaxApart = 1_000;
+    private const int MaxKnown = 5_000;
+
+    private readonly Lock _lock = new();
+    private readonly HashSet<string> _apart = new(StringComparer.Ordinal);
+    private readonly Dictionary<string[], (Bundle Bundle, int[] Parts)[]> _known = new(SameTexts.Instance);
+
+    /// <summary>The requests that answer the questions, of which no two are the same.</summary>
+    public IReadOnlyList<Bundle> Of(IReadOnlyList<Asked> asked)
+    {
+        if (!Bundle.Timeless(asked))
+            return Bundle.Of(asked, IsApart);
+        string[] texts = [.. asked.Select(one => one.Query)];
+        (Bundle Bundle, int[] Parts)[]? known;
+        lock (_lock)
+        {
+            _known.TryGetValue(texts, out known);
+        }
+
+        if (known is null)
+        {
+            var index = asked.Select((one, i) => (one, i)).ToDictionary(pair => pair.one, pair => pair.i);
+            known = [.. Bundle.Of(asked, IsApart).Select(bundle => (bundle, bundle.Parts.Select(part => index[part.Asked]).ToArray()))];
+            lock (_lock)
+            {
+                if (_known.Count >= MaxKnown)
+                    _known.Clear();
+                _known[texts] = known;
+            }
+        }
+
+        return [.. known.Select(one => one.Bundle.At(one.Parts, asked))];
+    }
+
+    /// <summary>A request that was refused once would be refused at every tick: its parts are asked one by one from now on.</summary>
+    public void Part(string query)
+    {
+        lock (_lock)
+        {
+            if (_apart.Count >= MaxApart)
+                _apart.Clear();
+            _apart.Add(query);
+            _known.Clear();
+        }
+    }
+
+    private bool IsApart(string query)
+    {
+        lock (_lock)
+        {
+            return _apart.Contains(query);
+        }
+    }
+
+    private sealed class SameTexts : IEqualityComparer<string[]>
+    {
+        public static readonly SameTexts Instance = new();
+
+        public bool Equals(string[]? one, string[]? other) => one.AsSpan().SequenceEqual(other);
+
+        public int GetHashCode(string[] texts)
+        {
+            var hash = default(HashCode);
+            foreach (var text in texts)
+                hash.Add(text, StringComparer.Ordinal);
+            return hash.ToHashCode();
         }
     }
 }

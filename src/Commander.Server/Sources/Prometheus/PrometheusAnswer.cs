@@ -50,10 +50,10 @@ internal sealed record PromSeries(Label[] Labels, CounterPoint[] Points, NativeP
         var count = Math.Max(points.Length, histograms.Length);
         if (count < 2)
             return 0;
-        var between = new long[count - 1];
+        var between = count <= 64 ? stackalloc long[count - 1] : new long[count - 1];
         for (var i = 1; i < count; i++)
             between[i - 1] = points.Length > 0 ? points[i].At - points[i - 1].At : histograms[i].At - histograms[i - 1].At;
-        between.AsSpan().Sort();
+        between.Sort();
         return between[(between.Length - 1) / 2];
     }
 }
@@ -85,6 +85,9 @@ internal sealed record PromAnswer(Quality Quality, string? Detail, IReadOnlyList
 {
     /// <summary>Whether there would be an answer, of which a smaller part may be had by asking for less.</summary>
     public bool TooLarge { get; init; }
+
+    /// <summary>Whether nobody answered: not in time, not at all, or not to the end.</summary>
+    public bool NoAnswer { get; init; }
 
     public bool Good => Quality is Quality.Value or Quality.Partial;
 

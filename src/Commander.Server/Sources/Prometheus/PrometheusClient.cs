@@ -6,6 +6,8 @@ using System.Text.Json;
 using Commander.Judging.Evidence;
 using Commander.Judging.Policies;
 using Commander.Server.Sources.Scrape;
+using Polly;
+using Polly.CircuitBreaker;
 
 namespace Commander.Server.Sources.Prometheus;
 
@@ -28,6 +30,23 @@ internal sealed class PrometheusClient(SourceSettings settings, HttpClient http,
     private const int MaxTold = 300;
     private const int MaxAtOnce = 8;
     private static readonly TimeSpan DefaultTimeout = TimeSpan.FromSeconds(5);
+
+    // A source that does not answer at all is left alone for a moment, then one request tries. Otherwise every watch would wait its
+    // whole patience for it, tick by tick, and it would come back under all that has piled up.
+    private const int FailuresAtLeast = 20;
+    private static readonly TimeSpan FailuresWithin = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan LeftAlone = TimeSpan.FromSeconds(2);
+
+    private readonly ResiliencePipeline<PromAnswer> _breaker = new ResiliencePipelineBuilder<PromAnswer> { TimeProvider = clock }
+        .AddCircuitBreaker(new CircuitBreakerStrategyOptions<PromAnswer>
+        {
+            ShouldHandle = tried => ValueTask.FromResult(tried.Outcome.Result is { NoAnswer: true }),
+            FailureRatio = 0.9,
+            MinimumThroughput = FailuresAtLeast,
+            SamplingDuration = FailuresWithin,
+            BreakDuration = LeftAlone,
+        })
+        .Build();
 
     private readonly Room _room = new(MaxHeld);
     private readonly SemaphoreSlim _places = new(MaxAtOnce, MaxAtOnce);
@@ -79,22 +98,38 @@ internal sealed class PrometheusClient(SourceSettings settings, HttpClient http,
             await _places.WaitAsync(cancel);
             try
             {
-                using var patience = new CancellationTokenSource(_timeout, clock);
-                using var both = CancellationTokenSource.CreateLinkedTokenSource(cancel, patience.Token);
-                return await Send(path, form, share, both.Token);
+                return await _breaker.ExecuteAsync(async (asked, token) => await Try(asked.path, asked.form, asked.share, token), (path, form, share), cancel);
             }
             finally
             {
                 _places.Release();
             }
         }
+        catch (BrokenCircuitException)
+        {
+            return PromAnswer.Failed(Quality.Timeout, $"{Name} did not answer {FailuresAtLeast} requests and more; it is left alone for {LeftAlone.TotalSeconds:0} s, then tried again");
+        }
         catch (OperationCanceledException)
         {
-            return cancel.IsCancellationRequested ? TooLate() : PromAnswer.Failed(Quality.Timeout, $"{Name} did not answer within {_timeout.TotalSeconds:0.#} s");
+            return TooLate();
+        }
+    }
+
+    private async Task<PromAnswer> Try(string path, (string, string)[]? form, Room.Share share, CancellationToken cancel)
+    {
+        using var patience = new CancellationTokenSource(_timeout, clock);
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(cancel, patience.Token);
+        try
+        {
+            return await Send(path, form, share, both.Token);
+        }
+        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
+        {
+            return PromAnswer.Failed(Quality.Timeout, $"{Name} did not answer within {_timeout.TotalSeconds:0.#} s") with { NoAnswer = true };
         }
         catch (HttpRequestException refused)
         {
-            return PromAnswer.Failed(Quality.Error, $"{Name} {ScrapeClient.Why(refused)}");
+            return PromAnswer.Failed(Quality.Error, $"{Name} {ScrapeClient.Why(refused)}") with { NoAnswer = true };
         }
         catch (FormatException)
         {
@@ -103,7 +138,7 @@ internal sealed class PrometheusClient(SourceSettings settings, HttpClient http,
         }
         catch (Exception broken) when (broken is IOException or InvalidDataException)
         {
-            return PromAnswer.Failed(Quality.Error, $"{Name} broke off in the middle of its answer");
+            return PromAnswer.Failed(Quality.Error, $"{Name} broke off in the middle of its answer") with { NoAnswer = true };
         }
     }
 
@@ -128,7 +163,7 @@ internal sealed class PrometheusClient(SourceSettings settings, HttpClient http,
             // What Prometheus gave up on because of its own time limit.
             var late = status is 503 or 504 && why?.Contains("timed out", StringComparison.Ordinal) == true;
             // 422: the query as such would be answered, but not so much of it.
-            return PromAnswer.Failed(late ? Quality.Timeout : Quality.Error, $"{Name} answered {status}{(why is null ? "" : ": " + why)}") with { TooLarge = status == 422 };
+            return PromAnswer.Failed(late ? Quality.Timeout : Quality.Error, $"{Name} answered {status}{(why is null ? "" : ": " + why)}") with { TooLarge = status == 422, NoAnswer = late };
         }
 
         if (type is not ("application/json" or "text/json" or ""))

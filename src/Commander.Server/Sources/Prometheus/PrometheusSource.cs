@@ -26,13 +26,11 @@ internal sealed class PrometheusSource : ISource, IDisposable
     // A clock is told to the second by HTTP, and an answer takes its time.
     private static readonly TimeSpan LeastClockError = TimeSpan.FromSeconds(5);
 
-    private const int MaxApart = 1_000;
-
     private readonly PrometheusClient _client;
     private readonly Gathering _gathering;
     private readonly TimeProvider _clock;
     private readonly CustomBounds _bounds = new();
-    private readonly HashSet<string> _apart = new(StringComparer.Ordinal);
+    private readonly BundleBook _bundles = new();
     private long _interval;
 
     /// <summary>A source as the policy names it.</summary>
@@ -43,7 +41,7 @@ internal sealed class PrometheusSource : ISource, IDisposable
     public PrometheusSource(SourceSettings settings, HttpClient http, TimeProvider clock, Func<string, string?> secret)
     {
         _client = new PrometheusClient(settings, http, clock, secret);
-        _gathering = new Gathering(_client);
+        _gathering = new Gathering(_client, clock);
         _clock = clock;
     }
 
@@ -54,7 +52,18 @@ internal sealed class PrometheusSource : ISource, IDisposable
     /// <summary>For checks of queries and lists of names.</summary>
     public PrometheusClient Client => _client;
 
-    public async Task<Reading[]> Observe(IReadOnlyList<Question> questions, CancellationToken cancel)
+    // On the pool's threads: what asks has a scheduler of its own, which would take every one of many steps one by one.
+    public Task<Reading[]> Observe(IReadOnlyList<Question> questions, CancellationToken cancel) => Task.Run(() => Read(questions, cancel), cancel);
+
+    public Task<Reading[][]> Past(IReadOnlyList<Question> questions, int points, CancellationToken cancel)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(points, 1);
+        return Task.Run(() => ReadPast(questions, points, cancel), cancel);
+    }
+
+    public void Dispose() => _client.Dispose();
+
+    private async Task<Reading[]> Read(IReadOnlyList<Question> questions, CancellationToken cancel)
     {
         using var patience = new CancellationTokenSource(Patience, _clock);
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancel, patience.Token);
@@ -63,9 +72,8 @@ internal sealed class PrometheusSource : ISource, IDisposable
         return [.. questions.Select((question, i) => OtherClock(question, answers[i]) ?? answers[i].Read(question.Metric, question.From.ToUnixTimeMilliseconds(), question.To.ToUnixTimeMilliseconds()))];
     }
 
-    public async Task<Reading[][]> Past(IReadOnlyList<Question> questions, int points, CancellationToken cancel)
+    private async Task<Reading[][]> ReadPast(IReadOnlyList<Question> questions, int points, CancellationToken cancel)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(points, 1);
         using var patience = new CancellationTokenSource(Patience, _clock);
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancel, patience.Token);
         using var share = _client.Begin();
@@ -80,8 +88,6 @@ internal sealed class PrometheusSource : ISource, IDisposable
         })];
     }
 
-    public void Dispose() => _client.Dispose();
-
     /// <summary>What came back for one question.</summary>
     private readonly record struct Answered(PromReadings Readings, Fetched Main, Fetched? Total)
     {
@@ -95,7 +101,7 @@ internal sealed class PrometheusSource : ISource, IDisposable
         var asked = questions.Select(question => (Main: One(question, question.Query, past), Total: question.Total is { } total ? One(question, total, past) : (Asked?)null)).ToArray();
         var all = asked.SelectMany(pair => pair.Total is { } total ? new[] { pair.Main, total } : [pair.Main]).Distinct().ToArray();
         var found = new Dictionary<Asked, Fetched>(all.Length);
-        var bundles = Bundle.Of(all.Where(one => one.Way == Way.Points), IsApart).Select(bundle => Fetch(bundle, points, share, cancel)).ToArray();
+        var bundles = _bundles.Of(all.Where(one => one.Way == Way.Points).ToArray()).Select(bundle => Fetch(bundle, points, share, cancel)).ToArray();
         var evaluated = all.Where(one => one.Way != Way.Points).Select(one => Evaluate(one, points, share, cancel)).ToArray();
         foreach (var (one, fetched) in (await Task.WhenAll(bundles)).SelectMany(parts => parts).Concat(await Task.WhenAll(evaluated)))
             found[one] = fetched;
@@ -152,7 +158,7 @@ internal sealed class PrometheusSource : ISource, IDisposable
     /// <summary>The points of selectors, each with its own.</summary>
     private async Task<KeyValuePair<Asked, Fetched>[]> Fetch(Bundle bundle, int points, Room.Share share, CancellationToken cancel)
     {
-        var (begins, answer) = points > 0 ? await Points(bundle, bundle.From - Lookback, share, cancel) : await Newest(bundle, share, cancel);
+        var (begins, answer) = await SinceBefore(bundle, points > 0, share, cancel);
         if (bundle.Split(answer) is { } answers)
         {
             // So many points are too many; the values at some instants are not.
@@ -166,33 +172,44 @@ internal sealed class PrometheusSource : ISource, IDisposable
             return [.. bundle.Parts.Select((part, i) => KeyValuePair.Create(part.Asked, new Fetched(part.Asked.Query, answers[i], Evaluated: false) { Request = request }))];
         }
 
-        Part(bundle.Query);
+        _bundles.Part(bundle.Query);
         var alone = await Task.WhenAll(Enumerable.Range(0, bundle.Parts.Count).Select(i => Fetch(bundle.Alone(i), points, share, cancel)));
         return [.. alone.SelectMany(one => one)];
     }
 
     /// <summary>The points since the last scrape before the beginning, and no more than that.</summary>
-    private async Task<(DateTimeOffset Begins, PromAnswer Answer)> Newest(Bundle bundle, Room.Share share, CancellationToken cancel)
+    private async Task<(DateTimeOffset Begins, PromAnswer Answer)> SinceBefore(Bundle bundle, bool past, Room.Share share, CancellationToken cancel)
     {
         var earliest = bundle.To - LongestGap;
-        var from = bundle.From < earliest ? earliest : bundle.From;
+        var from = !past && bundle.From < earliest ? earliest : bundle.From;
         var interval = TimeSpan.FromMilliseconds(Volatile.Read(ref _interval));
         var back = interval == TimeSpan.Zero ? Lookback : TimeSpan.FromTicks(Math.Clamp((interval * 2.5).Ticks, LeastLookback.Ticks, Lookback.Ticks));
-        var fetched = await Gathered(bundle, from - back, share, cancel);
+        var fetched = await Gathered(bundle, from - back, past, share, cancel);
         var start = from.ToUnixTimeMilliseconds();
-        if (back < Lookback && fetched.Answer.Series.Any(series => !(series.First <= start)))
+        if (back < Lookback && AnyBeginsAfter(fetched.Answer.Series, start))
             fetched = await Points(bundle, from - Lookback, share, cancel);
-        var seen = fetched.Answer.Series.Select(series => series.Spacing).DefaultIfEmpty().Max();
+        var seen = fetched.Answer.Series.Count == 0 ? 0 : fetched.Answer.Series.Max(series => series.Spacing);
         if (seen > Volatile.Read(ref _interval))
             Volatile.Write(ref _interval, seen);
         return fetched;
     }
 
+    private static bool AnyBeginsAfter(IReadOnlyList<PromSeries> all, long start)
+    {
+        foreach (var series in all)
+        {
+            if (!(series.First <= start))
+                return true;
+        }
+
+        return false;
+    }
+
     private async Task<(DateTimeOffset Begins, PromAnswer Answer)> Points(Bundle bundle, DateTimeOffset from, Room.Share share, CancellationToken cancel) =>
         (from, await _client.Query($"{bundle.Query}[{(long)(bundle.To - from).TotalMilliseconds}ms]", bundle.To, share, cancel));
 
-    private async Task<(DateTimeOffset Begins, PromAnswer Answer)> Gathered(Bundle bundle, DateTimeOffset from, Room.Share share, CancellationToken cancel) =>
-        bundle.Shape is { } shape ? (from, await _gathering.Points(shape, bundle.Query, from, bundle.To, share, cancel)) : await Points(bundle, from, share, cancel);
+    private async Task<(DateTimeOffset Begins, PromAnswer Answer)> Gathered(Bundle bundle, DateTimeOffset from, bool past, Room.Share share, CancellationToken cancel) =>
+        bundle.Shape is { } shape ? (from, await _gathering.Points(shape, bundle.Query, from, bundle.To, past, share, cancel)) : await Points(bundle, from, share, cancel);
 
     private async Task<KeyValuePair<Asked, Fetched>> Evaluate(Asked asked, int points, Room.Share share, CancellationToken cancel)
     {
@@ -203,25 +220,6 @@ internal sealed class PrometheusSource : ISource, IDisposable
         // A counter that is evaluated more often than it is cut shows its restarts.
         var step = points == 0 ? asked.To - from : (asked.To - from) / points / (asked.Way == Way.Steps ? 4 : 1);
         return KeyValuePair.Create(asked, new Fetched(asked.Query, await _client.QueryRange(asked.Query, from, asked.To, Least(step), share, cancel), Evaluated: asked.Way != Way.Steps));
-    }
-
-    // A request that was refused once would be refused at every tick.
-    private void Part(string query)
-    {
-        lock (_apart)
-        {
-            if (_apart.Count >= MaxApart)
-                _apart.Clear();
-            _apart.Add(query);
-        }
-    }
-
-    private bool IsApart(string query)
-    {
-        lock (_apart)
-        {
-            return _apart.Contains(query);
-        }
     }
 
     private static TimeSpan Least(TimeSpan step) => step < TimeSpan.FromMilliseconds(1) ? TimeSpan.FromMilliseconds(1) : step;

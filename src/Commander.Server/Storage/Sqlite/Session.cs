@@ -20,12 +20,14 @@ internal sealed class Session : IDisposable
         try
         {
             // FULL: a commit has reached the disk before it is answered, not only the operating system.
+            // The log is moved into the database every 32 MiB: by then most pages have changed several times, and each is moved once.
             session.Script(
                 """
                 PRAGMA journal_mode = WAL;
                 PRAGMA synchronous = FULL;
                 PRAGMA foreign_keys = OFF;
                 PRAGMA cache_size = -32768;
+                PRAGMA wal_autocheckpoint = 8192;
                 """);
             return session;
         }

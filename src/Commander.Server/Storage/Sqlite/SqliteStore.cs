@@ -226,7 +226,8 @@ internal sealed class SqliteStore : IFactStore, IStoreUpkeep
     private void Run()
     {
         // A thread of its own: a flush blocks, and must not hold a thread that requests and timers need.
-        while (_queue.Any().AsTask().GetAwaiter().GetResult())
+        using var more = new AutoResetEvent(false);
+        while (Any(more))
         {
             CommitGroup();
         }
@@ -243,6 +244,19 @@ internal sealed class SqliteStore : IFactStore, IStoreUpkeep
 
         CloseSession();
         _stopped.SetResult();
+    }
+
+    // A task that is waited for with GetResult spins first: between two commits that is most of the time.
+    private bool Any(AutoResetEvent more)
+    {
+        var any = _queue.Any().AsTask();
+        if (!any.IsCompleted)
+        {
+            any.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(() => more.Set());
+            more.WaitOne();
+        }
+
+        return any.GetAwaiter().GetResult();
     }
 
     private void CommitGroup()

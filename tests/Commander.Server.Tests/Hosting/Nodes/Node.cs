@@ -13,13 +13,14 @@ internal sealed class Node : IAsyncDisposable
     private readonly string? _connection;
     private readonly string? _policy;
     private readonly string _data;
+    private readonly string[] _more;
     private readonly Queue<string> _said = new();
     private readonly HttpClient _http;
     private Process? _process;
 
-    public Node(string name, string folder, string? connection, string? policy)
+    public Node(string name, string folder, string? connection, string? policy, params string[] more)
     {
-        (Name, _connection, _policy, _data) = (name, connection, policy, Path.Combine(folder, name));
+        (Name, _connection, _policy, _data, _more) = (name, connection, policy, Path.Combine(folder, name), more);
         Url = new Uri($"http://127.0.0.1:{RunningServer.FreePort()}");
         _http = new HttpClient { BaseAddress = Url, Timeout = TimeSpan.FromSeconds(15) };
         Run();
@@ -65,7 +66,7 @@ internal sealed class Node : IAsyncDisposable
         _process?.Dispose();
         string[] policy = _policy is null ? [] : ["--policy", _policy];
         // A shell in between, so that a limit on file sizes is an error of the write and not a signal that ends the process.
-        var start = new ProcessStartInfo("/bin/sh", ["-c", "trap '' XFSZ; exec \"$@\"", "sh", "dotnet", Build, "--urls", Url.ToString(), "--data", _data, .. policy])
+        var start = new ProcessStartInfo("/bin/sh", ["-c", "trap '' XFSZ; exec \"$@\"", "sh", "dotnet", Build, "--urls", Url.ToString(), "--data", _data, .. policy, .. _more])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,

@@ -1,4 +1,5 @@
 using Commander.Server.Sources.Prometheus;
+using CsCheck;
 
 namespace Commander.Server.Tests.Sources.Prometheus;
 
@@ -46,4 +47,33 @@ public class BundleTests
         bundles.Select(bundle => bundle.Query).ShouldBe(["m{v=\"1\"}", "m{v=~\"2|4\"}", "m{v=\"3\"}"]);
         bundles[1].From.ShouldBe(To.AddSeconds(-40));
     }
+
+    [Fact]
+    public void What_goes_together_is_the_same_when_it_is_remembered_and_moves_with_the_time()
+    {
+        var query = Gen.Select(Gen.Int[0, 2], Gen.Int[1, 3], Gen.Bool).Select((name, version, bad) => $"{"mno"[name]}{{v=\"{version}\"{(bad ? ",code=~\"5..\"" : "")}}}");
+        var asked = Gen.Select(query, Gen.Int[0, 90]).Select((text, back) => (text, back)).Array[1, 8].Select(all => all.DistinctBy(one => one).ToArray());
+        asked.Array[1, 6].Sample(rounds =>
+        {
+            var book = new BundleBook();
+            for (var n = 0; n < rounds.Length * 2; n++)
+            {
+                var to = To.AddSeconds(n);
+                Asked[] round = [.. rounds[n % rounds.Length].Select(one => new Asked(one.text, Way.Points, to.AddSeconds(-one.back), to))];
+                Told(book.Of(round)).ShouldBe(Told(Bundle.Of(round, _ => false)));
+            }
+        });
+    }
+
+    [Fact]
+    public void What_was_refused_together_is_asked_apart_from_then_on()
+    {
+        var book = new BundleBook();
+        Asked[] asked = [new("m{v=\"1\"}", Way.Points, To.AddSeconds(-5), To), new("m{v=\"2\"}", Way.Points, To.AddSeconds(-5), To)];
+        book.Part(book.Of(asked).ShouldHaveSingleItem().Query);
+        book.Of(asked).Count.ShouldBe(2);
+    }
+
+    private static string[] Told(IEnumerable<Bundle> bundles) =>
+        [.. bundles.Select(bundle => $"{bundle.Query} {bundle.From:O} {bundle.To:O} {bundle.Shape?.Key} {string.Join(',', bundle.Parts.Select(part => part.Asked))}")];
 }

@@ -30,7 +30,7 @@ public sealed partial class GatheringTests
         });
         using var http = ScrapeClient.Create();
         using var client = new PrometheusClient(new SourceSettings("prom", "prometheus", new Dictionary<string, string>(StringComparer.Ordinal) { ["url"] = prometheus.Url }), http, clock, _ => null);
-        var gathering = new Gathering(client);
+        var gathering = new Gathering(client, clock);
 
         var answers = Enumerable.Range(0, 40).Select(n => Ask(gathering, client, $"s.{n}", Now.AddMilliseconds(n * 20))).ToArray();
         while (Volatile.Read(ref asked) < 2)
@@ -72,7 +72,7 @@ public sealed partial class GatheringTests
         });
         using var http = ScrapeClient.Create();
         using var client = new PrometheusClient(new SourceSettings("prom", "prometheus", new Dictionary<string, string>(StringComparer.Ordinal) { ["url"] = prometheus.Url }), http, clock, _ => null);
-        var gathering = new Gathering(client);
+        var gathering = new Gathering(client, clock);
 
         var answers = Enumerable.Range(0, 6).Select(n => Ask(gathering, client, $"s.{n}", Now)).ToArray();
         while (Volatile.Read(ref asked) < 2)
@@ -81,6 +81,32 @@ public sealed partial class GatheringTests
 
         foreach (var answer in await Task.WhenAll(answers))
             answer.Series.Count.ShouldBe(1, answer.Detail);
+    }
+
+    [Fact]
+    public async Task Ticks_do_not_wait_behind_the_past_of_others()
+    {
+        var clock = new FakeTimeProvider(Now);
+        await using var prometheus = await RecordedPrometheus.Start(clock);
+        var never = new TaskCompletionSource();
+        prometheus.Says(async context =>
+        {
+            var query = (await context.Request.ReadFormAsync(context.RequestAborted))["query"].ToString();
+            if (query.Contains("\"past", StringComparison.Ordinal))
+                await never.Task;
+            await Answer(context, query);
+        });
+        using var http = ScrapeClient.Create();
+        using var client = new PrometheusClient(new SourceSettings("prom", "prometheus", new Dictionary<string, string>(StringComparer.Ordinal) { ["url"] = prometheus.Url }), http, clock, _ => null);
+        var gathering = new Gathering(client, clock);
+
+        var pasts = Enumerable.Range(0, 4).Select(n => Ask(gathering, client, $"past{n}", Now, past: true)).ToArray();
+        var tick = await Ask(gathering, client, "s", Now);
+
+        tick.Series.Count.ShouldBe(1, tick.Detail);
+        pasts.ShouldAllBe(past => !past.IsCompleted);
+        never.SetResult();
+        await Task.WhenAll(pasts);
     }
 
     [Fact]
@@ -113,11 +139,11 @@ public sealed partial class GatheringTests
     private static Selector Parse(string query) =>
         Selector.TryParse(query, widen: false, out var selector, out var error) ? selector : throw new InvalidOperationException(error);
 
-    private static async Task<PromAnswer> Ask(Gathering gathering, PrometheusClient client, string service, DateTimeOffset to)
+    private static async Task<PromAnswer> Ask(Gathering gathering, PrometheusClient client, string service, DateTimeOffset to, bool past = false)
     {
         using var share = client.Begin();
         var query = $"requests_total{{service=\"{service}\"}}";
-        return await gathering.Points(Shape.Of(Parse(query), -1, []), query, to.AddSeconds(-5), to, share, TestContext.Current.CancellationToken);
+        return await gathering.Points(Shape.Of(Parse(query), -1, []), query, to.AddSeconds(-5), to, past, share, TestContext.Current.CancellationToken);
     }
 
     // Five points up to the time, one a second, of every service that is asked for.

@@ -67,6 +67,36 @@ public sealed class PrometheusSourceTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_source_that_answers_nobody_is_left_alone_for_a_moment_and_then_asked_again()
+    {
+        var asked = 0;
+        _prometheus.Says(context =>
+        {
+            asked++;
+            context.Abort();
+            return Task.CompletedTask;
+        });
+        for (var n = 1; n <= 20; n++)
+            (await At(n / 10.0, Orders)).Detail.ShouldNotBeNull().ShouldNotContain("left alone");
+        var left = await At(2.1, Orders);
+        left.Quality.ShouldBe(Quality.Timeout);
+        left.Detail.ShouldNotBeNull().ShouldContain("left alone for 2 s");
+        asked.ShouldBe(20);
+
+        _prometheus.Says(200, """{"status":"success","data":{"resultType":"matrix","result":[]}}""");
+        (await At(4.5, Orders)).Quality.ShouldBe(Quality.Empty);
+        (await At(4.6, Orders)).Quality.ShouldBe(Quality.Empty);
+    }
+
+    [Fact]
+    public async Task Answers_that_say_no_are_answers_and_nobody_is_left_alone_for_them()
+    {
+        _prometheus.Says(400, """{"status":"error","error":"parse error"}""");
+        for (var n = 1; n <= 40; n++)
+            (await At(n / 10.0, Orders)).Detail.ShouldNotBeNull().ShouldContain("parse error");
+    }
+
+    [Fact]
     public async Task A_counter_grows_from_its_last_point_before_the_interval_to_its_last_in_it()
     {
         foreach (var (at, value) in ((double, double)[])[(-7, 100), (8, 130), (23, 145)])
