@@ -9,6 +9,7 @@ return args switch
     ["demo", .. var rest] => await DemoBenchmark.Run(rest),
     ["leave-one-out", .. var rest] => ModelBenchmark.LeaveOneOut(rest),
     ["train-shipped", .. var rest] => ModelBenchmark.Train(rest),
+    ["server"] => await ServerBenchmark.Run(),
     ["webhook", .. var rest] => await WebhookBenchmark.Run(rest),
     ["load", .. var rest] => await WebhookBenchmark.Send(rest),
     ["watches", .. var rest] => await WatchesBenchmark.Run(rest),
@@ -40,8 +41,10 @@ static int Usage()
                     the verdicts on each of the four data sets by a model that was trained on the other sources, beside the shipped one
           train-shipped [FOLDER] [--out src/Commander.Judging/Models/ShippedModel.cs]
                     the shipped model from the data sets in FOLDER (../shared/data) and the simulator: its calibration, and its file
-          watches NUMBER
-                    so many watches at once in one process, ticks of a second, five metrics: how much later than due, processor, memory
+          watches NUMBER [NODES]
+                    so many watches at once in one process, ticks of a second, five metrics: how much later than due, processor, memory;
+                    with COMMANDER_CLUSTER on PostgreSQL, over so many nodes
+          server    the start of the process to its first answer; the verdict page's size and time
           webhook [SECONDS]
                     announcements a second that the server accepts over HTTP, 64 connections, durable before the answer, beside a bare
                     loop; on PostgreSQL with COMMANDER_CLUSTER

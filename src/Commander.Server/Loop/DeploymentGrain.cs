@@ -33,22 +33,33 @@ internal sealed class DeploymentGrain(LoopParts parts) : Grain, IDeploymentGrain
 
     private OwnedLoop Owned => _owned ??= new OwnedLoop(parts, this.GetPrimaryKeyString());
 
+    // The first steps here and not in the timer's turn: who wakes thousands waits for each, so that they do not all begin at once.
+    public async Task Wake()
+    {
+        if (await Owned.Begin(_stopping.Token))
+            Schedule(Shortest);
+        else if (_timer is null)
+            DeactivateOnIdle();
+    }
+
+    public Task<byte[]?> Document()
+    {
+        GoOn();
+        return Owned.Document(_stopping.Token);
+    }
+
+    public Task<byte[]> Ask(byte[] command)
+    {
+        GoOn();
+        return Owned.Ask(command, _stopping.Token);
+    }
+
     // Whoever asks makes it the owner, and an owner goes on by itself: it may just have died somewhere else.
-    public override Task OnActivateAsync(CancellationToken cancellationToken)
+    private void GoOn()
     {
-        Schedule(Shortest);
-        return Task.CompletedTask;
+        if (_timer is null)
+            Schedule(Shortest);
     }
-
-    public Task Wake()
-    {
-        Schedule(Shortest);
-        return Task.CompletedTask;
-    }
-
-    public Task<byte[]?> Document() => Owned.Document(_stopping.Token);
-
-    public Task<byte[]> Ask(byte[] command) => Owned.Ask(command, _stopping.Token);
 
     public override async Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
     {

@@ -19,6 +19,9 @@ internal sealed class LoopLimits
     /// <summary>Open deployments of one service, in all its environments: something announces in a loop. The default value is 1,000.</summary>
     public int MaxOpenOfService { get; init; } = 1000;
 
+    /// <summary>How many places are free.</summary>
+    public int Free => Math.Max(0, MaxWatches - Volatile.Read(ref _watching));
+
     /// <summary>Takes a place; false when all are taken.</summary>
     public bool TryEnter()
     {

@@ -12,7 +12,7 @@ internal sealed record OwnerCommand(string Kind, string? By = null, string? Reas
 /// <summary>Whoever owns a deployment: a grain somewhere in the cluster, or the loop itself in a test.</summary>
 internal interface IOwner
 {
-    /// <summary>Does what is due and goes on by itself from there.</summary>
+    /// <summary>Begins the watch, if it has not begun and finds a place, and goes on by itself from there.</summary>
     Task Wake(CancellationToken cancel);
 
     /// <summary>The deployment resource as JSON; null when there is no such deployment.</summary>
@@ -32,6 +32,9 @@ internal interface IOwners
 internal sealed class OwnedLoop(LoopParts parts, string id) : IAsyncDisposable
 {
     private VerificationLoop? _loop;
+
+    /// <summary>Begins the watch, which asks no source; false when there is no place for it, or no such deployment.</summary>
+    public async Task<bool> Begin(CancellationToken cancel) => await Loop(cancel) is { } loop && await loop.Begin(cancel);
 
     /// <summary>Does what is due; answers when to be woken next.</summary>
     public async Task<DateTimeOffset?> Wake(CancellationToken cancel) =>

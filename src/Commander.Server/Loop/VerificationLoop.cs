@@ -84,6 +84,25 @@ internal sealed class VerificationLoop : IDisposable
         }
     }
 
+    /// <summary>Begins a watch that is queued, and asks no source for that; false when it finds no place. One that has begun, or that somebody else is waking, is left alone.</summary>
+    public async Task<bool> Begin(CancellationToken cancel)
+    {
+        if (_watch.State != WatchStates.Queued || !await _waking.WaitAsync(TimeSpan.Zero, cancel))
+            return true;
+        try
+        {
+            await Commit(_ => { }, cancel);
+            await HearOfNewer(cancel);
+            if (_watch.State == WatchStates.Queued)
+                await Schedule(cancel);
+            return _watch.State != WatchStates.Queued;
+        }
+        finally
+        {
+            _waking.Release();
+        }
+    }
+
     /// <summary>Does what is due and answers when to be woken next; null when the watch is closed.</summary>
     public async Task<DateTimeOffset?> Wake(CancellationToken cancel)
     {

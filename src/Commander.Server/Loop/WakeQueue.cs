@@ -4,34 +4,45 @@ using Commander.Server.Storage;
 namespace Commander.Server.Loop;
 
 /// <summary>
-/// Wakes owners: at once those that were just announced or told something, and, by a sweep over the store, every one that is
-/// overdue: after a restart, after a crash, and when the queue was full.
+/// Wakes owners: soon those that were just announced, and, by a sweep over the store, every one that is overdue: after a restart, after
+/// a crash, and when the queue was full. Few begin at once, so that a storm of announcements is accepted first and begun after; those
+/// under way never stand behind those that wait.
 /// </summary>
-internal sealed class WakeQueue(IFactStore store, IOwners owners, TimeProvider clock, ILogger<WakeQueue> log) : BackgroundService
+internal sealed class WakeQueue(IFactStore store, IOwners owners, LoopLimits limits, TimeProvider clock, ILogger<WakeQueue> log) : BackgroundService
 {
     private const int Wakers = 8;
-    private const int SweepAtOnce = 500;
+    private const int Beginners = 4;
+    private const int SweepAtOnce = 2_000;
     private static readonly TimeSpan SweepEvery = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Overdue = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan WakeDeadline = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan HurryFor = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan HurryEvery = TimeSpan.FromMilliseconds(250);
 
-    private readonly Channel<string> _queue = Channel.CreateBounded<string>(new BoundedChannelOptions(10_000) { FullMode = BoundedChannelFullMode.DropWrite });
+    // Whoever finds no place has nothing to do but to say so.
+    private static readonly TimeSpan WithoutPlace = TimeSpan.FromMilliseconds(20);
+
+    private readonly Channel<string> _announced = Queue();
+    private readonly Channel<string> _overdue = Queue();
 
     private TaskCompletionSource _hurried = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>Another node went: for some seconds whatever is due is woken at once. An owner that lives only ticks when it is due anyway.</summary>
     public void Hurry() => Volatile.Read(ref _hurried).TrySetResult();
 
-    /// <summary>Wakes a deployment's owner soon. When the queue is full the sweep finds it.</summary>
-    public void Add(string id) => _queue.Writer.TryWrite(id);
+    /// <summary>Begins the watch of an announced deployment soon. When the queue is full the sweep finds it.</summary>
+    public void Add(string id) => _announced.Writer.TryWrite(id);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         try
         {
-            await Task.WhenAll(Enumerable.Range(0, Wakers).Select(_ => Wake(stoppingToken)).Append(Sweep(stoppingToken)));
+            await Task.WhenAll(
+            [
+                .. Enumerable.Range(0, Beginners).Select(_ => Wake(_announced, stoppingToken)),
+                .. Enumerable.Range(0, Wakers).Select(_ => Wake(_overdue, stoppingToken)),
+                Sweep(stoppingToken),
+            ]);
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
@@ -39,12 +50,14 @@ internal sealed class WakeQueue(IFactStore store, IOwners owners, TimeProvider c
         }
     }
 
-    private async Task Wake(CancellationToken cancel)
+    private async Task Wake(Channel<string> queue, CancellationToken cancel)
     {
-        await foreach (var id in _queue.Reader.ReadAllAsync(cancel))
+        await foreach (var id in queue.Reader.ReadAllAsync(cancel))
         {
             try
             {
+                if (queue == _announced && limits.Free == 0)
+                    await Task.Delay(WithoutPlace, clock, cancel);
                 await owners.Of(id).Wake(cancel).WaitAsync(WakeDeadline, cancel);
             }
             catch (Exception e) when (!cancel.IsCancellationRequested)
@@ -63,8 +76,16 @@ internal sealed class WakeQueue(IFactStore store, IOwners owners, TimeProvider c
         {
             try
             {
-                foreach (var id in await store.Due(clock.GetUtcNow() - overdue, SweepAtOnce, cancel))
-                    Add(id);
+                var by = clock.GetUtcNow() - overdue;
+                foreach (var id in await store.Due(by, SweepAtOnce, cancel))
+                    _overdue.Writer.TryWrite(id);
+                // Those that this process knows of come by themselves; the others, of the time before a restart or of a node that went, after them.
+                if (_announced.Reader.Count == 0 && Math.Min(limits.Free, SweepAtOnce) is > 0 and var free)
+                {
+                    foreach (var id in await store.Waiting(by, free, cancel))
+                        Add(id);
+                }
+
                 overdue = Overdue;
             }
             catch (Exception e) when (!cancel.IsCancellationRequested)
@@ -85,4 +106,6 @@ internal sealed class WakeQueue(IFactStore store, IOwners owners, TimeProvider c
                 overdue = TimeSpan.Zero;
         }
     }
+
+    private static Channel<string> Queue() => Channel.CreateBounded<string>(new BoundedChannelOptions(10_000) { FullMode = BoundedChannelFullMode.DropWrite });
 }

@@ -117,8 +117,11 @@ internal interface IFactStore : IAsyncDisposable
     /// <summary>Rows, newest id first.</summary>
     Task<IReadOnlyList<DeploymentRow>> List(DeploymentFilter filter, CancellationToken cancel);
 
-    /// <summary>Ids of open deployments whose owner is overdue, most overdue first.</summary>
+    /// <summary>Ids of deployments under way whose owner is overdue, most overdue first.</summary>
     Task<IReadOnlyList<string>> Due(DateTimeOffset now, int limit, CancellationToken cancel);
+
+    /// <summary>Ids of queued deployments that could have begun by then, the longest waiting first.</summary>
+    Task<IReadOnlyList<string>> Waiting(DateTimeOffset now, int limit, CancellationToken cancel);
 
     /// <summary>The number of all deployments.</summary>
     Task<int> Count(CancellationToken cancel);

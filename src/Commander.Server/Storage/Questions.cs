@@ -25,7 +25,11 @@ internal static class Questions
 
     /// <summary>Who should be awake and may not be.</summary>
     public const string Overdue =
-        "SELECT id FROM deployments WHERE due_at IS NOT NULL AND due_at <= $1 ORDER BY due_at, id LIMIT $2";
+        "SELECT id FROM deployments WHERE due_at IS NOT NULL AND state <> 'queued' AND due_at <= $1 ORDER BY due_at, id LIMIT $2";
+
+    /// <summary>Who has not begun. Apart from those under way, who must not stand behind thousands that find no place.</summary>
+    public const string Queued =
+        "SELECT id FROM deployments WHERE due_at IS NOT NULL AND state = 'queued' AND due_at <= $1 ORDER BY due_at, id LIMIT $2";
 
     /// <summary>How many there are.</summary>
     public const string All = "SELECT count(*) FROM deployments";

@@ -106,7 +106,7 @@ internal sealed class LoopWorld : IAsyncDisposable
             Freezes = new FreezeBook(_store, Clock),
             new SampleFiles(SamplesFolder, NullLogger.Instance));
         _owners = new Owners(Parts);
-        _desk = new DeploymentDesk(Parts, _owners, new WakeQueue(_store, _owners, Clock, NullLogger<WakeQueue>.Instance), new DeploymentId(Clock, RandomNumberGenerator.Create()));
+        _desk = new DeploymentDesk(Parts, _owners, new WakeQueue(_store, _owners, Parts.Limits, Clock, NullLogger<WakeQueue>.Instance), new DeploymentId(Clock, RandomNumberGenerator.Create()));
     }
 
     private async Task Close()

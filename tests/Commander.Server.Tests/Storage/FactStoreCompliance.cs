@@ -535,6 +535,19 @@ public abstract class FactStoreCompliance : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Those_that_wait_for_a_place_are_in_nobodys_way()
+    {
+        await Store.Announce(Announcement(Row(1, "a", dueAt: Start.AddSeconds(30)) with { State = "queued" }), Cancel);
+        await Store.Announce(Announcement(Row(2, "b", dueAt: Start.AddSeconds(10)) with { State = "queued" }), Cancel);
+        await Store.Announce(Announcement(Row(3, "c", dueAt: Start.AddSeconds(40))), Cancel);
+
+        (await Store.Due(Start.AddSeconds(50), 1, Cancel)).ShouldBe([Id(3)]);
+        (await Store.Waiting(Start.AddSeconds(50), 10, Cancel)).ShouldBe([Id(2), Id(1)]);
+        (await Store.Waiting(Start.AddSeconds(50), 1, Cancel)).ShouldBe([Id(2)]);
+        (await Store.Waiting(Start.AddSeconds(9), 10, Cancel)).ShouldBeEmpty();
+    }
+
+    [Fact]
     public async Task A_closed_deployment_gets_no_due_time_any_more()
     {
         var row = Row(1);

@@ -121,6 +121,13 @@ internal sealed class PostgresStore : IFactStore, IStoreUpkeep
     }
 
     /// <inheritdoc/>
+    public async Task<IReadOnlyList<string>> Waiting(DateTimeOffset now, int limit, CancellationToken cancel)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
+        return await Ask(Questions.Queued, Id, cancel, now.ToUnixTimeMilliseconds(), limit);
+    }
+
+    /// <inheritdoc/>
     public async Task<int> Count(CancellationToken cancel) => (await Ask(Questions.All, reader => (int)reader.GetInt64(0), cancel))[0];
 
     /// <inheritdoc/>

@@ -29,6 +29,9 @@ internal static class Reading
     public static IReadOnlyList<string> Due(Session session, DateTimeOffset now, int limit) =>
         Ids(session.Query(Questions.Overdue, now.ToUnixTimeMilliseconds(), limit));
 
+    public static IReadOnlyList<string> Waiting(Session session, DateTimeOffset now, int limit) =>
+        Ids(session.Query(Questions.Queued, now.ToUnixTimeMilliseconds(), limit));
+
     public static int Count(Session session) => (int)session.Number(Questions.All);
 
     public static int CountOpen(Session session) => (int)session.Number(Questions.Opened);

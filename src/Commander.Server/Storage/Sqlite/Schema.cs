@@ -58,6 +58,12 @@ internal static class Schema
         CREATE INDEX deployments_of_version ON deployments(service, environment, version, id)
             WHERE rolled_back_at IS NOT NULL OR (state = 'closed' AND decision = 'CONTINUE');
         """,
+        // Who is under way and who waits for a place, apart.
+        """
+        CREATE INDEX deployments_overdue ON deployments(due_at, id) WHERE due_at IS NOT NULL AND state <> 'queued';
+        CREATE INDEX deployments_queued ON deployments(due_at, id) WHERE due_at IS NOT NULL AND state = 'queued';
+        DROP INDEX deployments_due;
+        """,
     ];
 
     /// <summary>Brings a database to the newest version, one transaction a step.</summary>

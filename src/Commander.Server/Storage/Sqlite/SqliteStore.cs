@@ -130,6 +130,13 @@ internal sealed class SqliteStore : IFactStore, IStoreUpkeep
     }
 
     /// <inheritdoc/>
+    public Task<IReadOnlyList<string>> Waiting(DateTimeOffset now, int limit, CancellationToken cancel)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
+        return Ask(session => Reading.Waiting(session, now, limit), cancel);
+    }
+
+    /// <inheritdoc/>
     public Task<int> Count(CancellationToken cancel) => Ask(Reading.Count, cancel);
 
     /// <inheritdoc/>

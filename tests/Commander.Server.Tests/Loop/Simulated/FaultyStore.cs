@@ -38,6 +38,9 @@ internal sealed class FaultyStore(SimulatedStore store, PlantedFault fault) : IF
     public Task<IReadOnlyList<string>> Due(DateTimeOffset now, int limit, CancellationToken cancel) =>
         store.Due(now, limit, cancel);
 
+    public Task<IReadOnlyList<string>> Waiting(DateTimeOffset now, int limit, CancellationToken cancel) =>
+        store.Waiting(now, limit, cancel);
+
     public Task<int> Count(CancellationToken cancel) => store.Count(cancel);
 
     public Task<int> CountOpen(CancellationToken cancel) => store.CountOpen(cancel);

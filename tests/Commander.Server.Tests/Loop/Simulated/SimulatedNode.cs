@@ -54,7 +54,7 @@ internal sealed class SimulatedNode
             new FreezeBook(store, Clock),
             null);
         var owners = new Routes(_world, this);
-        Desk = new DeploymentDesk(Parts, owners, new WakeQueue(store, owners, Clock, NullLogger<WakeQueue>.Instance), new DeploymentId(Clock, new Randomness(_world.Random)));
+        Desk = new DeploymentDesk(Parts, owners, new WakeQueue(store, owners, Parts.Limits, Clock, NullLogger<WakeQueue>.Instance), new DeploymentId(Clock, new Randomness(_world.Random)));
         _world.Up(pins);
         _ = Sweep();
     }
@@ -102,8 +102,14 @@ internal sealed class SimulatedNode
             await Task.Delay(TimeSpan.FromSeconds(1), Clock);
             try
             {
-                foreach (var id in await Parts.Store.Due(Clock.GetUtcNow() - TimeSpan.FromSeconds(2), 500, CancellationToken.None))
+                var by = Clock.GetUtcNow() - TimeSpan.FromSeconds(2);
+                foreach (var id in await Parts.Store.Due(by, 500, CancellationToken.None))
                     _world.Place(id).Owner(id).Wake();
+                if (Parts.Limits.Free is > 0 and var free)
+                {
+                    foreach (var id in await Parts.Store.Waiting(by, free, CancellationToken.None))
+                        _world.Place(id).Owner(id).Wake();
+                }
             }
             catch (StoreUnavailableException)
             {
@@ -140,6 +146,8 @@ internal sealed class SimulatedNode
         public Task<IReadOnlyList<DeploymentRow>> List(DeploymentFilter filter, CancellationToken cancel) => Ask(() => _store.List(filter, cancel));
 
         public Task<IReadOnlyList<string>> Due(DateTimeOffset now, int limit, CancellationToken cancel) => Ask(() => _store.Due(now, limit, cancel));
+
+        public Task<IReadOnlyList<string>> Waiting(DateTimeOffset now, int limit, CancellationToken cancel) => Ask(() => _store.Waiting(now, limit, cancel));
 
         public Task<int> Count(CancellationToken cancel) => Ask(() => _store.Count(cancel));
 

@@ -73,8 +73,9 @@ internal sealed class SimulatedStore(TimeProvider clock) : IFactStore
             .Skip(filter.Skip).Take(filter.Limit),
     ]);
 
-    public Task<IReadOnlyList<string>> Due(DateTimeOffset now, int limit, CancellationToken cancel) => Task.FromResult<IReadOnlyList<string>>(
-        [.. _rows.Values.Where(row => row.DueAt <= now).OrderBy(row => row.DueAt).ThenBy(row => row.Id, StringComparer.Ordinal).Take(limit).Select(row => row.Id)]);
+    public Task<IReadOnlyList<string>> Due(DateTimeOffset now, int limit, CancellationToken cancel) => Task.FromResult(By(now, limit, queued: false));
+
+    public Task<IReadOnlyList<string>> Waiting(DateTimeOffset now, int limit, CancellationToken cancel) => Task.FromResult(By(now, limit, queued: true));
 
     public Task<int> Count(CancellationToken cancel) => Task.FromResult(_rows.Count);
 
@@ -104,4 +105,7 @@ internal sealed class SimulatedStore(TimeProvider clock) : IFactStore
     }
 
     private IEnumerable<DeploymentRow> Of(string service, string environment) => _rows.Values.Where(row => row.Service == service && row.Environment == environment);
+
+    private IReadOnlyList<string> By(DateTimeOffset now, int limit, bool queued) =>
+        [.. _rows.Values.Where(row => row.DueAt <= now && row.State == "queued" == queued).OrderBy(row => row.DueAt).ThenBy(row => row.Id, StringComparer.Ordinal).Take(limit).Select(row => row.Id)];
 }
