@@ -19,19 +19,26 @@ internal sealed class WakeQueue(IFactStore store, IOwners owners, LoopLimits lim
     private static readonly TimeSpan HurryFor = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan HurryEvery = TimeSpan.FromMilliseconds(250);
 
-    // Whoever finds no place has nothing to do but to say so.
-    private static readonly TimeSpan WithoutPlace = TimeSpan.FromMilliseconds(20);
+    // Whoever finds no place has nothing to do but to say so; and while more than this comes in a second, to accept it goes before.
+    private const int Storm = 1_000;
+    private static readonly TimeSpan Slowly = TimeSpan.FromMilliseconds(20);
 
     private readonly Channel<string> _announced = Queue();
     private readonly Channel<string> _overdue = Queue();
 
+    private long _added;
+    private bool _storm;
     private TaskCompletionSource _hurried = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>Another node went: for some seconds whatever is due is woken at once. An owner that lives only ticks when it is due anyway.</summary>
     public void Hurry() => Volatile.Read(ref _hurried).TrySetResult();
 
     /// <summary>Begins the watch of an announced deployment soon. When the queue is full the sweep finds it.</summary>
-    public void Add(string id) => _announced.Writer.TryWrite(id);
+    public void Add(string id)
+    {
+        Interlocked.Increment(ref _added);
+        _announced.Writer.TryWrite(id);
+    }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -56,8 +63,8 @@ internal sealed class WakeQueue(IFactStore store, IOwners owners, LoopLimits lim
         {
             try
             {
-                if (queue == _announced && limits.Free == 0)
-                    await Task.Delay(WithoutPlace, clock, cancel);
+                if (queue == _announced && (limits.Free == 0 || Volatile.Read(ref _storm)))
+                    await Task.Delay(Slowly, clock, cancel);
                 await owners.Of(id).Wake(cancel).WaitAsync(WakeDeadline, cancel);
             }
             catch (Exception e) when (!cancel.IsCancellationRequested)
@@ -72,8 +79,11 @@ internal sealed class WakeQueue(IFactStore store, IOwners owners, LoopLimits lim
         // At the start everything that is due is overdue: a restart takes its watches up at once.
         var overdue = TimeSpan.Zero;
         var hurryUntil = DateTimeOffset.MinValue;
-        while (true)
+        for (long before = 0, since = clock.GetTimestamp(); ;)
         {
+            var (added, now) = (Interlocked.Read(ref _added), clock.GetTimestamp());
+            Volatile.Write(ref _storm, added - before > Storm * Math.Max(1, clock.GetElapsedTime(since, now).TotalSeconds));
+            (before, since) = (added, now);
             try
             {
                 var by = clock.GetUtcNow() - overdue;
