@@ -46,7 +46,7 @@ internal static class CommandLine
         }
         catch (OperationCanceledException)
         {
-            await terminal.Error.WriteLineAsync("interrupted; the watch goes on in the server");
+            await terminal.Error.WriteLineAsync("interrupted; what the server watches goes on there");
             return ExitCode.Error;
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
@@ -170,6 +170,14 @@ internal static class CommandLine
     private static Command Backtest(Func<ParseResult, Verbs> verbs)
     {
         var paths = new Argument<string[]>("CASES.jsonl") { Description = "Case files: one recorded deployment a line.", Arity = ArgumentArity.ZeroOrMore };
+        paths.Validators.Add(result =>
+        {
+            foreach (var token in result.Tokens)
+            {
+                if (token.Value.StartsWith("--", StringComparison.Ordinal))
+                    result.AddError($"'{token.Value}' is no option of backtest and no file; commander backtest --help lists them");
+            }
+        });
         var judge = new Option<string>("--judge") { Description = "Who judges: Commander, the health score, or a known rule to compare with.", HelpName = string.Join('|', Backtests.Judges), DefaultValueFactory = _ => Backtests.Judges[0] };
         judge.AcceptOnlyFromAmong([.. Backtests.Judges]);
         var compare = new Option<string[]>("--compare") { Description = "Two judges on the same cases, and what they differ by.", HelpName = "A B", Arity = new ArgumentArity(2, 2), AllowMultipleArgumentsPerToken = true };

@@ -106,6 +106,10 @@ public static class CaseFile
         {
             throw place.Refuse($"is no JSON: {problem.Message}");
         }
+        catch (InvalidOperationException)
+        {
+            throw place.Refuse("is no text: it has bytes that are no UTF-8, or half of a surrogate pair");
+        }
     }
 
     private static Case ReadCase(ref Utf8JsonReader reader, ref Place place)

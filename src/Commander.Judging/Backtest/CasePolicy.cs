@@ -109,6 +109,8 @@ public static class CasePolicy
         var (tolerance, floor) = like switch
         {
             Family.Error when percent => (new Tolerance(1, false), 0),
+            // The same as a part of one.
+            Family.Error when series.Unit is "ratio" or "fraction" or "share" => (new Tolerance(0.01, false), 0),
             Family.Error => (new Tolerance(0.5, true), 1),
             Family.Latency => (new Tolerance(0.2, true), series.Unit == "s" ? 0.025 : series.Unit == "ms" ? 25 : 0),
             Family.Cpu => (new Tolerance(0.5, true), percent ? 5 : 0),

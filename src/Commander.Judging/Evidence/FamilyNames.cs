@@ -18,7 +18,7 @@ public static class FamilyNames
         {
             return Family.Error;
         }
-        if (Has(name, "latency") || Has(name, "duration") || HasQuantile(name))
+        if (Has(name, "latency") || Has(name, "duration") || Has(name, "response_time") || HasQuantile(name))
         {
             return Family.Latency;
         }

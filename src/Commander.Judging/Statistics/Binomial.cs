@@ -8,6 +8,9 @@ public static class Binomial
     /// <summary>Smaller probabilities are given as this one, so that their logarithm stays finite.</summary>
     public const double Smallest = 1e-300;
 
+    // From here on the continued fraction of the beta function runs out of digits, and the normal limit (de Moivre) is right to six of them.
+    private const double Large = 1e12;
+
     /// <summary>ln B(a, b), for a, b &gt; 0.</summary>
     public static double LnBeta(double a, double b) =>
         SpecialFunctions.GammaLn(a) + SpecialFunctions.GammaLn(b) - SpecialFunctions.GammaLn(a + b);
@@ -17,11 +20,14 @@ public static class Binomial
 
     /// <summary>P(Bin(n, p) &gt;= x) = I_p(x, n - x + 1), at least <see cref="Smallest"/>. Counts are at least 0, x at most n.</summary>
     public static double UpperTail(double x, double n, double p) =>
-        x <= 0 ? 1 : Math.Clamp(IncompleteBeta(p, x, n - x + 1), Smallest, 1);
+        x <= 0 ? 1 : x > n ? Smallest : n > Large ? Normal((x - 0.5 - (n * p)) / Math.Sqrt(n * p * (1 - p))) : Math.Clamp(IncompleteBeta(p, x, n - x + 1), Smallest, 1);
 
     /// <summary>P(Bin(n, p) &lt;= x) = I_(1-p)(n - x, x + 1), at least <see cref="Smallest"/>. Counts are at least 0, x at most n.</summary>
     public static double LowerTail(double x, double n, double p) =>
-        x >= n ? 1 : Math.Clamp(IncompleteBeta(1 - p, n - x, x + 1), Smallest, 1);
+        x >= n ? 1 : x < 0 ? Smallest : n > Large ? Normal(((n * p) - x - 0.5) / Math.Sqrt(n * p * (1 - p))) : Math.Clamp(IncompleteBeta(1 - p, n - x, x + 1), Smallest, 1);
+
+    // The chance that a standard normal is above z. A p of 0 or 1 gives an infinite z, or none where nothing is expected otherwise.
+    private static double Normal(double z) => double.IsNaN(z) ? 1 : Math.Clamp(0.5 * SpecialFunctions.Erfc(z / Math.Sqrt(2)), Smallest, 1);
 
     /// <summary>x ln p + (n - x) ln (1 - p), with 0 ln 0 = 0.</summary>
     public static double LogLikelihood(double x, double n, double p)

@@ -107,8 +107,8 @@ internal static class Counts
         if (metric.Kind == MetricKind.Ratio)
         {
             (bad, total) = (candidate.Value, candidate.Total);
-            head.RecentBad = (head.RecentBad * Fade) + bad;
-            head.RecentTotal = (head.RecentTotal * Fade) + total;
+            head.RecentBad = (float)((head.RecentBad * Fade) + bad);
+            head.RecentTotal = (float)((head.RecentTotal * Fade) + total);
         }
         else
         {
@@ -414,7 +414,9 @@ internal static class Counts
         }
         var hasControl = count.Control.Total > 0 || Histograms.Total(count.Histogram, count.Histogram.Control) > 0;
         var hasBefore = Past(count).Total > 0;
-        if (head.ReferenceChanges == 0 && policy.Compare is Compare.Auto or Compare.Control && (hasControl || control == Presence.Unknown))
+        // One that went while nothing else was to be had may come back once, with the second reference's level.
+        var wanted = head.ReferenceChanges == 0 ? hasControl || control == Presence.Unknown : head.ReferenceChanges == 1 && hasControl && control == Presence.Number;
+        if (policy.Compare is Compare.Auto or Compare.Control && wanted)
         {
             // While nobody knows whether there is a control, nothing is chosen.
             head.Reference = hasControl ? ReferenceKind.Control : ReferenceKind.None;

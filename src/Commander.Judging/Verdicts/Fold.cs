@@ -12,10 +12,12 @@ namespace Commander.Judging.Verdicts;
 public static partial class Judge
 {
     /// <summary>The version of the rules: pinned by every watch, shown when another one replays it.</summary>
-    public const string Version = "commander-4";
+    public const string Version = "commander-5";
 
     // How many ticks in a row make a silent control gone, and a silent candidate dead (but never faster than so many seconds).
     private const int ControlGoneTicks = 3;
+    // -ln of one in a hundred thousand: so improbable must a silence be that a control is taken for gone.
+    private const double GoneByChance = 11.5;
     private const double DeadTicks = 4;
     private const double DeadSeconds = 3;
 
@@ -180,7 +182,7 @@ public static partial class Judge
             }
             else
             {
-                Levels.Observe(policy, metric, ref metricState, tick, index, seconds, warming, budget);
+                Levels.Observe(policy, metric, ref metricState, tick, index, seconds, warming, state.Blind > 0, budget);
                 if (!warming)
                 {
                     SlowLayer.Add(policy.Watch, metric, ref metricState, tick, index, seconds);
@@ -191,7 +193,7 @@ public static partial class Judge
                 SlowLayer.Look(policy.Watch, metric, ref metricState, tick.N, look, budget);
             }
             SlowLayer.Hold(ref metricState.Head);
-            if (ControlGone(metric, ref metricState.Head, tick, index))
+            if (ControlGone(metric, ref metricState, tick, index))
             {
                 gone |= 1u << index;
             }
@@ -199,22 +201,29 @@ public static partial class Judge
         return gone;
     }
 
-    private static bool ControlGone(MetricPolicy metric, ref MetricHead head, Tick tick, int index)
+    /// <summary>Whether the control is gone: silent for some ticks, and, where it has few requests, for so many of the candidate's that it is no accident.</summary>
+    private static bool ControlGone(MetricPolicy metric, ref MetricState state, Tick tick, int index)
     {
+        ref var head = ref state.Head;
         if (head.Reference != ReferenceKind.Control)
         {
             return false;
         }
+        ref var candidate = ref tick[index, Arm.Candidate];
         var control = Numbers.Of(tick[index, Arm.Control], metric.Kind);
         if (control == Presence.Number)
         {
-            head.ControlSilent = 0;
+            (head.ControlSilent, head.ControlMissed) = (0, 0);
         }
-        else if (control == Presence.Silent && Numbers.Of(tick[index, Arm.Candidate], metric.Kind) == Presence.Number)
+        else if (control == Presence.Silent && Numbers.Of(candidate, metric.Kind) == Presence.Number)
         {
-            head.ControlSilent++;
+            head.ControlSilent = (short)Math.Min(ControlGoneTicks, head.ControlSilent + 1);
+            // As for a silent candidate: -ln of the chance of none, given what both had so far.
+            head.ControlMissed += (float)(metric.Kind == MetricKind.Gauge
+                ? GoneByChance
+                : state.Count.Control.Total * Math.Log(1 + (Numbers.Requests(candidate, metric.Kind) / Math.Max(20, state.Count.Candidate.Total - Numbers.Requests(candidate, metric.Kind)))));
         }
-        return head.ControlSilent >= ControlGoneTicks;
+        return head.ControlSilent >= ControlGoneTicks && head.ControlMissed >= GoneByChance;
     }
 
     /// <summary>Who is there at all: a candidate that is silent while the control has traffic is dead, when it would have had requests.</summary>
@@ -278,12 +287,13 @@ public static partial class Judge
         }
         if (candidate)
         {
-            (state.Misses, state.Missed) = (0, 0);
+            (state.Misses, state.Missed, state.SilentSeconds) = (0, 0, 0);
         }
         else if (control && !unknown)
         {
             state.Silences += state.Misses == 0 ? 1 : 0;
             state.Misses++;
+            state.SilentSeconds += (float)seconds;
             var smallest = candidateLevel ? SmallestShareRunning : SmallestShare;
             // -ln of the chance of none, given the requests so far: for a share that few of them tell of it falls more slowly than exp(-missing).
             state.Missed += state.CandidateRequests > 0
@@ -348,7 +358,7 @@ public static partial class Judge
             ref var metricState = ref state.Metrics[index];
             ref var head = ref metricState.Head;
             head.ReferenceChanges++;
-            head.ControlSilent = 0;
+            (head.ControlSilent, head.ControlMissed) = (0, 0);
             (head.Looks, head.Judged, head.Score, head.LogE, head.Beyond) = (0, 0, 0, 0, 0);
             SlowLayer.Restart(policy.Metrics[index], ref metricState, SlowLayer.Passed(policy.Watch, state.CarriedOn, state.LastTick));
             if (policy.Metrics[index].Kind is MetricKind.Ratio or MetricKind.Histogram)
@@ -365,7 +375,7 @@ public static partial class Judge
         }
         if (change.Subject == Subject.Promoted)
         {
-            (state.Misses, state.Missed, state.Silence) = (0, 0, 0);
+            (state.Misses, state.Missed, state.SilentSeconds, state.Silence) = (0, 0, 0, 0);
         }
     }
 
@@ -570,6 +580,12 @@ public static partial class Judge
             var metric = policy.Metrics[index];
             ref readonly var metricState = ref state.Metrics[index];
             compared |= metricState.Head.Judged > 0;
+            // A warm-up that is not over yet is not passed over: what was seen in it was not judged.
+            if (metricState.Head is { Seen: > 0, Judged: 0 } && state.Restarted != 0 && state.Subject == Subject.Candidate && metric.Family != Family.Error
+                && policy.Watch.Step.TotalSeconds * state.LastTick <= metric.Warmup.TotalSeconds)
+            {
+                return false;
+            }
             if (!(IsCount(metric) ? CountMayPass(metric, metricState) : LevelPasses(metric, metricState)))
             {
                 return false;
@@ -595,8 +611,9 @@ public static partial class Judge
 
     private static bool IsCount(MetricPolicy metric) => metric.Kind is MetricKind.Ratio or MetricKind.Histogram;
 
+    // What there is but could not be compared (its source fails, its buckets are others) is no sign of health; what there never was is none of sickness.
     private static bool CountMayPass(MetricPolicy metric, in MetricState state) =>
-        state.Head.Beyond == 0 && (!metric.Critical || state.Head.Judged > 0);
+        state.Head.Beyond == 0 && (state.Head.Judged > 0 || (!metric.Critical && state.Head is { BadEdges: 0, Quality: Quality.Value or Quality.Partial or Quality.Empty }));
 
     private static bool LevelPasses(MetricPolicy metric, in MetricState state)
     {

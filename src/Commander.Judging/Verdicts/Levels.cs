@@ -22,6 +22,9 @@ internal static class Levels
     private const double PriorPoints = 4;
     private const double LargestResidual = 8;
 
+    // ln of a thousand: as far below its reference as nothing is taken to be.
+    private const double Nothing = 6.9;
+
     // A trend leaves the median of the past behind: beside the same clock times of another day its newest values are what a candidate is compared with.
     private const int RecentPoints = 6;
 
@@ -32,11 +35,13 @@ internal static class Levels
     public static void Past(MetricPolicy metric, ref MetricState state, Tick tick, int index, double seconds)
     {
         ref var level = ref state.Level;
+        NoteZero(metric, ref level, tick[index, Arm.Before]);
         if (!TryLevel(metric, tick[index, Arm.Before], seconds, out var value))
         {
             return;
         }
-        level.Base.Add(level.BaseValues, value);
+        level.Origin = level.Base.Stride == 0 ? value : level.Origin;
+        level.Base.Add(level.BaseValues, value - level.Origin);
         level.BaseCorrelation.Add(value);
         level.Sealed = 0;
         if (TryLevel(metric, tick[index, Arm.Seasonal], seconds, out var season))
@@ -46,12 +51,14 @@ internal static class Levels
         }
     }
 
-    /// <summary>A tick of the watch.</summary>
-    public static void Observe(Policy policy, MetricPolicy metric, ref MetricState state, Tick tick, int index, double seconds, bool warming, in Budget budget)
+    /// <summary>A tick of the watch; blind when no metric of any arm has a number in it.</summary>
+    public static void Observe(Policy policy, MetricPolicy metric, ref MetricState state, Tick tick, int index, double seconds, bool warming, bool blind, in Budget budget)
     {
         ref var head = ref state.Head;
         ref var level = ref state.Level;
         var counted = metric.Kind == MetricKind.Count;
+        NoteZero(metric, ref level, tick[index, Arm.Control]);
+        NoteZero(metric, ref level, tick[index, Arm.Seasonal]);
         var hasControl = TryLevel(metric, tick[index, Arm.Control], seconds, out var control);
         if (hasControl && !counted)
         {
@@ -64,16 +71,27 @@ internal static class Levels
             level.ControlValues++;
         }
         ref var candidate = ref tick[index, Arm.Candidate];
-        if (Numbers.Of(candidate, metric.Kind) != Presence.Number)
+        // Nothing left of what was never nothing is the largest drop there is.
+        var nothing = !blind && metric.Direction != Direction.Up && level.Zeros == 0 && level.Base.Count + level.ControlValues > 0 && IsNothing(metric, candidate);
+        if (Numbers.Of(candidate, metric.Kind) != Presence.Number && !nothing)
         {
             return;
         }
         head.Seen++;
         head.Last = candidate.Value;
         head.Warming = (byte)(warming ? 1 : 0);
-        if (warming || !TryLevel(metric, candidate.Value, seconds, out var value))
+        if (warming)
         {
             return;
+        }
+        if (!TryLevel(metric, candidate.Value, seconds, out var value))
+        {
+            if (!nothing)
+            {
+                return;
+            }
+            Seal(metric, ref level);
+            value = (level.Base.Count > 0 ? level.Median : level.Control.Median) - Nothing;
         }
         level.Candidate.Add(value);
         Seal(metric, ref level);
@@ -157,6 +175,17 @@ internal static class Levels
     {
         level = 0;
         return Numbers.Of(reading, metric.Kind) == Presence.Number && TryLevel(metric, reading.Value, seconds, out level);
+    }
+
+    private static bool IsNothing(MetricPolicy metric, in Reading reading) =>
+        reading.HasValue && reading.Value == 0 && (metric.Kind == MetricKind.Count || (metric.Tolerance.Relative && metric.Floor <= 0));
+
+    private static void NoteZero(MetricPolicy metric, ref LevelState level, in Reading reading)
+    {
+        if (IsNothing(metric, reading))
+        {
+            level.Zeros = 1;
+        }
     }
 
     private static bool TryLevel(MetricPolicy metric, double value, double seconds, out double level)
@@ -258,7 +287,7 @@ internal static class Levels
         Span<double> values = stackalloc double[LevelState.BaseSlots];
         if (level.Base.Count > 0)
         {
-            level.Median = Robust.Median(level.Base.Copy(level.BaseValues, values));
+            level.Median = Robust.Median(level.Base.Copy(level.BaseValues, values, level.Origin));
         }
         else if (metric.Objective is { } objective && TryLevel(metric, objective, 1, out var limit))
         {
@@ -266,7 +295,7 @@ internal static class Levels
         }
         if (level.Shape.Count > 0)
         {
-            level.Recent = Robust.Median(level.Base.Copy(level.BaseValues, values)[^Math.Min(level.Base.Count, RecentPoints)..]);
+            level.Recent = Robust.Median(level.Base.Copy(level.BaseValues, values, level.Origin)[^Math.Min(level.Base.Count, RecentPoints)..]);
             level.ShapeMedian = Robust.Median(level.Shape.Copy(level.ShapeValues, values));
             level.Usual = level.Recent;
         }
@@ -287,7 +316,7 @@ internal static class Levels
         var count = shaped ? level.Shape.Count : level.Base.Count;
         for (var at = 0; at < count; at++)
         {
-            residuals[at] = shaped ? level.ShapeValues[at] - level.ShapeMedian : level.BaseValues[at] - level.Median;
+            residuals[at] = shaped ? level.ShapeValues[at] - level.ShapeMedian : level.Origin + level.BaseValues[at] - level.Median;
         }
         for (var at = 0; at < level.Noise.Count; at++)
         {

@@ -107,7 +107,7 @@ public static partial class Judge
     }
 
     private static string SilenceSentence(Policy policy, in WatchState state) =>
-        $"no data from the candidate for {Display.Seconds(state.Misses * policy.Watch.Step.TotalSeconds)} while the control has traffic";
+        $"no data from the candidate for {Display.Seconds(state.SilentSeconds)} while the control has traffic";
 
     private static string WhyContinue(Policy policy, in WatchState state, (Finding Finding, int Index)[] findings)
     {

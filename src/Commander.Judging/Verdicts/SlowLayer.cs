@@ -65,7 +65,8 @@ internal static class SlowLayer
     /// <summary>What a tick brought to a count.</summary>
     public static void Add(ref MetricState state, in Cumulated before)
     {
-        if (state.Head.Slow != 0)
+        // What came before there was anything to compare it with is not compared afterwards.
+        if (state.Head.Slow != 0 || state.Head.Reference == ReferenceKind.None)
         {
             return;
         }
@@ -84,9 +85,14 @@ internal static class SlowLayer
         }
         var (controlBad, controlTotal) = (now.ControlBad - before.ControlBad, now.ControlTotal - before.ControlTotal);
         var share = total / (total + controlTotal);
+        var expected = share * (bad + controlBad);
         window.Events += (float)(bad + controlBad);
-        window.Expected += (float)(share * (bad + controlBad));
+        window.Expected += (float)expected;
         window.Weight += (float)(share * controlTotal);
+        if (Math.Abs(bad - expected) > Math.Abs(window.WorstBad - window.WorstExpected))
+        {
+            (window.WorstBad, window.WorstEvents, window.WorstExpected) = ((float)bad, (float)(bad + controlBad), (float)expected);
+        }
     }
 
     /// <summary>What a tick brought to a level.</summary>
@@ -205,6 +211,9 @@ internal static class SlowLayer
     private static int TickOf(WatchPolicy watch, int carriedOn, int look) =>
         carriedOn + (int)Math.Ceiling(look * Seconds(watch) / (Looks(watch) * watch.Step.TotalSeconds));
 
+    // The sums are of floats: what is left of one that was subtracted again may be a rounding below nothing.
+    private static double Less(float sum, float part) => Math.Max(0, (double)sum - part);
+
     private static bool Late(MetricPolicy metric, in MetricState state, double alpha, out bool suspect)
     {
         ref readonly var head = ref state.Head;
@@ -220,8 +229,10 @@ internal static class SlowLayer
         double harm, chance;
         if (head.Reference == ReferenceKind.Control)
         {
-            harm = Numbers.Harm(metric.Direction, (window.Bad - window.Expected) / window.Weight);
-            chance = window.Events > 0 ? Tail(metric.Direction, window.Bad / dispersion, window.Events / dispersion, window.Expected / window.Events) : 1;
+            // Without its worst tick too: one burst of one arm is no fault, however many events it has.
+            var (bad, events, expected) = (Less(window.Bad, window.WorstBad), Less(window.Events, window.WorstEvents), Less(window.Expected, window.WorstExpected));
+            harm = Numbers.Harm(metric.Direction, (bad - expected) / window.Weight);
+            chance = events > 0 ? Tail(metric.Direction, Math.Min(bad, events) / dispersion, events / dispersion, Math.Clamp(expected / events, 0, 1)) : 1;
         }
         else
         {
@@ -288,7 +299,7 @@ internal static class SlowLayer
         }
         for (var at = 0; at < level.Base.Count; at++)
         {
-            if (course.Own[^1] < level.BaseValues[at])
+            if (course.Own[^1] < level.Origin + level.BaseValues[at])
             {
                 return false;
             }

@@ -57,7 +57,9 @@ public struct WatchState
     // Requests so far, how often the candidate fell silent, and of the present silence -ln of the chance of it.
     internal double CandidateRequests;
     internal double ControlRequests;
-    internal double Silences;
+    internal float Silences;
+    // How long the present silence has lasted.
+    internal float SilentSeconds;
     internal double Missed;
     internal MetricStates Metrics;
 
@@ -90,7 +92,7 @@ internal struct MetricState
 [StructLayout(LayoutKind.Sequential, Size = Size)]
 internal struct MetricHead
 {
-    public const int Size = 104;
+    public const int Size = 96;
 
     public ReferenceKind Reference;
     // 1: the slow layer found something; what it was stays as it was then.
@@ -98,9 +100,11 @@ internal struct MetricHead
     // The look after which its window began, and the one that found it.
     public byte SlowFrom;
     public byte SlowLook;
-    public int ReferenceChanges;
-    // Ticks in a row with a candidate but no control.
-    public int ControlSilent;
+    public short ReferenceChanges;
+    // Ticks in a row with a candidate but no control, as far as they matter.
+    public short ControlSilent;
+    // -ln of the chance that the control is silent for so long when it merely has few requests.
+    public float ControlMissed;
     // Ticks that gave the candidate's number, and those of them that were compared.
     public int Seen;
     public int Judged;
@@ -121,8 +125,8 @@ internal struct MetricHead
     // The candidate's last value: gauge and count as they came, histogram its p95.
     public double Last;
     // Ratio: bad and total of the last few ticks, older ones fading.
-    public double RecentBad;
-    public double RecentTotal;
+    public float RecentBad;
+    public float RecentTotal;
     public double RecoveryBad;
     public double RecoveryTotal;
     public double LogE;
@@ -165,6 +169,11 @@ internal struct Window
     public float Expected;
     // What the excess of bad events is divided by to be a difference of shares: all events of the candidate, beside a control the harmonic part of both arms' events.
     public float Weight;
+    // The tick with the largest excess, in the same terms: one burst is no fault.
+    public float WorstBad;
+    public float WorstEvents;
+    public float WorstExpected;
+    private readonly float _even;
 }
 
 /// <summary>Cumulative counts of the arms at the edges that are kept.</summary>
@@ -203,6 +212,11 @@ internal struct LevelState
     public Sample Shape;
     public int Sealed;
     public int ScaledAt;
+    // 1: something that it is compared with was 0 once, so that a 0 is nothing new. Two, so that the size stays a multiple of eight.
+    public int Zeros;
+    private readonly int _even;
+    // The first value of the past: what the sample keeps is counted from it, because single precision has no room for more than seven digits.
+    public double Origin;
     public double Median;
     public double ShapeMedian;
     // The newest of the past: a trend leaves its median behind.
@@ -279,11 +293,11 @@ internal struct Sample
         Skip = Stride - 1;
     }
 
-    public readonly Span<double> Copy(Span<float> values, Span<double> into)
+    public readonly Span<double> Copy(Span<float> values, Span<double> into, double origin = 0)
     {
         for (var at = 0; at < Count; at++)
         {
-            into[at] = values[at];
+            into[at] = origin + values[at];
         }
         return into[..Count];
     }
