@@ -19,7 +19,7 @@ internal sealed record DecisionRequest(
 internal static class DecisionsApi
 {
     public static void MapDecisionsApi(this IEndpointRouteBuilder routes) =>
-        routes.MapPost("/api/v1/decisions", Decide)
+        routes.MapPost("/api/v1/decisions", Decide).Needs(Role.Viewer)
             .Accepts<DecisionRequest>("application/json")
             .Produces<Verdict>()
             .ProducesProblem(400)

@@ -27,14 +27,14 @@ internal static class DeploymentsApi
 
     public static void MapDeploymentsApi(this IEndpointRouteBuilder routes)
     {
-        var group = routes.MapGroup("/api/v1/deployments").WithTags("deployments");
+        var group = routes.MapGroup("/api/v1/deployments").WithTags("deployments").Needs(Role.Viewer);
         group.MapGet("", List).Produces<DeploymentPage>().ProducesProblem(400).WithName("list");
         group.MapGet("/{id}", Get).Produces<Deployment>().ProducesProblem(404).WithName("get");
         group.MapGet("/{id}/evidence", Evidence).Produces<EvidenceDocument>().ProducesProblem(404).WithName("evidence");
         group.MapGet("/{id}/facts", Facts).Produces<FactList>().ProducesProblem(404).WithName("facts");
         group.MapGet("/{id}/events", Events).Produces(200, contentType: "text/event-stream").ProducesProblem(404).WithName("events");
-        group.MapPost("/{id}/actions/{kind}", Act).Accepts<ActionRequest>("application/json").Produces<Deployment>(202).ProducesProblem(404).ProducesProblem(409).WithName("act");
-        group.MapPost("/{id}/outcome", Label).Accepts<OutcomeRequest>("application/json").Produces<Deployment>(202).ProducesProblem(400).ProducesProblem(404).WithName("label");
+        group.MapPost("/{id}/actions/{kind}", Act).Needs(Role.Responder).Accepts<ActionRequest>("application/json").Produces<Deployment>(202).ProducesProblem(404).ProducesProblem(409).WithName("act");
+        group.MapPost("/{id}/outcome", Label).Needs(Role.Responder).Accepts<OutcomeRequest>("application/json").Produces<Deployment>(202).ProducesProblem(400).ProducesProblem(404).WithName("label");
         group.MapPost("/{id}/replay", Replay).Accepts<ReplayRequest>("application/json").Produces<ReplayAnswer>().ProducesProblem(400).ProducesProblem(404).WithName("replay");
     }
 

@@ -17,8 +17,8 @@ internal static class FreezeApi
 
     public static void MapFreezeApi(this IEndpointRouteBuilder routes)
     {
-        var group = routes.MapGroup("/api/v1/freeze").WithTags("freeze");
-        group.MapGet("", Get).Produces<FreezeList>().WithName("freezes");
+        var group = routes.MapGroup("/api/v1/freeze").WithTags("freeze").Needs(Role.Responder);
+        group.MapGet("", Get).Needs(Role.Viewer).Produces<FreezeList>().WithName("freezes");
         group.MapPut("", Put).Accepts<FreezeRequest>("application/json").Produces<FreezeList>().ProducesProblem(400).ProducesProblem(409).WithName("freeze");
         group.MapDelete("", Delete).Produces<FreezeList>().ProducesProblem(400).ProducesProblem(404).WithName("lift-freeze");
     }

@@ -16,8 +16,8 @@ internal static class HealthApi
 
     public static void MapHealthApi(this IEndpointRouteBuilder routes)
     {
-        routes.MapGet("/health/live", () => Results.Json(new HealthAnswer("live", []))).WithTags("health").WithName("live");
-        routes.MapGet("/health/ready", Ready).WithTags("health").WithName("ready").Produces<HealthAnswer>().Produces<HealthAnswer>(503);
+        routes.MapGet("/health/live", () => Results.Json(new HealthAnswer("live", []))).WithTags("health").WithName("live").IsOpen();
+        routes.MapGet("/health/ready", Ready).WithTags("health").WithName("ready").IsOpen().Produces<HealthAnswer>().Produces<HealthAnswer>(503);
     }
 
     private static async Task<IResult> Ready(IFactStore store, IEnumerable<Readiness> readiness, CancellationToken cancel)

@@ -28,7 +28,7 @@ internal static class PoliciesApi
 {
     public static void MapPoliciesApi(this IEndpointRouteBuilder routes)
     {
-        var group = routes.MapGroup("/api/v1/policies").WithTags("policies");
+        var group = routes.MapGroup("/api/v1/policies").WithTags("policies").Needs(Role.Viewer);
         group.MapGet("", List).Produces<PolicyList>().WithName("policies");
         group.MapGet("/schema", () => Results.Text(PolicySchema.Text, "application/schema+json")).Produces(200, contentType: "application/schema+json").WithName("policy-schema");
         group.MapPost("/check", Check).Accepts<PolicyCheckRequest>("application/json").Produces<PolicyCheckAnswer>().ProducesProblem(400).WithName("check-policy");
@@ -56,9 +56,10 @@ internal static class PoliciesApi
 
     /// <summary>
     /// Whether somebody at this machine asks: then they could ask any address themselves. Whoever comes through a proxy is somebody else,
-    /// and must not make this machine ask addresses of their choice.
+    /// and must not make this machine ask addresses of their choice; neither must who is let in by a token that is no admin's.
     /// </summary>
     private static bool IsFromHere(HttpContext context) =>
-        context.Connection.RemoteIpAddress is { } remote && IPAddress.IsLoopback(remote)
+        (context.User.Identity is not { IsAuthenticated: true } || context.User.IsInRole(Role.Admin.Word()))
+        && context.Connection.RemoteIpAddress is { } remote && IPAddress.IsLoopback(remote)
         && !context.Request.Headers.Keys.Any(name => name.StartsWith("X-Forwarded-", StringComparison.OrdinalIgnoreCase) || name.Equals("Forwarded", StringComparison.OrdinalIgnoreCase) || name.Equals("Via", StringComparison.OrdinalIgnoreCase) || name.Equals("X-Real-IP", StringComparison.OrdinalIgnoreCase));
 }

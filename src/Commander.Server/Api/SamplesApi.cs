@@ -13,7 +13,7 @@ internal static class SamplesApi
     private const int Most = 100_000;
 
     public static void MapSamplesApi(this IEndpointRouteBuilder routes) =>
-        routes.MapGet("/api/v1/samples", Export).WithTags("learning").WithName("samples").Produces(200, contentType: "application/jsonl").ProducesProblem(400);
+        routes.MapGet("/api/v1/samples", Export).WithTags("learning").WithName("samples").Needs(Role.Responder).Produces(200, contentType: "application/jsonl").ProducesProblem(400);
 
     private static async Task Export(HttpContext context, IDeployments deployments, IPinned pinned, string? format, CancellationToken cancel)
     {

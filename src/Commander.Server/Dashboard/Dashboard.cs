@@ -1,4 +1,5 @@
 using System.IO.Compression;
+using Commander.Server.Api;
 using Commander.Server.Dashboard.Live;
 using Microsoft.AspNetCore.ResponseCompression;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -37,7 +38,7 @@ internal static class DashboardRoutes
 
     public static IEndpointRouteBuilder MapDashboard(this IEndpointRouteBuilder routes)
     {
-        var pages = routes.MapGroup("").ExcludeFromDescription();
+        var pages = routes.MapGroup("").ExcludeFromDescription().Needs(Role.Viewer);
         pages.MapGet("/", PageAnswer.Of(PageReads.List));
         pages.MapGet("/fragment/list", PageAnswer.Of(PageReads.ListFragment));
         pages.MapGet("/fragment/shop", PageAnswer.Of(PageReads.ShopFragment));
@@ -50,14 +51,17 @@ internal static class DashboardRoutes
         pages.MapGet("/d/{id}/older", PageAnswer.Of(PageReads.Older));
         pages.MapGet("/d/{id}/newer", PageAnswer.Of(PageReads.Newer));
         pages.MapGet("/d/{id}/replay", PageAnswer.Of(PageReads.Replay));
-        pages.MapPost("/d/{id}/rollback", PageAnswer.Of(PageForms.Rollback));
-        pages.MapPost("/d/{id}/keep", PageAnswer.Of(PageForms.Keep));
-        pages.MapPost("/d/{id}/outcome", PageAnswer.Of(PageForms.Outcome));
-        pages.MapPost("/demo/deploy", PageAnswer.Of(PageForms.DemoDeployment));
+        pages.MapPost("/d/{id}/rollback", PageAnswer.Of(PageForms.Rollback)).Needs(Role.Responder);
+        pages.MapPost("/d/{id}/keep", PageAnswer.Of(PageForms.Keep)).Needs(Role.Responder);
+        pages.MapPost("/d/{id}/outcome", PageAnswer.Of(PageForms.Outcome)).Needs(Role.Responder);
+        pages.MapPost("/demo/deploy", PageAnswer.Of(PageForms.DemoDeployment)).Needs(Role.Responder);
+        pages.MapGet("/login", PageAnswer.Of(SignInForms.Show)).IsOpen();
+        pages.MapPost("/login", PageAnswer.Of(SignInForms.Enter)).IsOpen();
+        pages.MapPost("/logout", PageAnswer.Of(SignInForms.Leave)).IsOpen();
         pages.MapGet("/help", PageAnswer.Of(PageReads.Help));
         pages.MapGet("/live", (string? deployment, LiveStream live, HttpContext http) => live.Answer(deployment, http));
-        pages.MapGet("/assets/{name}", (string name, Assets assets, HttpContext http) => assets.Serve(http, name));
-        pages.MapGet("/favicon.ico", (Assets assets, HttpContext http) => assets.Serve(http, "calm.svg"));
+        pages.MapGet("/assets/{name}", (string name, Assets assets, HttpContext http) => assets.Serve(http, name)).IsOpen();
+        pages.MapGet("/favicon.ico", (Assets assets, HttpContext http) => assets.Serve(http, "calm.svg")).IsOpen();
         // Only for what a browser asks: anything else keeps its own 405 or 415.
         pages.MapFallback(PageAnswer.Of(PageReads.NotFound)).WithMetadata(new HttpMethodMetadata(["GET", "HEAD"]));
         return routes;

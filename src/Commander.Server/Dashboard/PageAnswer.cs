@@ -27,6 +27,7 @@ internal static partial class PageAnswer
         var views = http.RequestServices.GetRequiredService<Views>();
         views.Page.Root = PageView.RootOf(http.Request.Path);
         views.Page.MayAct = http.RequestServices.GetRequiredService<IOptions<DashboardOptions>>().Value.MayAct(http.User);
+        views.Page.Person = http.User.Identity is { IsAuthenticated: true, AuthenticationType: "session" } person ? person.Name : null;
         try
         {
             if (http.RequestServices.GetService<Frozen>() is { } frozen)

@@ -84,14 +84,14 @@ internal static class PageForms
     }
 
     /// <summary>After a POST the browser gets the page anew, so that a reload does not send it again.</summary>
-    private static IResult SeeOther(HttpContext http, string where)
+    public static IResult SeeOther(HttpContext http, string where)
     {
         http.Response.Headers.Location = where;
         return Results.StatusCode(StatusCodes.Status303SeeOther);
     }
 
     /// <summary>The form, or the answer that refuses it.</summary>
-    private static async Task<(IFormCollection? Form, IResult? Refused)> Form(HttpContext http)
+    public static async Task<(IFormCollection? Form, IResult? Refused)> Form(HttpContext http, bool needsRole = true)
     {
         if (http.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
         {
@@ -118,7 +118,7 @@ internal static class PageForms
             return (null, PageAnswer.Message(http, StatusCodes.Status400BadRequest, "The form is not from this page, or too old", "Nothing was changed. Go back, reload the page and press the button again; cookies must be allowed."));
         }
 
-        return PageReads.Views(http).Page.MayAct
+        return !needsRole || PageReads.Views(http).Page.MayAct
             ? (form, null)
             : (null, PageAnswer.Message(http, StatusCodes.Status403Forbidden, "You may only look", "This needs the role responder; ask an admin of this Commander for it."));
     }

@@ -19,6 +19,18 @@ internal sealed class Views
     public VerdictView Verdict => Deployment ?? throw new InvalidOperationException("the endpoint has set no deployment to draw");
 
     public VerdictView? Deployment { get; set; }
+
+    public SignInView SignIn { get; } = new();
+}
+
+/// <summary>The page where somebody shows a token.</summary>
+internal sealed class SignInView
+{
+    /// <summary>Where to go then.</summary>
+    public string To { get; set; } = "";
+
+    /// <summary>Whether the token that was shown is none.</summary>
+    public bool Wrong { get; set; }
 }
 
 /// <summary>What every page has.</summary>
@@ -41,6 +53,9 @@ internal sealed class PageView
 
     /// <summary>Whether this person may press buttons.</summary>
     public bool MayAct { get; set; }
+
+    /// <summary>Who signed in; null while nobody has to.</summary>
+    public string? Person { get; set; }
 
     /// <summary>The way from a request's path back to the root.</summary>
     public static string RootOf(PathString path)

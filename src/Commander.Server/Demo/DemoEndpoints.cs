@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Commander.Judging;
+using Commander.Server.Api;
 using Commander.Server.Storage;
 
 namespace Commander.Server.Demo;
@@ -21,9 +22,9 @@ internal static class DemoEndpoints
     /// <summary>POST /api/v1/demo/deployments and GET /api/v1/demo.</summary>
     public static void MapDemo(this IEndpointRouteBuilder routes)
     {
-        routes.MapGet("/api/v1/demo", (Shop shop) => Results.Json(shop.View(), Json.Tolerant))
+        routes.MapGet("/api/v1/demo", (Shop shop) => Results.Json(shop.View(), Json.Tolerant)).Needs(Role.Viewer)
             .WithName("demo").WithSummary("How the demo shop stands").Produces<ShopView>();
-        routes.MapPost("/api/v1/demo/deployments", Deploy)
+        routes.MapPost("/api/v1/demo/deployments", Deploy).Needs(Role.Responder)
             .WithName("deploy-demo").WithSummary("Deploys the shop well or badly")
             .Accepts<DemoDeployment>("application/json").Produces<Judging.Verdicts.Deployment>(StatusCodes.Status202Accepted)
             .ProducesProblem(StatusCodes.Status400BadRequest).ProducesProblem(StatusCodes.Status503ServiceUnavailable);

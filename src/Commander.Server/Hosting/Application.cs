@@ -3,6 +3,7 @@ using System.Text.Json.Serialization;
 using Commander.Judging;
 using Commander.Judging.Models;
 using Commander.Judging.Policies;
+using Commander.Server.Access;
 using Commander.Server.Acting.Rollback;
 using Commander.Server.Api;
 using Commander.Server.Dashboard;
@@ -24,6 +25,7 @@ internal static class Application
 {
     private const int MaxBody = 8 << 20;
     private const int MaxKey = 256;
+    private const int LeastToken = 24;
     private const int MaxClusterFile = 16 * 1024;
 
     /// <summary>Runs until it is told to stop. Exit code 2 when the policy does not parse, 1 when the server cannot start.</summary>
@@ -44,7 +46,16 @@ internal static class Application
             return 2;
         }
 
-        options = options with { WebhookKey = key, Cluster = cluster };
+        (var admin, wrong) = AdminToken(secrets, Environment.GetEnvironmentVariable("COMMANDER_ADMIN_TOKEN"));
+        var (intake, unlike) = SignedRequests.Read(Environment.GetEnvironmentVariable("COMMANDER_INTAKE_SECRET") is { } given ? secrets.Resolve(given) ?? given : null);
+        wrong ??= unlike is null ? null : "COMMANDER_INTAKE_SECRET " + unlike;
+        if (wrong is not null)
+        {
+            await Console.Error.WriteLineAsync(wrong);
+            return 2;
+        }
+
+        options = options with { WebhookKey = key, Cluster = cluster, AdminToken = admin, IntakeSecrets = intake };
         try
         {
             await using var demo = options.Demo ? await OpenDemo(options, secrets, cancel) : null;
@@ -62,6 +73,11 @@ internal static class Application
             await Console.Out.WriteLineAsync($"Commander serves {options.Url.GetLeftPart(UriPartial.Authority)}  ({(cluster is null ? "" : $"facts in {cluster.Place}, ")}data in {Path.GetFullPath(options.Data)}; stop with Ctrl+C)");
             await app.WaitForShutdownAsync(cancel);
             return 0;
+        }
+        catch (AccessMissingException e)
+        {
+            await Console.Error.WriteLineAsync(e.Message);
+            return 2;
         }
         catch (Exception e) when (e is DataFolderInUseException or InvalidDataException || (e is StoreUnavailableException && cluster is not null))
         {
@@ -148,6 +164,7 @@ internal static class Application
             builder.Services.AddSources(policies, secrets);
             builder.Services.AddRollbackTargets(secrets);
             builder.Services.AddDashboard();
+            builder.Services.AddAccess(options);
             // Forms that are open in a browser stay good across a restart, and on whichever node they come back to.
             var forms = builder.Services.AddDataProtection().SetApplicationName("Commander");
             if (options.Cluster is null)
@@ -160,10 +177,13 @@ internal static class Application
 
             var app = builder.Build();
             app.Services.GetService<DataFolder>();
+            await app.Services.GetRequiredService<TokenBook>().Look(cancel);
+            if (!options.Url.IsLoopback && !app.Services.GetRequiredService<TokenBook>().Closed)
+                throw new AccessMissingException(options.Url);
             app.Lifetime.ApplicationStopped.Register(storeLog.Dispose);
             app.UseExceptionHandler(error => error.Run(Problems.Write));
             app.UseStatusCodePages();
-            app.UseLoopbackGuard();
+            app.UseAccess();
             app.MapGenericApi();
             app.MapKestraApi();
             app.MapDeploymentsApi();
@@ -172,7 +192,8 @@ internal static class Application
             app.MapSamplesApi();
             app.MapFreezeApi();
             app.MapHealthApi();
-            app.MapOpenApi();
+            app.MapTokensApi();
+            app.MapOpenApi().Needs(Role.Viewer);
             if (demo is not null)
                 app.MapDemo();
             app.MapDashboard();
@@ -199,6 +220,21 @@ internal static class Application
             { Length: > MaxKey } => (null, $"the webhook key: has more than {MaxKey} characters"),
             _ when key.Contains('/', StringComparison.Ordinal) => (null, "the webhook key: has a /, which cannot stand in one part of a path"),
             _ => (key, null),
+        };
+    }
+
+    /// <summary>The admin's token of the environment, itself or as a reference; or why it cannot be.</summary>
+    internal static (string? Token, string? Wrong) AdminToken(Secrets secrets, string? environment)
+    {
+        if (string.IsNullOrEmpty(environment))
+            return (null, null);
+        var refers = environment.StartsWith("file:", StringComparison.Ordinal) || environment.StartsWith("${", StringComparison.Ordinal);
+        return (refers ? secrets.Resolve(environment) : environment) switch
+        {
+            null or "" => (null, $"COMMANDER_ADMIN_TOKEN: {environment} is not there; set the variable or write the file"),
+            { Length: < LeastToken or > MaxKey } => (null, $"COMMANDER_ADMIN_TOKEN: has less than {LeastToken} or more than {MaxKey} characters; make one with: openssl rand -hex 32"),
+            var token when token.Any(c => c is <= ' ' or > '~') => (null, "COMMANDER_ADMIN_TOKEN: has characters that cannot stand in a header; make one with: openssl rand -hex 32"),
+            var token => (token, null),
         };
     }
 

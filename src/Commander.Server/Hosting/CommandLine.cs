@@ -14,7 +14,7 @@ internal static class CommandLine
     /// <summary>Reads the arguments and runs <paramref name="serve"/> or, for the verb doctor, <paramref name="examine"/> (with whether it mends), or prints help or every error (exit code 2).</summary>
     public static Task<int> Run(string[] args, Func<CommanderOptions, CancellationToken, Task<int>> serve, Func<CommanderOptions, bool, CancellationToken, Task<int>> examine)
     {
-        var urls = new Option<Uri>("--urls") { Description = "Where to listen; loopback only, until access is configured", DefaultValueFactory = _ => new Uri("http://127.0.0.1:5080"), CustomParser = ParseUrl };
+        var urls = new Option<Uri>("--urls") { Description = "Where to listen; elsewhere than on this machine only once there is a token", DefaultValueFactory = _ => new Uri("http://127.0.0.1:5080"), CustomParser = ParseUrl };
         var data = new Option<string?>("--data") { Description = "The folder of the store (default: data, with --demo data/demo)" };
         var cluster = new Option<string?>("--cluster-file") { Description = "A file with a PostgreSQL connection string: facts are stored there; else COMMANDER_CLUSTER, else in the folder" };
         var address = new Option<IPAddress>("--node-address") { Description = "With a database: the address by which other nodes reach this one; nobody else may reach it", DefaultValueFactory = _ => IPAddress.Loopback, CustomParser = ParseAddress };
@@ -33,8 +33,10 @@ internal static class CommandLine
             if (result.GetValueOrDefault<int>() < 1)
                 result.AddError("--max-watches: at least 1");
         });
+        var known = new Option<Uri?>("--public-url") { Description = "The address that people know it by, behind a proxy: for links, and for which pages are its own", CustomParser = ParsePublic };
+        var rate = new Option<int?>("--rate-limit") { Description = "Requests a second of one caller: a number, or off", DefaultValueFactory = _ => new CommanderOptions().RateLimit, CustomParser = ParseRate };
         var keep = new Option<TimeSpan?>("--keep-evidence") { Description = "How long ticks are kept after a deployment was announced: 90d, or ever", DefaultValueFactory = _ => new CommanderOptions().KeepEvidence, CustomParser = ParseKeep };
-        var root = new RootCommand("Commander watches deployments, decides ROLLBACK or CONTINUE, acts and learns.") { urls, data, cluster, address, silo, policy, demo, key, max, keep };
+        var root = new RootCommand("Commander watches deployments, decides ROLLBACK or CONTINUE, acts and learns.") { urls, data, cluster, address, silo, policy, demo, key, max, keep, known, rate };
         root.SetAction((parsed, cancel) =>
         {
             var runsDemo = parsed.GetValue(demo);
@@ -51,6 +53,8 @@ internal static class CommandLine
                     WebhookKey = parsed.GetValue(key),
                     MaxWatches = parsed.GetValue(max),
                     KeepEvidence = parsed.GetValue(keep),
+                    PublicUrl = parsed.GetValue(known),
+                    RateLimit = parsed.GetValue(rate),
                 },
                 cancel);
         });
@@ -84,6 +88,25 @@ internal static class CommandLine
         return keep;
     }
 
+    private static Uri? ParsePublic(System.CommandLine.Parsing.ArgumentResult result)
+    {
+        var text = result.Tokens[^1].Value;
+        if (Uri.TryCreate(text.EndsWith('/') ? text : text + "/", UriKind.Absolute, out var url) && url.Scheme is "http" or "https" && url is { Query: "", Fragment: "", UserInfo: "" })
+            return url;
+        result.AddError($"--public-url: '{text}' is no address; write https://commander.example.org");
+        return null;
+    }
+
+    private static int? ParseRate(System.CommandLine.Parsing.ArgumentResult result)
+    {
+        var text = result.Tokens[^1].Value;
+        if (text == "off")
+            return null;
+        if (!int.TryParse(text, out var rate) || rate is < 1 or > 1_000_000)
+            result.AddError($"--rate-limit: '{text}' is no number from 1 to 1000000, nor off");
+        return rate;
+    }
+
     private static IPAddress? ParseAddress(System.CommandLine.Parsing.ArgumentResult result)
     {
         var text = result.Tokens[^1].Value;
@@ -101,8 +124,6 @@ internal static class CommandLine
         var text = result.Tokens[^1].Value;
         if (!Uri.TryCreate(text, UriKind.Absolute, out var url) || url.Scheme != "http")
             result.AddError($"--urls: '{text}' is no address to listen on; write http://127.0.0.1:5080");
-        else if (!url.IsLoopback)
-            result.AddError($"--urls: '{text}' is not a loopback address. Without access configured everyone who reaches the server is admin, so it serves this machine only: write http://127.0.0.1:{url.Port} and put an authenticating proxy before it");
         else
             return url;
         return null;

@@ -36,6 +36,18 @@ internal sealed record CommanderOptions
     /// <summary>Watches beyond this stand queued. The default value is 2,000.</summary>
     public int MaxWatches { get; init; } = 2000;
 
+    /// <summary>An admin's token that is not stored; null for none.</summary>
+    public string? AdminToken { get; init; }
+
+    /// <summary>Any of which may have signed an announcement.</summary>
+    public IReadOnlyList<byte[]> IntakeSecrets { get; init; } = [];
+
+    /// <summary>The address that people and other pages know it by, behind a proxy; null for where it listens.</summary>
+    public Uri? PublicUrl { get; init; }
+
+    /// <summary>Requests a second of one caller; null for no limit. The default value is 500.</summary>
+    public int? RateLimit { get; init; } = 500;
+
     /// <summary>How long ticks are kept after a deployment was announced, at least a day. The default value is 90 days; null for ever.</summary>
     public TimeSpan? KeepEvidence { get; init; } = TimeSpan.FromDays(90);
 }

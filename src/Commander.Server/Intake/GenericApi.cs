@@ -26,7 +26,7 @@ internal static class GenericApi
     private static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(10);
 
     public static void MapGenericApi(this IEndpointRouteBuilder routes) =>
-        routes.MapPost("/api/v1/deployments", Announce)
+        routes.MapPost("/api/v1/deployments", Announce).NeedsToAnnounce()
             .Accepts<DeploymentRequest>("application/json")
             .Produces<Deployment>(StatusCodes.Status202Accepted)
             .Produces<Deployment>()

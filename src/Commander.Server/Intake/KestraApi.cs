@@ -72,11 +72,11 @@ internal static class KestraApi
     private static (RouteHandlerBuilder Webhook, RouteHandlerBuilder List, RouteHandlerBuilder One) Map(RouteGroupBuilder group)
     {
         const string path = "/webhook/{namespace}/{flowId}/{key}";
-        group.WithTags("kestra");
-        // Kestra takes GET and PUT too; they are not described, so that the description names each operation once.
-        group.MapMethods(path, [HttpMethods.Get, HttpMethods.Put], Start).ExcludeFromDescription();
+        group.WithTags("kestra").Needs(Role.Viewer);
+        // Its key is its credential. Kestra takes GET and PUT too; they are not described, so that the description names each operation once.
+        group.MapMethods(path, [HttpMethods.Get, HttpMethods.Put], Start).IsOpen().ExcludeFromDescription();
         return (
-            group.MapPost(path, Start).Accepts<JsonObject>(isOptional: true, "application/json", "*/*").Produces<Execution>().ProducesProblem(400).ProducesProblem(404).ProducesProblem(503),
+            group.MapPost(path, Start).IsOpen().Accepts<JsonObject>(isOptional: true, "application/json", "*/*").Produces<Execution>().ProducesProblem(400).ProducesProblem(404).ProducesProblem(503),
             group.MapGet("", List).Produces<ExecutionList>().ProducesProblem(400),
             group.MapGet("/{id}", One).Produces<Execution>().ProducesProblem(404));
     }

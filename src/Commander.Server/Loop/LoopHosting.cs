@@ -43,7 +43,7 @@ internal static class LoopHosting
             s.GetRequiredService<LiveEvents>(),
             s.GetRequiredService<TimeProvider>(),
             s.GetRequiredService<LoopLimits>(),
-            id => new Uri(options.Url, "d/" + id).ToString(),
+            id => new Uri(options.PublicUrl ?? options.Url, "d/" + id).ToString(),
             s.GetRequiredService<ILoggerFactory>().CreateLogger("Commander.Loop"),
             s.GetRequiredService<FreezeBook>(),
             new SampleFiles(Path.Combine(options.Data, "training-data"), s.GetRequiredService<ILoggerFactory>().CreateLogger("Commander.Learning"))));

@@ -1,0 +1,67 @@
+using Commander.Server.Api;
+
+namespace Commander.Server.Access;
+
+internal sealed record TokenRequest(string Name, string Role, DateTimeOffset? Until = null);
+
+/// <summary>A token as others see it.</summary>
+internal sealed record TokenView(string Id, string Name, string Role, string By, DateTimeOffset At, DateTimeOffset? Until);
+
+/// <summary>A token that was just issued, with its text, which is told this once.</summary>
+internal sealed record TokenIssued(string Id, string Name, string Role, string By, DateTimeOffset At, DateTimeOffset? Until, string Token);
+
+internal sealed record TokenList(IReadOnlyList<TokenView> Items);
+
+/// <summary>Issues, lists and revokes tokens; for admins. Every change is a fact.</summary>
+internal static class TokensApi
+{
+    private const int MaxName = 128;
+
+    public static void MapTokensApi(this IEndpointRouteBuilder routes)
+    {
+        var group = routes.MapGroup("/api/v1/tokens").WithTags("access").Needs(Role.Admin);
+        group.MapGet("", List).Produces<TokenList>().WithName("tokens");
+        group.MapPost("", Issue).Accepts<TokenRequest>("application/json").Produces<TokenIssued>(StatusCodes.Status201Created).ProducesProblem(400).ProducesProblem(409).WithName("issue-token");
+        group.MapDelete("/{id}", Revoke).Produces(204).ProducesProblem(404).ProducesProblem(409).WithName("revoke-token");
+    }
+
+    private static async Task<IResult> List(TokenBook tokens, CancellationToken cancel) =>
+        Results.Json(new TokenList([.. (await tokens.All(cancel)).Select(Shown)]));
+
+    private static async Task<IResult> Issue(HttpContext context, TokenBook tokens, TimeProvider clock, CancellationToken cancel)
+    {
+        var (request, _, problem) = await RequestBody.Read<TokenRequest>(context, RequestBody.Small, cancel);
+        if (request is null)
+            return problem!;
+        var errors = new List<string>();
+        if (request.Name.Length is 0 or > MaxName || request.Name.Any(char.IsControl))
+            errors.Add($"name: 1 to {MaxName} characters, no control characters; say whose token it is");
+        if (!Roles.TryRead(request.Role, out var role))
+            errors.Add($"role: '{Problems.Shown(request.Role)}' is none of {string.Join(", ", Roles.Words)}");
+        if (request.Until is { } until && until <= clock.GetUtcNow())
+            errors.Add("until: is over already; leave it out for a token that does not end");
+        if (errors.Count > 0)
+            return Problems.Invalid(errors);
+        // The first token closes the door for everybody who has none.
+        if (role != Role.Admin && !tokens.Closed)
+            return Problems.Of(StatusCodes.Status409Conflict, "The first token is an admin's", "After it nobody comes in without one: issue one with the role admin first, and then the others with it.");
+        if (await tokens.Issue(request.Name, role, request.Until, Caller(context), cancel) is not var (token, text))
+            return Problems.Of(StatusCodes.Status409Conflict, "Too many tokens", $"There are {TokenBook.MaxTokens}; revoke some.");
+        var shown = Shown(token);
+        context.Response.Headers.CacheControl = "no-store";
+        return Results.Json(new TokenIssued(shown.Id, shown.Name, shown.Role, shown.By, shown.At, shown.Until, text), statusCode: StatusCodes.Status201Created);
+    }
+
+    private static async Task<IResult> Revoke(string id, HttpContext context, TokenBook tokens, CancellationToken cancel)
+    {
+        if (await tokens.Revoke(id, Caller(context), cancel))
+            return Results.NoContent();
+        return tokens.IsLastAdmin(id)
+            ? Problems.Of(StatusCodes.Status409Conflict, "The last admin's token", "Nobody could issue another one: issue one first.")
+            : Problems.NotFound($"There is no token '{Problems.Shown(id)}'. GET /api/v1/tokens lists them.");
+    }
+
+    private static TokenView Shown(Token token) => new(token.Id, token.Name, token.Role.Word(), token.By, token.At, token.Until);
+
+    private static string Caller(HttpContext context) => context.User.Identity?.Name ?? "local";
+}
