@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Security.Cryptography;
 using System.Text.Json;
 using Commander.Judging;
@@ -23,13 +24,20 @@ internal static class RequestBody
         if (!anyType && request.ContentType is { } type && !type.StartsWith("application/json", StringComparison.OrdinalIgnoreCase))
             return (null, [], Problems.Of(StatusCodes.Status415UnsupportedMediaType, "The body is not JSON", $"Content-Type is '{type}'; send application/json."));
         using var buffer = new MemoryStream((int)(request.ContentLength ?? 1024));
-        var chunk = new byte[16 * 1024];
-        int read;
-        while ((read = await request.Body.ReadAsync(chunk, cancel)) > 0)
+        var chunk = ArrayPool<byte>.Shared.Rent(16 * 1024);
+        try
         {
-            if (buffer.Length + read > limit)
-                return (null, [], TooLarge(limit));
-            buffer.Write(chunk, 0, read);
+            int read;
+            while ((read = await request.Body.ReadAsync(chunk, cancel)) > 0)
+            {
+                if (buffer.Length + read > limit)
+                    return (null, [], TooLarge(limit));
+                buffer.Write(chunk, 0, read);
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(chunk);
         }
 
         var bytes = buffer.GetBuffer().AsMemory(0, (int)buffer.Length);

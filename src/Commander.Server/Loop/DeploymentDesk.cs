@@ -41,7 +41,8 @@ internal sealed class DeploymentDesk(LoopParts parts, IOwners owners, WakeQueue 
         var fact = Fact.After("deployment/" + id, 1, Fact.NoHash, now, FactKind.Received, 1, FactBody.Write(body));
         var watch = new Watch(parts.Pins);
         watch.Apply(fact);
-        var row = watch.Row(now, parts.Url);
+        var document = watch.Document(parts.Url);
+        var row = watch.Row(now, document);
         var announced = await parts.Store.Announce(new Announcement(fact, row, announcing.IdempotencyKey, announcing.RequestHash, JoinWindow, parts.Limits.MaxOpenOfService), cancel);
         switch (announced.Result)
         {
@@ -50,7 +51,7 @@ internal sealed class DeploymentDesk(LoopParts parts, IOwners owners, WakeQueue 
                 foreach (var older in announced.Superseded)
                     await Tell(older, new OwnerCommand("supersede", By: id, Version: body.Version), cancel);
                 wakes.Add(id);
-                return (announced.Result, watch.Document(parts.Url));
+                return (announced.Result, document);
             case AnnounceResult.Joined:
                 await Tell(announced.Id, new OwnerCommand("join", Joined: new JoinedBody(body.PreviousVersion, body.Commit, body.Repository, body.ChangeUrl, body.Labels, body.Intake)), cancel);
                 return (announced.Result, await Get(announced.Id, cancel));

@@ -37,7 +37,8 @@ internal sealed class Watch(IPinned pinned)
     private readonly List<VerdictEntry> _verdicts = [];
     private readonly List<ActionEntry> _actions = [];
     private readonly List<(string Text, bool Passing)> _notes = [];
-    private WatchState _judge;
+    // Sixteen KiB, which a watch that has not begun does without.
+    private WatchState[] _judge = [];
     private TickCodec? _codec;
     private long[] _lastAt = [];
     private TimeSpan?[] _season = [];
@@ -283,7 +284,7 @@ internal sealed class Watch(IPinned pinned)
         _lastAt = new long[Policy.Metrics.Count * Words.ArmCount];
         _season = new TimeSpan?[Policy.Metrics.Count];
         _beside = new Beside[Policy.Metrics.Count];
-        _judge = Judge.Start(Policy, body.Restarted);
+        _judge = [Judge.Start(Policy, body.Restarted)];
     }
 
     private void Fold(Tick tick)
@@ -314,7 +315,7 @@ internal sealed class Watch(IPinned pinned)
                 _beside[m] = Serves(m, tick[m, Arm.Control]) ? Beside.Control : Beside.Nothing;
         }
 
-        Step = Judge.Next(Policy, Model, ref _judge, Input.Of(tick));
+        Step = Judge.Next(Policy, Model, ref _judge[0], Input.Of(tick));
     }
 
     private bool Serves(int metric, in Reading reading) => reading.HasValue && (Policy!.Metrics[metric].Kind != MetricKind.Ratio || reading.Total > 0);
@@ -333,7 +334,7 @@ internal sealed class Watch(IPinned pinned)
         Subject = body.Subject;
         ReferenceChanged |= metric < 0 ? uint.MaxValue : 1u << metric;
         var during = (int)Math.Clamp(Math.Ceiling((at - Received.StartedAt) / Policy.Watch.Step), 0, int.MaxValue);
-        Step = Judge.Next(Policy, Model, ref _judge, Input.Of(new ReferenceChange(body.Subject, body.To, metric, during)));
+        Step = Judge.Next(Policy, Model, ref _judge[0], Input.Of(new ReferenceChange(body.Subject, body.To, metric, during)));
     }
 
     private void Record(Verdict verdict, DateTimeOffset at)
@@ -357,7 +358,7 @@ internal sealed class Watch(IPinned pinned)
         if (person.Decision == "CONTINUE")
             _actions.Add(new ActionEntry("keep", "done", $"{Received.Id}/keep/{Seq}", "watch", person.By, at, at, null, null, person.Reason));
         if (Policy is not null && Model is not null)
-            Step = Judge.Next(Policy, Model, ref _judge, Input.Person(decision));
+            Step = Judge.Next(Policy, Model, ref _judge[0], Input.Person(decision));
     }
 
     private void Intend(IntentBody intent, DateTimeOffset at)
@@ -406,14 +407,14 @@ internal sealed class Watch(IPinned pinned)
     {
         if (Policy is null || Model is null)
             return LastVerdict;
-        return BesideNeighbours(Judge.Read(Policy, Model, _judge, new Reader(at, (at - Received.StartedAt).TotalMilliseconds, Arms.CandidateQueries(this), final)));
+        return BesideNeighbours(Judge.Read(Policy, Model, _judge[0], new Reader(at, (at - Received.StartedAt).TotalMilliseconds, Arms.CandidateQueries(this), final)));
     }
 
     /// <summary>A judgement of this watch's evidence, with what it must say when other deployments began at the time.</summary>
     public Verdict BesideNeighbours(Verdict verdict) => _neighbours is { } near ? Neighbours.Told(verdict, near) : verdict;
 
     /// <summary>The unrounded health score as the state is now; null without a value.</summary>
-    public double? HealthScore => LastTick == 0 && Received.Metrics is { } snapshot ? Snapshot.Score(snapshot) : Policy is null ? null : Judge.HealthScore(Policy, _judge);
+    public double? HealthScore => LastTick == 0 && Received.Metrics is { } snapshot ? Snapshot.Score(snapshot) : Policy is null ? null : Judge.HealthScore(Policy, _judge[0]);
 
     /// <summary>The deployment resource as of now: the standing verdict with the newest findings.</summary>
     public Deployment Document(Func<string, string> url)
@@ -452,9 +453,11 @@ internal sealed class Watch(IPinned pinned)
     /// <summary>The read table's row as of now.</summary>
     /// <param name="due">When the owner must be awake next; null once closed.</param>
     /// <param name="url">The page of an id.</param>
-    public DeploymentRow Row(DateTimeOffset? due, Func<string, string> url)
+    public DeploymentRow Row(DateTimeOffset? due, Func<string, string> url) => Row(due, Document(url));
+
+    /// <summary>The same, with the document as it stands.</summary>
+    public DeploymentRow Row(DateTimeOffset? due, Deployment document)
     {
-        var document = Document(url);
         var undone = Actions.LastOrDefault(a => a is { Kind: "rollback", State: "running" or "done" or "failed", ServingVersion: not null });
         // From the intent on: the platform may announce our own change before we know that it took the order.
         var target = LastRollback is { Result: null or { State: "running" or "done" } } rollback ? rollback.Intent.TargetVersion : undone?.ServingVersion;

@@ -16,7 +16,14 @@ public class GapsTests
 
     private static readonly MetricPolicy Orders = Shop.CpuMetric with
     {
-        Name = "orders", Kind = MetricKind.Count, Family = Family.Kpi, Direction = Direction.Either, Tolerance = new Tolerance(0.5, true), Floor = 0, Unit = "count", Warmup = TimeSpan.Zero,
+        Name = "orders",
+        Kind = MetricKind.Count,
+        Family = Family.Kpi,
+        Direction = Direction.Either,
+        Tolerance = new Tolerance(0.5, true),
+        Floor = 0,
+        Unit = "count",
+        Warmup = TimeSpan.Zero,
     };
 
     private static Policy Policy(params MetricPolicy[] metrics)
