@@ -3,6 +3,7 @@ using Commander.Benchmarks;
 
 return args switch
 {
+    ["access"] => await AccessBenchmark.Run(),
     ["backtest"] => BacktestBenchmark.Run(),
     ["decision", .. var rest] => Decision(rest),
     ["intake", .. var rest] => await IntakeBenchmark.Run(rest),
@@ -29,6 +30,7 @@ static int Usage()
     Console.Error.WriteLine(
         """
         usage: Commander.Benchmarks VERB
+          access    the check of a token and of its caller's limit, and whether the limit holds
           backtest  one-hour cases of five metrics a second on one core, reading the file included, and where the time goes
           decision [OPTIONS OF BENCHMARKDOTNET]
                     the decision step alone: time and memory of one tick of 5 metrics
