@@ -11,7 +11,7 @@ namespace Commander.Server.Access;
 /// Who comes in, and what they may. Open, while no token was ever issued: this machine alone, without a name. Closed: who shows a
 /// token, has signed the request, or signed in on the page; and each only what their role may.
 /// </summary>
-internal sealed class AccessGate(TokenBook tokens, SignedRequests signed, AccessLimits limits, Uri? publicUrl)
+internal sealed class AccessGate(TokenBook tokens, SignedRequests signed, AccessLimits limits, Uri? publicUrl, bool openId)
 {
     /// <summary>The scheme of the cookie that a page's visitor has after signing in.</summary>
     public const string Session = "session";
@@ -20,6 +20,9 @@ internal sealed class AccessGate(TokenBook tokens, SignedRequests signed, Access
     public const string TokenId = "token";
 
     private const int MaxSignedBody = RequestBody.Small;
+
+    /// <summary>Whether whoever comes must say who they are.</summary>
+    public bool Closed => openId || tokens.Closed;
 
     public async Task Pass(HttpContext context, RequestDelegate next)
     {
@@ -31,7 +34,7 @@ internal sealed class AccessGate(TokenBook tokens, SignedRequests signed, Access
 
         await tokens.Look(context.RequestAborted);
         var rule = endpoint.Metadata.GetMetadata<RoleRule>() ?? new RoleRule(Role.Admin);
-        var refusal = tokens.Closed ? await Enter(context, rule) : FromHere(context);
+        var refusal = Closed ? await Enter(context, rule) : FromHere(context);
         if (refusal is not null)
         {
             context.Response.Headers.CacheControl = "no-store";
@@ -39,7 +42,7 @@ internal sealed class AccessGate(TokenBook tokens, SignedRequests signed, Access
             return;
         }
 
-        if (tokens.Closed && limits.Take(Caller(context)) is { } wait)
+        if (Closed && limits.Take(Caller(context)) is { } wait)
         {
             await TooMany(context, wait).ExecuteAsync(context);
             return;
@@ -50,7 +53,7 @@ internal sealed class AccessGate(TokenBook tokens, SignedRequests signed, Access
 
     /// <summary>What somebody may, by who the request says they are; an admin while access is open.</summary>
     public Role RoleOf(ClaimsPrincipal person) =>
-        !tokens.Closed ? Role.Admin : Roles.TryRead(person.FindFirstValue(ClaimTypes.Role) ?? "", out var role) ? role : Role.None;
+        !Closed ? Role.Admin : Roles.TryRead(person.FindFirstValue(ClaimTypes.Role) ?? "", out var role) ? role : Role.None;
 
     /// <summary>Who a token's holder is.</summary>
     public static ClaimsPrincipal Principal(Token token, string scheme) => new(new ClaimsIdentity(
@@ -109,10 +112,19 @@ internal sealed class AccessGate(TokenBook tokens, SignedRequests signed, Access
         }
 
         // The cookie says who signed in; whether their token still holds is asked each time.
-        if (await context.AuthenticateAsync(Session) is { Succeeded: true, Principal: { } person } && person.FindFirstValue(TokenId) is { } id && tokens.ById(id) is { } held)
+        if (await context.AuthenticateAsync(Session) is { Succeeded: true, Principal: { } person })
         {
-            context.User = Principal(held, Session);
-            return (held.Role, null);
+            if (person.FindFirstValue(TokenId) is { } id && tokens.ById(id) is { } held)
+            {
+                context.User = Principal(held, Session);
+                return (held.Role, null);
+            }
+
+            if (openId && person.FindFirstValue(OpenId.Subject) is not null && Roles.TryRead(person.FindFirstValue(ClaimTypes.Role) ?? "", out var role))
+            {
+                context.User = person;
+                return (role, null);
+            }
         }
 
         return (Role.None, null);
@@ -157,7 +169,7 @@ internal sealed class AccessGate(TokenBook tokens, SignedRequests signed, Access
         string.Equals(origin, $"{request.Scheme}://{request.Host}", StringComparison.OrdinalIgnoreCase)
         || (publicUrl is not null && string.Equals(origin, publicUrl.GetLeftPart(UriPartial.Authority), StringComparison.OrdinalIgnoreCase));
 
-    private static string Caller(HttpContext context) => context.User.FindFirstValue(TokenId) ?? Address(context);
+    private static string Caller(HttpContext context) => context.User.FindFirstValue(TokenId) ?? context.User.FindFirstValue(OpenId.Subject) ?? Address(context);
 
     internal static string Address(HttpContext context) => context.Connection.RemoteIpAddress switch
     {

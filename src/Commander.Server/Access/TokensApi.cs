@@ -28,7 +28,7 @@ internal static class TokensApi
     private static async Task<IResult> List(TokenBook tokens, CancellationToken cancel) =>
         Results.Json(new TokenList([.. (await tokens.All(cancel)).Select(Shown)]));
 
-    private static async Task<IResult> Issue(HttpContext context, TokenBook tokens, TimeProvider clock, CancellationToken cancel)
+    private static async Task<IResult> Issue(HttpContext context, TokenBook tokens, AccessGate gate, TimeProvider clock, CancellationToken cancel)
     {
         var (request, _, problem) = await RequestBody.Read<TokenRequest>(context, RequestBody.Small, cancel);
         if (request is null)
@@ -43,7 +43,7 @@ internal static class TokensApi
         if (errors.Count > 0)
             return Problems.Invalid(errors);
         // The first token closes the door for everybody who has none.
-        if (role != Role.Admin && !tokens.Closed)
+        if (role != Role.Admin && !gate.Closed)
             return Problems.Of(StatusCodes.Status409Conflict, "The first token is an admin's", "After it nobody comes in without one: issue one with the role admin first, and then the others with it.");
         if (await tokens.Issue(request.Name, role, request.Until, Caller(context), cancel) is not var (token, text))
             return Problems.Of(StatusCodes.Status409Conflict, "Too many tokens", $"There are {TokenBook.MaxTokens}; revoke some.");

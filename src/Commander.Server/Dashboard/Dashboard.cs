@@ -56,6 +56,7 @@ internal static class DashboardRoutes
         pages.MapPost("/d/{id}/outcome", PageAnswer.Of(PageForms.Outcome)).Needs(Role.Responder);
         pages.MapPost("/demo/deploy", PageAnswer.Of(PageForms.DemoDeployment)).Needs(Role.Responder);
         pages.MapGet("/login", PageAnswer.Of(SignInForms.Show)).IsOpen();
+        pages.MapGet("/login/provider", PageAnswer.Of(SignInForms.There)).IsOpen();
         pages.MapPost("/login", PageAnswer.Of(SignInForms.Enter)).IsOpen();
         pages.MapPost("/logout", PageAnswer.Of(SignInForms.Leave)).IsOpen();
         pages.MapGet("/help", PageAnswer.Of(PageReads.Help));

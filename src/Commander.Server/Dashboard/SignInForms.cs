@@ -5,6 +5,9 @@ namespace Commander.Server.Dashboard;
 /// <summary>Signs whoever shows a good token in; false when it is none. Registered by Hosting.</summary>
 internal delegate Task<bool> SignIn(HttpContext http, string token);
 
+/// <summary>Sends somebody to the provider of OpenID Connect, and back to a page of ours. Registered by Hosting where there is one.</summary>
+internal delegate Task SignInThere(HttpContext http, string to);
+
 /// <summary>Ends what <see cref="SignIn"/> began.</summary>
 internal delegate Task SignOut(HttpContext http);
 
@@ -25,6 +28,15 @@ internal static class SignInForms
         return PageForms.SeeOther(http, To(http, form["to"].ToString()));
     }
 
+    /// <summary>Off to the provider.</summary>
+    public static async Task<IResult> There(HttpContext http)
+    {
+        if (http.RequestServices.GetService<SignInThere>() is not { } there)
+            return await PageReads.NotFound(http);
+        await there(http, To(http, http.Request.Query["to"].ToString()) is var to && to == "./" ? http.Request.PathBase + "/" : to);
+        return Results.Empty;
+    }
+
     public static async Task<IResult> Leave(HttpContext http)
     {
         var (form, refused) = await PageForms.Form(http, needsRole: false);
@@ -37,6 +49,7 @@ internal static class SignInForms
     private static IResult Page(HttpContext http, bool wrong)
     {
         var views = http.RequestServices.GetRequiredService<Views>();
+        views.SignIn.There = http.RequestServices.GetService<SignInThere>() is not null;
         (views.SignIn.To, views.SignIn.Wrong) = (http.Request.Query["to"].ToString() is { Length: > 0 } to ? to : wrong ? http.Request.Form["to"].ToString() : "", wrong);
         return PageAnswer.Page<SignInPage>(http, "Sign in – Commander", Charts.Tone.Calm, wrong ? StatusCodes.Status401Unauthorized : StatusCodes.Status200OK);
     }

@@ -29,6 +29,9 @@ internal sealed class SignInView
     /// <summary>Where to go then.</summary>
     public string To { get; set; } = "";
 
+    /// <summary>Whether there is a provider to sign in by.</summary>
+    public bool There { get; set; }
+
     /// <summary>Whether the token that was shown is none.</summary>
     public bool Wrong { get; set; }
 }

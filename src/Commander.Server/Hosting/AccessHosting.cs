@@ -1,34 +1,42 @@
-using Commander.Server.Dashboard;
 using Commander.Server.Access;
+using Commander.Server.Api;
+using Commander.Server.Dashboard;
 using Commander.Server.Storage;
 using Microsoft.AspNetCore.Authentication;
+using Microsoft.AspNetCore.Authentication.OpenIdConnect;
+using Microsoft.IdentityModel.Protocols.OpenIdConnect;
 
 namespace Commander.Server.Hosting;
 
 /// <summary>Adds the gate, and what stands before it.</summary>
-internal static class AccessHosting
+internal static partial class AccessHosting
 {
+    private const string OpenIdScheme = "openid";
     private static readonly TimeSpan SignedInFor = TimeSpan.FromHours(12);
+    private static readonly TimeSpan SignedInThere = TimeSpan.FromHours(8);
 
     public static void AddAccess(this IServiceCollection services, CommanderOptions options)
     {
         services.AddSingleton(s => new TokenBook(s.GetRequiredService<IFactStore>(), s.GetRequiredService<TimeProvider>(), options.AdminToken));
         services.AddSingleton(s => new SignedRequests(options.IntakeSecrets, s.GetRequiredService<TimeProvider>()));
         services.AddSingleton(_ => new AccessLimits(options.RateLimit));
-        services.AddSingleton(s => new AccessGate(s.GetRequiredService<TokenBook>(), s.GetRequiredService<SignedRequests>(), s.GetRequiredService<AccessLimits>(), options.PublicUrl));
+        services.AddSingleton(s => new AccessGate(s.GetRequiredService<TokenBook>(), s.GetRequiredService<SignedRequests>(), s.GetRequiredService<AccessLimits>(), options.PublicUrl, options.OpenId is not null));
         services.AddAuthentication(AccessGate.Session).AddCookie(AccessGate.Session, cookie =>
         {
             cookie.Cookie.Name = "commander-session";
             cookie.Cookie.HttpOnly = true;
-            cookie.Cookie.SameSite = SameSiteMode.Strict;
+            // A browser that comes back from the provider would not send a strict one. Every form has a token of its own, whichever it is.
+            cookie.Cookie.SameSite = options.OpenId is null ? SameSiteMode.Strict : SameSiteMode.Lax;
             cookie.Cookie.SecurePolicy = options.PublicUrl?.Scheme == Uri.UriSchemeHttps ? CookieSecurePolicy.Always : CookieSecurePolicy.SameAsRequest;
             cookie.ExpireTimeSpan = SignedInFor;
             cookie.SlidingExpiration = true;
         });
-        services.AddOptions<DashboardOptions>().Configure<AccessGate>((pages, gate) => pages.MayAct = person => gate.RoleOf(person) >= Api.Role.Responder);
+        if (options.OpenId is { } provider)
+            services.AddOpenId(provider, options.PublicUrl);
+        services.AddOptions<DashboardOptions>().Configure<AccessGate>((pages, gate) => pages.MayAct = person => gate.RoleOf(person) >= Role.Responder);
         services.AddSingleton<SignIn>(s => async (http, text) =>
         {
-            if (s.GetRequiredService<TokenBook>().Find(text) is not { Role: >= Api.Role.Viewer } token)
+            if (s.GetRequiredService<TokenBook>().Find(text) is not { Role: >= Role.Viewer } token)
             {
                 s.GetRequiredService<AccessLimits>().Failed(AccessGate.Address(http));
                 return false;
@@ -40,9 +48,62 @@ internal static class AccessHosting
         services.AddSingleton<SignOut>(_ => http => http.SignOutAsync(AccessGate.Session));
     }
 
+    private static void AddOpenId(this IServiceCollection services, OpenId provider, Uri? publicUrl)
+    {
+        services.AddAuthentication().AddOpenIdConnect(OpenIdScheme, oidc =>
+        {
+            oidc.Authority = provider.Authority.ToString();
+            oidc.ClientId = provider.ClientId;
+            oidc.ClientSecret = provider.ClientSecret;
+            oidc.RequireHttpsMetadata = provider.Authority.Scheme == Uri.UriSchemeHttps;
+            oidc.SignInScheme = AccessGate.Session;
+            oidc.ResponseType = OpenIdConnectResponseType.Code;
+            // In the address and not by a form of another site: so its cookies need not be sent across sites.
+            oidc.ResponseMode = OpenIdConnectResponseMode.Query;
+            (oidc.NonceCookie.SameSite, oidc.CorrelationCookie.SameSite) = (SameSiteMode.Lax, SameSiteMode.Lax);
+            (oidc.NonceCookie.SecurePolicy, oidc.CorrelationCookie.SecurePolicy) = (CookieSecurePolicy.SameAsRequest, CookieSecurePolicy.SameAsRequest);
+            oidc.MapInboundClaims = false;
+            oidc.SaveTokens = false;
+            oidc.GetClaimsFromUserInfoEndpoint = false;
+            oidc.BackchannelTimeout = TimeSpan.FromSeconds(10);
+            oidc.TokenValidationParameters.ValidateIssuer = true;
+            oidc.TokenValidationParameters.ClockSkew = TimeSpan.FromMinutes(1);
+            oidc.RefreshOnIssuerKeyNotFound = true;
+            oidc.Scope.Add("email");
+            oidc.Events = new OpenIdConnectEvents
+            {
+                OnRedirectToIdentityProvider = context =>
+                {
+                    if (publicUrl is not null)
+                        context.ProtocolMessage.RedirectUri = new Uri(publicUrl, oidc.CallbackPath.Value!.TrimStart('/')).ToString();
+                    return Task.CompletedTask;
+                },
+                OnTokenValidated = context =>
+                {
+                    context.Principal = provider.Person(context.Principal!);
+                    // Who is no longer let in there is asked again before the day is over.
+                    (context.Properties!.AllowRefresh, context.Properties.ExpiresUtc) = (false, TimeProvider.System.GetUtcNow() + SignedInThere);
+                    return Task.CompletedTask;
+                },
+                OnRemoteFailure = async context =>
+                {
+                    context.HttpContext.RequestServices.GetRequiredService<ILoggerFactory>().CreateLogger("Commander.Access").SignInFailed(context.Failure?.Message.ReplaceLineEndings(" ") ?? "");
+                    context.HandleResponse();
+                    await Problems.Of(StatusCodes.Status401Unauthorized, "Not let in", "The provider's answer was not accepted: it had ended, was for somebody else, or was not signed by it. Begin again at /login; the log says more.").ExecuteAsync(context.HttpContext);
+                },
+            };
+        });
+        services.AddSingleton<SignInThere>(_ => (http, to) => http.ChallengeAsync(OpenIdScheme, new AuthenticationProperties { RedirectUri = to }));
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "A sign-in by OpenID Connect was refused: {Why}")]
+    private static partial void SignInFailed(this ILogger log, string why);
+
     /// <summary>Before every route: who is it, and may they.</summary>
     public static void UseAccess(this WebApplication app)
     {
+        // The provider's way back has no route: it is taken here.
+        app.UseAuthentication();
         app.UseRouting();
         var gate = app.Services.GetRequiredService<AccessGate>();
         app.Use(next => context => gate.Pass(context, next));

@@ -48,6 +48,8 @@ internal static class Application
 
         (var admin, wrong) = AdminToken(secrets, Environment.GetEnvironmentVariable("COMMANDER_ADMIN_TOKEN"));
         var (intake, unlike) = SignedRequests.Read(Environment.GetEnvironmentVariable("COMMANDER_INTAKE_SECRET") is { } given ? secrets.Resolve(given) ?? given : null);
+        var (provider, unusable) = OpenId.Read(Environment.GetEnvironmentVariable, secrets.Resolve);
+        wrong ??= unusable;
         wrong ??= unlike is null ? null : "COMMANDER_INTAKE_SECRET " + unlike;
         if (wrong is not null)
         {
@@ -55,7 +57,7 @@ internal static class Application
             return 2;
         }
 
-        options = options with { WebhookKey = key, Cluster = cluster, AdminToken = admin, IntakeSecrets = intake };
+        options = options with { WebhookKey = key, Cluster = cluster, AdminToken = admin, IntakeSecrets = intake, OpenId = provider };
         try
         {
             await using var demo = options.Demo ? await OpenDemo(options, secrets, cancel) : null;
@@ -178,7 +180,7 @@ internal static class Application
             var app = builder.Build();
             app.Services.GetService<DataFolder>();
             await app.Services.GetRequiredService<TokenBook>().Look(cancel);
-            if (!options.Url.IsLoopback && !app.Services.GetRequiredService<TokenBook>().Closed)
+            if (!options.Url.IsLoopback && !app.Services.GetRequiredService<AccessGate>().Closed)
                 throw new AccessMissingException(options.Url);
             app.Lifetime.ApplicationStopped.Register(storeLog.Dispose);
             app.UseExceptionHandler(error => error.Run(Problems.Write));

@@ -1,4 +1,5 @@
 using System.Net;
+using Commander.Server.Access;
 using Commander.Server.Storage.Postgres;
 
 namespace Commander.Server.Hosting;
@@ -39,6 +40,9 @@ internal sealed record CommanderOptions
     /// <summary>An admin's token that is not stored; null for none.</summary>
     public string? AdminToken { get; init; }
 
+    /// <summary>By which people sign in; null for none.</summary>
+    public OpenId? OpenId { get; init; }
+
     /// <summary>Any of which may have signed an announcement.</summary>
     public IReadOnlyList<byte[]> IntakeSecrets { get; init; } = [];
 
@@ -50,4 +54,7 @@ internal sealed record CommanderOptions
 
     /// <summary>How long ticks are kept after a deployment was announced, at least a day. The default value is 90 days; null for ever.</summary>
     public TimeSpan? KeepEvidence { get; init; } = TimeSpan.FromDays(90);
+
+    /// <summary>Without keys, tokens and secrets, wherever it may be written.</summary>
+    public override string ToString() => $"{nameof(CommanderOptions)} {{ Url = {Url}, Data = {Data}, Cluster = {Cluster}, Policy = {Policy}, Demo = {Demo} }}";
 }

@@ -1,0 +1,66 @@
+using System.Security.Claims;
+using Commander.Server.Api;
+
+namespace Commander.Server.Access;
+
+/// <summary>
+/// A provider of OpenID Connect by which people sign in: where it is, what Commander is called there, and which of its groups have
+/// which role. Of the roles of somebody's groups the highest counts; whoever the provider lets in may look.
+/// </summary>
+/// <param name="Authority">The provider's issuer.</param>
+/// <param name="ClientId">What Commander is called there.</param>
+/// <param name="ClientSecret">Its secret; null for a public client.</param>
+/// <param name="GroupsClaim">The claim with somebody's groups.</param>
+/// <param name="Groups">Per group its role.</param>
+internal sealed record OpenId(Uri Authority, string ClientId, string? ClientSecret, string GroupsClaim, IReadOnlyDictionary<string, Role> Groups)
+{
+    /// <summary>The claim that says that somebody signed in there, with who they are there.</summary>
+    public const string Subject = "openid";
+
+    private const int MaxGroups = 100;
+
+    /// <summary>What the environment says: COMMANDER_OIDC_AUTHORITY, _CLIENT_ID, _CLIENT_SECRET, _ROLES (admin=GROUP responder=GROUP), _GROUPS_CLAIM; null for none, or what is wrong.</summary>
+    /// <param name="environment">Variables by name.</param>
+    /// <param name="secret">Resolves a reference.</param>
+    public static (OpenId? Provider, string? Wrong) Read(Func<string, string?> environment, Func<string, string?> secret)
+    {
+        string? Variable(string name) => environment("COMMANDER_OIDC_" + name) is { Length: > 0 } value ? value : null;
+        if (Variable("AUTHORITY") is not { } address)
+            return (null, null);
+        // What comes over the network in clear text can be anybody's word, but for what never leaves the machine.
+        if (!Uri.TryCreate(address, UriKind.Absolute, out var authority) || !(authority.Scheme == Uri.UriSchemeHttps || (authority.Scheme == Uri.UriSchemeHttp && authority.IsLoopback)))
+            return (null, $"COMMANDER_OIDC_AUTHORITY: '{Problems.Shown(address)}' is no https address; write the provider's issuer, such as https://login.example.org/realms/main");
+        if (Variable("CLIENT_ID") is not { } client)
+            return (null, "COMMANDER_OIDC_CLIENT_ID is missing: what Commander is called at the provider");
+        var given = Variable("CLIENT_SECRET");
+        var refers = given is not null && (given.StartsWith("file:", StringComparison.Ordinal) || given.StartsWith("${", StringComparison.Ordinal));
+        var key = refers ? secret(given!) : given;
+        if (refers && key is null)
+            return (null, $"COMMANDER_OIDC_CLIENT_SECRET: {given} is not there; set the variable or write the file");
+        var groups = new Dictionary<string, Role>(StringComparer.Ordinal);
+        foreach (var pair in (Variable("ROLES") ?? "").Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Take(MaxGroups))
+        {
+            var at = pair.IndexOf('=', StringComparison.Ordinal);
+            if (at <= 0 || at == pair.Length - 1 || !Roles.TryRead(pair[..at], out var role) || role == Role.Intake)
+                return (null, $"COMMANDER_OIDC_ROLES: '{Problems.Shown(pair)}' is no ROLE=GROUP with the role responder or admin; write admin=platform responder=sre");
+            groups[pair[(at + 1)..]] = role > groups.GetValueOrDefault(pair[(at + 1)..]) ? role : groups[pair[(at + 1)..]];
+        }
+
+        return (new OpenId(authority, client, key, Variable("GROUPS_CLAIM") ?? "groups", groups), null);
+    }
+
+    /// <summary>Who somebody is here whom the provider has let in; without one of the named groups a viewer.</summary>
+    public ClaimsPrincipal Person(ClaimsPrincipal there)
+    {
+        var role = Role.Viewer;
+        foreach (var claim in there.FindAll(GroupsClaim))
+            role = Groups.TryGetValue(claim.Value, out var its) && its > role ? its : role;
+        var subject = there.FindFirstValue("sub") ?? "";
+        var name = there.FindFirstValue("email") ?? there.FindFirstValue("preferred_username") ?? there.FindFirstValue("name") ?? subject;
+        return new ClaimsPrincipal(new ClaimsIdentity(
+            [new Claim(ClaimTypes.Name, name.Length <= 128 ? name : name[..128]), new Claim(ClaimTypes.Role, role.Word()), new Claim(Subject, subject)], AccessGate.Session));
+    }
+
+    /// <summary>Without the secret.</summary>
+    public override string ToString() => $"{nameof(OpenId)} {{ {Authority}, {ClientId} }}";
+}

@@ -1,0 +1,175 @@
+using System.Net;
+using System.Net.Http.Json;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Commander.Judging.Policies;
+using Commander.Server.Access;
+using Commander.Server.Api;
+using Commander.Server.Hosting;
+using Commander.Server.Tests.Api;
+using Commander.Server.Tests.Storage;
+using Microsoft.AspNetCore.Builder;
+
+namespace Commander.Server.Tests.Access;
+
+/// <summary>People who sign in by a provider of OpenID Connect, and everything that may be wrong with what it says.</summary>
+public sealed partial class OpenIdTests : IAsyncLifetime
+{
+    private readonly TestFolder _folder = new();
+    private readonly Uri _url = new($"http://127.0.0.1:{RunningServer.FreePort()}");
+    private OpenIdProvider _provider = null!;
+    private WebApplication _app = null!;
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync()
+    {
+        _provider = await OpenIdProvider.Start();
+        var openId = new OpenId(new Uri(_provider.Url), OpenIdProvider.ClientId, OpenIdProvider.ClientSecret, "groups", new Dictionary<string, Role>(StringComparer.Ordinal) { ["sre"] = Role.Responder, ["platform"] = Role.Admin });
+        _app = await Application.Build(new CommanderOptions { Url = _url, Data = _folder["data"], OpenId = openId }, PolicySet.Empty, new Secrets(_ => null), null, Cancel);
+        await _app.StartAsync(Cancel);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _app.StopAsync(CancellationToken.None);
+        await _app.DisposeAsync();
+        await _provider.DisposeAsync();
+        _folder.Dispose();
+    }
+
+    [Theory]
+    [InlineData("", HttpStatusCode.Forbidden, HttpStatusCode.Forbidden)]
+    [InlineData("guests", HttpStatusCode.Forbidden, HttpStatusCode.Forbidden)]
+    [InlineData("guests,sre", HttpStatusCode.OK, HttpStatusCode.Forbidden)]
+    [InlineData("sre,platform", HttpStatusCode.OK, HttpStatusCode.OK)]
+    public async Task Whoever_the_provider_lets_in_may_look_and_more_by_their_groups(string groups, HttpStatusCode freezing, HttpStatusCode tokens)
+    {
+        _provider.Groups = groups.Split(',', StringSplitOptions.RemoveEmptyEntries);
+        using var browser = Browser();
+        using var page = await SignIn(browser, "/help");
+        page.StatusCode.ShouldBe(HttpStatusCode.OK);
+        page.RequestMessage!.RequestUri!.AbsolutePath.ShouldBe("/help");
+        (await Status(browser, "/api/v1/deployments")).ShouldBe(HttpStatusCode.OK);
+        using var frozen = await browser.PutAsJsonAsync("/api/v1/freeze", new { reason = "to try" }, Cancel);
+        frozen.StatusCode.ShouldBe(freezing);
+        (await Status(browser, "/api/v1/tokens")).ShouldBe(tokens);
+        if (freezing == HttpStatusCode.OK)
+            (await browser.GetFromJsonAsync<JsonElement>("/api/v1/freeze", Cancel)).GetProperty("items")[0].GetProperty("by").GetString().ShouldBe("grace@example.org");
+    }
+
+    [Fact]
+    public async Task Without_signing_in_nobody_comes_in_from_this_machine_either()
+    {
+        using var browser = Browser();
+        (await Status(browser, "/api/v1/deployments")).ShouldBe(HttpStatusCode.Unauthorized);
+        using var page = await browser.GetAsync("/", Cancel);
+        page.RequestMessage!.RequestUri!.AbsolutePath.ShouldBe("/login");
+        (await page.Content.ReadAsStringAsync(Cancel)).ShouldContain("Sign in with your organisation");
+    }
+
+    [Theory]
+    [InlineData("audience")]
+    [InlineData("issuer")]
+    [InlineData("expired")]
+    [InlineData("nonce")]
+    [InlineData("forged")]
+    public async Task What_is_for_somebody_else_has_ended_or_is_not_the_providers_word_lets_nobody_in(string wrong)
+    {
+        switch (wrong)
+        {
+            case "audience":
+                _provider.Audience = "another-client";
+                break;
+            case "issuer":
+                _provider.Issuer = "https://evil.example";
+                break;
+            case "expired":
+                _provider.HoldsFor = TimeSpan.FromMinutes(-10);
+                break;
+            case "nonce":
+                _provider.Nonce = "of another sign-in";
+                break;
+            default:
+                _provider.Rotate(publish: false);
+                break;
+        }
+
+        using var browser = Browser();
+        using var page = await SignIn(browser, "/");
+        page.StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
+        (await page.Content.ReadAsStringAsync(Cancel)).ShouldContain("Begin again at /login");
+        (await Status(browser, "/api/v1/deployments")).ShouldBe(HttpStatusCode.Unauthorized);
+    }
+
+    [Fact]
+    public async Task When_the_provider_signs_with_a_new_key_people_sign_in_all_the_same()
+    {
+        using (var first = Browser())
+        using (var page = await SignIn(first, "/help"))
+            page.StatusCode.ShouldBe(HttpStatusCode.OK);
+        _provider.Rotate(publish: true);
+        // The first one who comes with it may be sent back once, while the keys are read again.
+        using var second = Browser();
+        for (var attempt = 0; ; attempt++)
+        {
+            using var page = await SignIn(second, "/help");
+            if (page.StatusCode == HttpStatusCode.OK)
+                break;
+            attempt.ShouldBeLessThan(1);
+        }
+    }
+
+    [Fact]
+    public async Task Another_browsers_answer_is_not_taken()
+    {
+        using var one = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false }) { BaseAddress = _url };
+        using var away = await one.GetAsync("/login/provider?to=/", Cancel);
+        using var there = await one.GetAsync(away.Headers.Location, Cancel);
+        using var other = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false }) { BaseAddress = _url };
+        using var taken = await other.GetAsync(there.Headers.Location, Cancel);
+        taken.StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
+    }
+
+    [Fact]
+    public async Task Who_signs_out_is_out()
+    {
+        _provider.Groups = ["platform"];
+        using var browser = Browser();
+        using var page = await SignIn(browser, "/");
+        var field = Field().Match(await page.Content.ReadAsStringAsync(Cancel)).Groups[1].Value;
+        using var form = new FormUrlEncodedContent([KeyValuePair.Create("__RequestVerificationToken", field)]);
+        (await browser.PostAsync("/logout", form, Cancel)).Dispose();
+        (await Status(browser, "/api/v1/deployments")).ShouldBe(HttpStatusCode.Unauthorized);
+    }
+
+    [Theory]
+    [InlineData("http://login.example.org", "c", "", "https")]
+    [InlineData("https://login.example.org", "", "", "CLIENT_ID")]
+    [InlineData("https://login.example.org", "c", "king=all", "responder or admin")]
+    [InlineData("https://login.example.org", "c", "admin", "ROLE=GROUP")]
+    public void What_cannot_be_is_said_at_the_start(string authority, string client, string roles, string said)
+    {
+        var environment = new Dictionary<string, string>(StringComparer.Ordinal) { ["COMMANDER_OIDC_AUTHORITY"] = authority, ["COMMANDER_OIDC_CLIENT_ID"] = client, ["COMMANDER_OIDC_ROLES"] = roles };
+        OpenId.Read(environment.GetValueOrDefault, _ => null).Wrong.ShouldNotBeNull().ShouldContain(said);
+    }
+
+    private HttpClient Browser()
+    {
+        var browser = new HttpClient(new SocketsHttpHandler { UseCookies = true }) { BaseAddress = _url, Timeout = TimeSpan.FromSeconds(20) };
+        browser.DefaultRequestHeaders.Add("Accept", "text/html");
+        return browser;
+    }
+
+    private static Task<HttpResponseMessage> SignIn(HttpClient browser, string to) => browser.GetAsync(new Uri("/login/provider?to=" + Uri.EscapeDataString(to), UriKind.Relative), Cancel);
+
+    private static async Task<HttpStatusCode> Status(HttpClient browser, string path)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, path) { Headers = { { "Accept", "application/json" } } };
+        using var answer = await browser.SendAsync(request, Cancel);
+        return answer.StatusCode;
+    }
+
+    [GeneratedRegex("name=\"__RequestVerificationToken\" value=\"([^\"]+)\"")]
+    private static partial Regex Field();
+}
