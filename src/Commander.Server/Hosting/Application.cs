@@ -16,6 +16,7 @@ using Commander.Server.Storage.Postgres;
 using Commander.Server.Storage.Sqlite;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.DataProtection.KeyManagement;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Npgsql;
 
 namespace Commander.Server.Hosting;
@@ -24,6 +25,10 @@ namespace Commander.Server.Hosting;
 internal static class Application
 {
     private const int MaxBody = 8 << 20;
+    private const int MaxConnections = 20_000;
+    private const int SlowBytes = 240;
+    private static readonly TimeSpan SlowHeaders = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan SlowGrace = TimeSpan.FromSeconds(2);
     private const int MaxKey = 256;
     private const int LeastToken = 24;
     private const int MaxClusterFile = 16 * 1024;
@@ -140,7 +145,15 @@ internal static class Application
         // Nothing of appsettings.json is read again while it runs: to notice would be to watch the folder it was started in with all below it, and the database that lies there.
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions { ApplicationName = typeof(Application).Assembly.GetName().Name, Args = ["--hostBuilder:reloadConfigOnChange=false"] });
         builder.AddLog();
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Limits.MaxRequestBodySize = MaxBody);
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = MaxBody;
+            // Who sends a letter now and then holds a connection, and no longer than this.
+            kestrel.Limits.RequestHeadersTimeout = SlowHeaders;
+            kestrel.Limits.MinRequestBodyDataRate = new MinDataRate(SlowBytes, SlowGrace);
+            kestrel.Limits.MaxConcurrentConnections = MaxConnections;
+        });
         builder.WebHost.UseUrls(options.Url.ToString());
         builder.Services.ConfigureHttpJsonOptions(json => Json.Apply(json.SerializerOptions, JsonUnmappedMemberHandling.Disallow));
         builder.Services.AddProblemDetails();
@@ -199,6 +212,7 @@ internal static class Application
             if (demo is not null)
                 app.MapDemo();
             app.MapDashboard();
+            app.MapReportLinks(code => new Uri(options.PublicUrl ?? options.Url, "r/" + code).ToString());
             return app;
         }
         catch
