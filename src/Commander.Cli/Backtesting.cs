@@ -81,7 +81,7 @@ internal static class Backtesting
 
         await reading;
         if (count == 0)
-            throw new Failure("the file has no case", "give JSON lines, one case each");
+            throw new Failure($"{string.Join(", ", order.Files)}: the file has no case", "give JSON lines, one case each");
         if (order.Horizons.Named.Keys.FirstOrDefault(name => !names.Contains(name)) is { } unknown)
             throw new Failure($"--horizon names {unknown}, which is no file's name and no case's source", $"known are {string.Join(", ", names.Order(StringComparer.Ordinal))}", ExitCode.Usage);
         var seconds = clock.GetElapsedTime(began).TotalSeconds;

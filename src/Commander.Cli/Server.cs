@@ -127,7 +127,7 @@ internal sealed class Server : IDisposable
                 if (problem?.Title is not null)
                 {
                     var text = problem.Detail is null or "" ? problem.Title : $"{problem.Title}: {problem.Detail}";
-                    return New(text, problem.Remedy ?? Remedy(status));
+                    return New(text, problem.Remedy ?? (problem.Detail is { Length: > 0 } && status == HttpStatusCode.NotFound ? null : Remedy(status)));
                 }
             }
             catch (JsonException)

@@ -19,8 +19,6 @@ internal sealed class AccessGate(TokenBook tokens, SignedRequests signed, Access
     /// <summary>The claim with the token's id.</summary>
     public const string TokenId = "token";
 
-    private const int MaxSignedBody = RequestBody.Small;
-
     /// <summary>Whether whoever comes must say who they are.</summary>
     public bool Closed => openId || tokens.Closed;
 
@@ -103,8 +101,10 @@ internal sealed class AccessGate(TokenBook tokens, SignedRequests signed, Access
 
         if (rule.Announces && signed.Any && headers.ContainsKey(SignedRequests.SignatureHeader))
         {
-            if (await Body(context) is not { } body)
-                return (Role.None, $"A signed request has a body of {MaxSignedBody / 1024} KiB at most.");
+            if (await RequestBody.Bytes(context, RequestBody.Small, context.RequestAborted) is not { } body)
+                return (Role.None, $"A signed request has a body of {RequestBody.Small / 1024} KiB at most.");
+            // Read once; whoever takes it reads it again.
+            context.Request.Body = new MemoryStream(body);
             if (signed.Refusal(headers[SignedRequests.TimestampHeader], headers[SignedRequests.SignatureHeader], body) is { } why)
                 return (Role.None, why + ".");
             context.User = new ClaimsPrincipal(new ClaimsIdentity([new Claim(ClaimTypes.Name, "signed request"), new Claim(ClaimTypes.Role, Role.Intake.Word())], "signature"));
@@ -128,25 +128,6 @@ internal sealed class AccessGate(TokenBook tokens, SignedRequests signed, Access
         }
 
         return (Role.None, null);
-    }
-
-    private static async Task<byte[]?> Body(HttpContext context)
-    {
-        if (context.Request.ContentLength > MaxSignedBody)
-            return null;
-        using var buffer = new MemoryStream();
-        var chunk = new byte[16 * 1024];
-        int read;
-        while ((read = await context.Request.Body.ReadAsync(chunk, context.RequestAborted)) > 0)
-        {
-            if (buffer.Length + read > MaxSignedBody)
-                return null;
-            buffer.Write(chunk, 0, read);
-        }
-
-        var body = buffer.ToArray();
-        context.Request.Body = new MemoryStream(body);
-        return body;
     }
 
     /// <summary>

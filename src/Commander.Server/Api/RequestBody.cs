@@ -19,30 +19,12 @@ internal static class RequestBody
         where T : class
     {
         var request = context.Request;
-        if (request.ContentLength > limit)
-            return (null, [], TooLarge(limit));
         if (!anyType && request.ContentType is { } type && !type.StartsWith("application/json", StringComparison.OrdinalIgnoreCase))
             return (null, [], Problems.Of(StatusCodes.Status415UnsupportedMediaType, "The body is not JSON", $"Content-Type is '{type}'; send application/json."));
-        using var buffer = new MemoryStream((int)(request.ContentLength ?? 1024));
-        var chunk = ArrayPool<byte>.Shared.Rent(16 * 1024);
-        try
-        {
-            int read;
-            while ((read = await request.Body.ReadAsync(chunk, cancel)) > 0)
-            {
-                if (buffer.Length + read > limit)
-                    return (null, [], TooLarge(limit));
-                buffer.Write(chunk, 0, read);
-            }
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(chunk);
-        }
-
-        var bytes = buffer.GetBuffer().AsMemory(0, (int)buffer.Length);
-        var hash = SHA256.HashData(bytes.Span);
-        if (bytes.IsEmpty)
+        if (await Bytes(context, limit, cancel) is not { } bytes)
+            return (null, [], TooLarge(limit));
+        var hash = SHA256.HashData(bytes);
+        if (bytes.Length == 0)
         {
             if (ifEmpty is null)
                 return (null, hash, Problems.Invalid("the body is empty; send a JSON object"));
@@ -51,7 +33,7 @@ internal static class RequestBody
 
         try
         {
-            return JsonSerializer.Deserialize<T>(bytes.Span, Json.Strict) is { } value
+            return JsonSerializer.Deserialize<T>(bytes, Json.Strict) is { } value
                 ? (value, hash, null)
                 : (null, hash, Problems.Invalid("the body is null; send a JSON object"));
         }
@@ -59,6 +41,32 @@ internal static class RequestBody
         {
             return (null, hash, Problems.Invalid(Explain(e)));
         }
+    }
+
+    /// <summary>The body as it came; null when it is longer.</summary>
+    public static async Task<byte[]?> Bytes(HttpContext context, int limit, CancellationToken cancel)
+    {
+        var request = context.Request;
+        if (request.ContentLength > limit)
+            return null;
+        using var buffer = new MemoryStream((int)(request.ContentLength ?? 1024));
+        var chunk = ArrayPool<byte>.Shared.Rent(16 * 1024);
+        try
+        {
+            int read;
+            while ((read = await request.Body.ReadAsync(chunk, cancel)) > 0)
+            {
+                if (buffer.Length + read > limit)
+                    return null;
+                buffer.Write(chunk, 0, read);
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(chunk);
+        }
+
+        return buffer.Length == buffer.Capacity ? buffer.GetBuffer() : buffer.ToArray();
     }
 
     /// <summary>What is wrong with a JSON text, where, without the names of our types.</summary>
