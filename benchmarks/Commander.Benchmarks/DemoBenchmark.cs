@@ -1,8 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
 using System.Net.Http.Json;
-using System.Net.Sockets;
 using System.Text.Json.Nodes;
 using Commander.Server.Hosting;
 using Microsoft.Playwright;
@@ -86,7 +84,7 @@ internal static class DemoBenchmark
     {
         for (var attempt = 1; ; attempt++)
         {
-            var url = new Uri($"http://127.0.0.1:{FreePort()}");
+            var url = new Uri($"http://127.0.0.1:{WatchesBenchmark.FreePort()}");
             var process = Process.Start(new ProcessStartInfo("dotnet")
             {
                 ArgumentList = { typeof(CommanderOptions).Assembly.Location, "--demo", "--urls", url.ToString(), "--data", data },
@@ -240,13 +238,6 @@ internal static class DemoBenchmark
     {
         var at = Array.IndexOf(args, name);
         return at >= 0 && at + 1 < args.Length ? int.Parse(args[at + 1], CultureInfo.InvariantCulture) : otherwise;
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
     private sealed record Server(Process Process, Uri Url) : IDisposable

@@ -36,7 +36,7 @@ internal static class WebhookBenchmark
         var folder = Directory.CreateTempSubdirectory("commander-webhook-").FullName;
         try
         {
-            var options = new CommanderOptions { Url = new Uri($"http://127.0.0.1:{FreePort()}"), Data = Path.Combine(folder, "data"), Cluster = cluster };
+            var options = new CommanderOptions { Url = new Uri($"http://127.0.0.1:{WatchesBenchmark.FreePort()}"), Data = Path.Combine(folder, "data"), Cluster = cluster };
             Environment.SetEnvironmentVariable("Logging__LogLevel__Default", "Error");
             await using var app = await Application.Build(options, PolicySet.Empty, new Secrets(_ => null), null, CancellationToken.None);
             await app.StartAsync(CancellationToken.None);
@@ -122,11 +122,4 @@ internal static class WebhookBenchmark
     }
 
     private static (long Writes, long Groups) Committed(IFactStore store) => store is SqliteStore sqlite ? sqlite.Committed : ((PostgresStore)store).Committed;
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
 }

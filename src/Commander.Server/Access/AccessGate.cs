@@ -32,7 +32,7 @@ internal sealed class AccessGate(TokenBook tokens, SignedRequests signed, Access
 
         await tokens.Look(context.RequestAborted);
         var rule = endpoint.Metadata.GetMetadata<RoleRule>() ?? new RoleRule(Role.Admin);
-        var refusal = Closed ? await Enter(context, rule) : FromHere(context);
+        var refusal = !tokens.Known && rule.Least != Role.None ? NotKnown(context) : Closed ? await Enter(context, rule) : FromHere(context);
         if (refusal is not null)
         {
             context.Response.Headers.CacheControl = "no-store";
@@ -144,6 +144,12 @@ internal sealed class AccessGate(TokenBook tokens, SignedRequests signed, Access
         if (request.Headers.Origin is [{ Length: > 0 } origin, ..] && !string.Equals(origin, $"{request.Scheme}://{request.Host}", StringComparison.OrdinalIgnoreCase))
             return Problems.Of(StatusCodes.Status403Forbidden, "Requests from other pages are refused", $"The Origin header says '{Problems.Shown(origin)}'.");
         return null;
+    }
+
+    private static IResult NotKnown(HttpContext context)
+    {
+        context.Response.Headers.RetryAfter = "1";
+        return Problems.Of(StatusCodes.Status503ServiceUnavailable, "Who may come in cannot be read now", "The store does not answer; nobody is let in until it does. Try again in a second.");
     }
 
     private bool SameOrigin(HttpRequest request, string origin) =>

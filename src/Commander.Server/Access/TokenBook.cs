@@ -64,10 +64,15 @@ internal sealed class TokenBook(IFactStore store, TimeProvider clock, string? ad
     /// <summary>Whether whoever comes must say who they are. Once a token was issued it stays so.</summary>
     public bool Closed => _everIssued || _adminHash is not null;
 
+    /// <summary>Whether the tokens were ever read. Until then nobody knows whether access is open, so it is not.</summary>
+    public bool Known => Volatile.Read(ref _readAt) != 0;
+
     /// <summary>Reads what is new, at most once a second. A store that does not answer leaves what is known.</summary>
     public async ValueTask Look(CancellationToken cancel)
     {
-        if (_readAt != 0 && clock.GetElapsedTime(Volatile.Read(ref _readAt)) < Fresh || !await _gate.WaitAsync(TimeSpan.Zero, cancel))
+        if (Known && clock.GetElapsedTime(Volatile.Read(ref _readAt)) < Fresh)
+            return;
+        if (!await _gate.WaitAsync(TimeSpan.Zero, cancel))
             return;
         try
         {

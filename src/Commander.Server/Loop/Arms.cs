@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Commander.Judging.Evidence;
 using Commander.Judging.Policies;
 using Commander.Server.Sources;
@@ -91,7 +92,8 @@ internal static class Arms
 /// <summary>A watch's queries with their variables put in, once per metric and version: every tick asks the same.</summary>
 internal sealed class QueryTexts(Policy policy, ReceivedBody received)
 {
-    private readonly Dictionary<(int Metric, string Version), Text> _known = [];
+    // A tick asks while somebody reads the deployment.
+    private readonly ConcurrentDictionary<(int Metric, string Version), Text> _known = [];
     private readonly bool[] _tellsVersions =
         [.. policy.Metrics.Select(metric => (metric.Query ?? metric.Bad) is { } template && Queries.NamesVersion(template))];
 
@@ -104,12 +106,8 @@ internal sealed class QueryTexts(Policy policy, ReceivedBody received)
     /// <summary>Whether a metric is asked once per arm.</summary>
     public bool TellsVersions(int metric) => _tellsVersions[metric];
 
-    public Text Of(int metric, string version)
-    {
-        if (!_known.TryGetValue((metric, version), out var text))
-            _known[(metric, version)] = text = Resolve(policy.Metrics[metric], version);
-        return text;
-    }
+    public Text Of(int metric, string version) =>
+        _known.TryGetValue((metric, version), out var text) ? text : _known[(metric, version)] = Resolve(policy.Metrics[metric], version);
 
     private Text Resolve(MetricPolicy metric, string version)
     {

@@ -11,11 +11,14 @@ using Commander.Server.Access;
 using Commander.Server.Api;
 using Commander.Server.Hosting;
 using Commander.Server.Storage;
+using Commander.Server.Storage.Sqlite;
 using Commander.Server.Tests.Api;
 using Commander.Server.Tests.Storage;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Commander.Server.Tests.Access;
 
@@ -234,6 +237,26 @@ public sealed partial class AccessTests : IAsyncLifetime
         (await wrong.Content.ReadAsStringAsync(Cancel)).ShouldContain("none of intake, viewer, responder, admin");
         (await Status(http, "/api/v1/deployments")).ShouldBe(HttpStatusCode.OK);
         await open.StopAsync(Cancel);
+    }
+
+    [Fact]
+    public async Task While_the_tokens_cannot_be_read_nobody_is_let_in_not_even_from_this_machine()
+    {
+        using var folder = new TestFolder();
+        var store = SqliteStore.Open(folder["data"], TimeProvider.System, NullLogger.Instance);
+        await store.DisposeAsync();
+        using var tokens = new TokenBook(store, TimeProvider.System, null);
+        using var limits = new AccessLimits(null);
+        var gate = new AccessGate(tokens, new SignedRequests([], TimeProvider.System), limits, null, openId: false);
+        await using var services = new ServiceCollection().AddLogging().BuildServiceProvider();
+        foreach (var (least, expected) in ((Role, int)[])[(Role.Viewer, 503), (Role.None, 200)])
+        {
+            var context = new DefaultHttpContext { RequestServices = services };
+            context.Request.Host = new HostString("127.0.0.1");
+            context.SetEndpoint(new Endpoint(_ => Task.CompletedTask, new EndpointMetadataCollection(new RoleRule(least)), "a route"));
+            await gate.Pass(context, _ => Task.CompletedTask);
+            context.Response.StatusCode.ShouldBe(expected);
+        }
     }
 
     [Fact]
