@@ -19,6 +19,9 @@ internal sealed class AccessGate(TokenBook tokens, SignedRequests signed, Access
     /// <summary>The claim with the token's id.</summary>
     public const string TokenId = "token";
 
+    // By which a proxy says that a request came from elsewhere.
+    private static readonly string[] Forwarded = ["X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded", "X-Real-IP", "Via"];
+
     /// <summary>Whether whoever comes must say who they are.</summary>
     public bool Closed => openId || tokens.Closed;
 
@@ -138,12 +141,28 @@ internal sealed class AccessGate(TokenBook tokens, SignedRequests signed, Access
     private static IResult? FromHere(HttpContext context)
     {
         var request = context.Request;
+        // A proxy at this machine would make everybody in the world somebody at this machine.
+        if (ThroughProxy(context))
+            return Problems.Of(StatusCodes.Status403Forbidden, "Only this machine is let in", "The request came through a proxy, and without a token everybody who comes is admin. Set COMMANDER_ADMIN_TOKEN, or issue a token at the machine itself with POST /api/v1/tokens.");
         var host = request.Host.Host.ToLowerInvariant();
         if (host is not ("localhost" or "127.0.0.1" or "[::1]" or "::1"))
             return Problems.Of(StatusCodes.Status421MisdirectedRequest, "This is not the server you asked for", $"The Host header says '{Problems.Shown(host)}'. Ask for http://127.0.0.1:{context.Connection.LocalPort}.");
         if (request.Headers.Origin is [{ Length: > 0 } origin, ..] && !string.Equals(origin, $"{request.Scheme}://{request.Host}", StringComparison.OrdinalIgnoreCase))
             return Problems.Of(StatusCodes.Status403Forbidden, "Requests from other pages are refused", $"The Origin header says '{Problems.Shown(origin)}'.");
         return null;
+    }
+
+    private static bool ThroughProxy(HttpContext context)
+    {
+        if (context.Connection.RemoteIpAddress is { } from && !IPAddress.IsLoopback(from))
+            return true;
+        foreach (var name in Forwarded)
+        {
+            if (context.Request.Headers.ContainsKey(name))
+                return true;
+        }
+
+        return false;
     }
 
     private static IResult NotKnown(HttpContext context)

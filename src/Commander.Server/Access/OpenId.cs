@@ -19,6 +19,9 @@ internal sealed record OpenId(Uri Authority, string ClientId, string? ClientSecr
 
     private const int MaxGroups = 100;
 
+    /// <summary>Who signed in is asked about no more often than this. The default value is a minute.</summary>
+    public TimeSpan AskedAtMost { get; init; } = TimeSpan.FromMinutes(1);
+
     /// <summary>What the environment says: COMMANDER_OIDC_AUTHORITY, _CLIENT_ID, _CLIENT_SECRET, _ROLES (admin=GROUP responder=GROUP), _GROUPS_CLAIM; null for none, or what is wrong.</summary>
     /// <param name="environment">Variables by name.</param>
     /// <param name="secret">Resolves a reference.</param>

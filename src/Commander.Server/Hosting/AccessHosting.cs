@@ -3,7 +3,9 @@ using Commander.Server.Api;
 using Commander.Server.Dashboard;
 using Commander.Server.Storage;
 using Microsoft.AspNetCore.Authentication;
+using Microsoft.AspNetCore.Authentication.Cookies;
 using Microsoft.AspNetCore.Authentication.OpenIdConnect;
+using Microsoft.Extensions.Options;
 using Microsoft.IdentityModel.Protocols.OpenIdConnect;
 
 namespace Commander.Server.Hosting;
@@ -12,6 +14,7 @@ namespace Commander.Server.Hosting;
 internal static partial class AccessHosting
 {
     private const string OpenIdScheme = "openid";
+    private const string OfflineAccess = "offline_access";
     private static readonly TimeSpan SignedInFor = TimeSpan.FromHours(12);
     private static readonly TimeSpan SignedInThere = TimeSpan.FromHours(8);
 
@@ -32,7 +35,12 @@ internal static partial class AccessHosting
             cookie.SlidingExpiration = true;
         });
         if (options.OpenId is { } provider)
+        {
             services.AddOpenId(provider, options.PublicUrl);
+            services.AddSingleton(s => new SignedInStill(provider, s.GetRequiredService<IOptionsMonitor<OpenIdConnectOptions>>().Get(OpenIdScheme), s.GetRequiredService<TimeProvider>()));
+            services.Configure<CookieAuthenticationOptions>(AccessGate.Session, cookie => cookie.Events.OnValidatePrincipal = context => context.HttpContext.RequestServices.GetRequiredService<SignedInStill>().Check(context));
+        }
+
         services.AddOptions<DashboardOptions>().Configure<AccessGate>((pages, gate) => pages.MayAct = person => gate.RoleOf(person) >= Role.Responder);
         services.AddSingleton<SignIn>(s => async (http, text) =>
         {
@@ -72,17 +80,20 @@ internal static partial class AccessHosting
             oidc.Scope.Add("email");
             oidc.Events = new OpenIdConnectEvents
             {
-                OnRedirectToIdentityProvider = context =>
+                OnRedirectToIdentityProvider = async context =>
                 {
+                    // Where the provider knows of it: with what to ask later whether they still may.
+                    if ((await oidc.ConfigurationManager!.GetConfigurationAsync(context.HttpContext.RequestAborted)).ScopesSupported.Contains(OfflineAccess))
+                        context.ProtocolMessage.Scope += " " + OfflineAccess;
                     if (publicUrl is not null)
                         context.ProtocolMessage.RedirectUri = new Uri(publicUrl, oidc.CallbackPath.Value!.TrimStart('/')).ToString();
-                    return Task.CompletedTask;
                 },
                 OnTokenValidated = context =>
                 {
                     context.Principal = provider.Person(context.Principal!);
-                    // Who is no longer let in there is asked again before the day is over.
+                    // Where there is nothing to ask the provider with, it is asked by signing in again before the day is over.
                     (context.Properties!.AllowRefresh, context.Properties.ExpiresUtc) = (false, TimeProvider.System.GetUtcNow() + SignedInThere);
+                    context.HttpContext.RequestServices.GetRequiredService<SignedInStill>().Begin(context.Properties, context.TokenEndpointResponse!, SignedInThere);
                     return Task.CompletedTask;
                 },
                 OnRemoteFailure = async context =>

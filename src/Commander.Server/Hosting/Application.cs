@@ -196,6 +196,7 @@ internal static class Application
             if (!options.Url.IsLoopback && !app.Services.GetRequiredService<AccessGate>().Closed)
                 throw new AccessMissingException(options.Url);
             app.Lifetime.ApplicationStopped.Register(storeLog.Dispose);
+            app.UseProxy(options);
             app.UseExceptionHandler(error => error.Run(Problems.Write));
             app.UseStatusCodePages();
             app.UseAccess();

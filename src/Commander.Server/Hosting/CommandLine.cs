@@ -34,9 +34,10 @@ internal static class CommandLine
                 result.AddError("--max-watches: at least 1");
         });
         var known = new Option<Uri?>("--public-url") { Description = "The address that people know it by, behind a proxy: for links, and for which pages are its own", CustomParser = ParsePublic };
+        var proxies = new Option<IPNetwork[]>("--trusted-proxy") { Description = "A proxy whose word for who a caller is counts, as an address or ADDRESS/LENGTH; may be repeated", CustomParser = ParseProxies };
         var rate = new Option<int?>("--rate-limit") { Description = "Requests a second of one caller: a number, or off", DefaultValueFactory = _ => new CommanderOptions().RateLimit, CustomParser = ParseRate };
         var keep = new Option<TimeSpan?>("--keep-evidence") { Description = "How long ticks are kept after a deployment was announced: 90d, or ever", DefaultValueFactory = _ => new CommanderOptions().KeepEvidence, CustomParser = ParseKeep };
-        var root = new RootCommand("Commander watches deployments, decides ROLLBACK or CONTINUE, acts and learns.") { urls, data, cluster, address, silo, policy, demo, key, max, keep, known, rate };
+        var root = new RootCommand("Commander watches deployments, decides ROLLBACK or CONTINUE, acts and learns.") { urls, data, cluster, address, silo, policy, demo, key, max, keep, known, proxies, rate };
         root.SetAction((parsed, cancel) =>
         {
             var runsDemo = parsed.GetValue(demo);
@@ -54,6 +55,7 @@ internal static class CommandLine
                     MaxWatches = parsed.GetValue(max),
                     KeepEvidence = parsed.GetValue(keep),
                     PublicUrl = parsed.GetValue(known),
+                    TrustedProxies = parsed.GetValue(proxies) ?? [],
                     RateLimit = parsed.GetValue(rate),
                 },
                 cancel);
@@ -95,6 +97,20 @@ internal static class CommandLine
             return url;
         result.AddError($"--public-url: '{text}' is no address; write https://commander.example.org");
         return null;
+    }
+
+    private static IPNetwork[]? ParseProxies(System.CommandLine.Parsing.ArgumentResult result)
+    {
+        var networks = new List<IPNetwork>();
+        foreach (var token in result.Tokens)
+        {
+            if (ProxyHosting.TryRead(token.Value, out var network))
+                networks.Add(network);
+            else
+                result.AddError($"--trusted-proxy: '{token.Value}' is no address and no network; write 10.0.0.7, or 10.0.0.0/24");
+        }
+
+        return [.. networks];
     }
 
     private static int? ParseRate(System.CommandLine.Parsing.ArgumentResult result)

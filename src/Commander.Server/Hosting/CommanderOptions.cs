@@ -49,6 +49,9 @@ internal sealed record CommanderOptions
     /// <summary>The address that people and other pages know it by, behind a proxy; null for where it listens.</summary>
     public Uri? PublicUrl { get; init; }
 
+    /// <summary>The proxies whose word for who a caller is counts (X-Forwarded-For, -Proto, -Host).</summary>
+    public IReadOnlyList<IPNetwork> TrustedProxies { get; init; } = [];
+
     /// <summary>Requests a second of one caller; null for no limit. The default value is 500.</summary>
     public int? RateLimit { get; init; } = 500;
 

@@ -23,7 +23,9 @@ internal sealed class OpenIdProvider : IAsyncDisposable
 
     private readonly WebApplication _app;
     private readonly ConcurrentDictionary<string, (string Nonce, string Challenge, string Redirect)> _codes = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, string> _refresh = new(StringComparer.Ordinal);
     private readonly List<RsaSecurityKey> _published = [];
+    private int _asked;
 
     private OpenIdProvider(WebApplication app) => _app = app;
 
@@ -39,6 +41,24 @@ internal sealed class OpenIdProvider : IAsyncDisposable
 
     /// <summary>How long its words hold; below zero they have ended when they are given.</summary>
     public TimeSpan HoldsFor { get; set; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>How long until it wants to be asked again; null gives nothing to ask with.</summary>
+    public int? AskIn { get; set; }
+
+    /// <summary>Whether it answers 500 to whoever asks again.</summary>
+    public bool Down { get; set; }
+
+    /// <summary>Whether who asks again is told that they are somebody else.</summary>
+    public string Subject { get; set; } = "7";
+
+    /// <summary>How often it was asked again.</summary>
+    public int Asked => Volatile.Read(ref _asked);
+
+    /// <summary>The scopes of the last sign-in.</summary>
+    public string Scope { get; private set; } = "";
+
+    /// <summary>Ends what it gave to ask with.</summary>
+    public void Forget() => _refresh.Clear();
 
     /// <summary>What it signs with.</summary>
     public RsaSecurityKey Key { get; private set; } = null!;
@@ -89,6 +109,7 @@ internal sealed class OpenIdProvider : IAsyncDisposable
         ["subject_types_supported"] = (string[])["public"],
         ["id_token_signing_alg_values_supported"] = (string[])["RS256"],
         ["code_challenge_methods_supported"] = (string[])["S256"],
+        ["scopes_supported"] = (string[])["openid", "email", "profile", "offline_access"],
     });
 
     private IResult Keys()
@@ -114,6 +135,7 @@ internal sealed class OpenIdProvider : IAsyncDisposable
     {
         if (client_id != ClientId || code_challenge_method != "S256" || response_type != "code" || !scope.Split(' ').Contains("openid"))
             return Results.BadRequest();
+        Scope = scope;
         var code = RandomNumberGenerator.GetHexString(32);
         _codes[code] = (nonce, code_challenge, redirect_uri);
         return Results.Redirect($"{redirect_uri}?code={code}&state={Uri.EscapeDataString(state)}");
@@ -122,6 +144,17 @@ internal sealed class OpenIdProvider : IAsyncDisposable
     private async Task<IResult> Token(HttpRequest request)
     {
         var form = await request.ReadFormAsync();
+        if (form["grant_type"] == "refresh_token")
+        {
+            Interlocked.Increment(ref _asked);
+            if (Down)
+                return Results.StatusCode(500);
+            // Each is good once.
+            return form["client_id"] == ClientId && form["client_secret"] == ClientSecret && _refresh.TryRemove(form["refresh_token"].ToString(), out _)
+                ? Word(null)
+                : Results.Json(new Dictionary<string, string>(StringComparer.Ordinal) { ["error"] = "invalid_grant" }, statusCode: 400);
+        }
+
         if (form["grant_type"] != "authorization_code" || form["client_id"] != ClientId || form["client_secret"] != ClientSecret
             || !_codes.TryRemove(form["code"].ToString(), out var begun) || form["redirect_uri"] != begun.Redirect
             || Base64UrlEncoder.Encode(SHA256.HashData(Encoding.ASCII.GetBytes(form["code_verifier"].ToString()))) != begun.Challenge)
@@ -129,7 +162,13 @@ internal sealed class OpenIdProvider : IAsyncDisposable
             return Results.Json(new Dictionary<string, string>(StringComparer.Ordinal) { ["error"] = "invalid_grant" }, statusCode: 400);
         }
 
+        return Word(Nonce ?? begun.Nonce);
+    }
+
+    private IResult Word(string? nonce)
+    {
         var now = TimeProvider.System.GetUtcNow();
+        Claim[] claims = [new Claim("sub", Subject), new Claim("email", "grace@example.org"), .. Groups.Select(group => new Claim("groups", group))];
         var word = new JsonWebTokenHandler().CreateToken(new SecurityTokenDescriptor
         {
             Issuer = Issuer ?? Url,
@@ -137,9 +176,17 @@ internal sealed class OpenIdProvider : IAsyncDisposable
             IssuedAt = now.UtcDateTime.AddMinutes(-30),
             NotBefore = now.UtcDateTime.AddMinutes(-30),
             Expires = (now + HoldsFor).UtcDateTime,
-            Subject = new ClaimsIdentity([new Claim("sub", "7"), new Claim("email", "grace@example.org"), new Claim("nonce", Nonce ?? begun.Nonce), .. Groups.Select(group => new Claim("groups", group))]),
+            Subject = new ClaimsIdentity(nonce is null ? claims : [.. claims, new Claim("nonce", nonce)]),
             SigningCredentials = new SigningCredentials(Key, SecurityAlgorithms.RsaSha256),
         });
-        return Results.Json(new Dictionary<string, object>(StringComparer.Ordinal) { ["access_token"] = "x", ["token_type"] = "Bearer", ["expires_in"] = 300, ["id_token"] = word });
+        var answer = new Dictionary<string, object>(StringComparer.Ordinal) { ["access_token"] = "x", ["token_type"] = "Bearer", ["expires_in"] = AskIn ?? 300, ["id_token"] = word };
+        if (AskIn is not null)
+        {
+            var refresh = RandomNumberGenerator.GetHexString(32);
+            _refresh[refresh] = "";
+            answer["refresh_token"] = refresh;
+        }
+
+        return Results.Json(answer);
     }
 }

@@ -25,7 +25,7 @@ public sealed partial class OpenIdTests : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         _provider = await OpenIdProvider.Start();
-        var openId = new OpenId(new Uri(_provider.Url), OpenIdProvider.ClientId, OpenIdProvider.ClientSecret, "groups", new Dictionary<string, Role>(StringComparer.Ordinal) { ["sre"] = Role.Responder, ["platform"] = Role.Admin });
+        var openId = new OpenId(new Uri(_provider.Url), OpenIdProvider.ClientId, OpenIdProvider.ClientSecret, "groups", new Dictionary<string, Role>(StringComparer.Ordinal) { ["sre"] = Role.Responder, ["platform"] = Role.Admin }) { AskedAtMost = TimeSpan.Zero };
         _app = await Application.Build(new CommanderOptions { Url = _url, Data = _folder["data"], OpenId = openId }, PolicySet.Empty, new Secrets(_ => null), null, Cancel);
         await _app.StartAsync(Cancel);
     }
@@ -141,6 +141,67 @@ public sealed partial class OpenIdTests : IAsyncLifetime
         using var form = new FormUrlEncodedContent([KeyValuePair.Create("__RequestVerificationToken", field)]);
         (await browser.PostAsync("/logout", form, Cancel)).Dispose();
         (await Status(browser, "/api/v1/deployments")).ShouldBe(HttpStatusCode.Unauthorized);
+    }
+
+    [Fact]
+    public async Task The_provider_is_asked_again_and_new_groups_count_at_once()
+    {
+        (_provider.AskIn, _provider.Groups) = (0, ["platform"]);
+        using var browser = Browser();
+        (await SignIn(browser, "/help")).Dispose();
+        _provider.Scope.ShouldContain("offline_access");
+        (await Status(browser, "/api/v1/tokens")).ShouldBe(HttpStatusCode.OK);
+        _provider.Groups = ["sre"];
+        (await Status(browser, "/api/v1/tokens")).ShouldBe(HttpStatusCode.Forbidden);
+        (await Status(browser, "/api/v1/deployments")).ShouldBe(HttpStatusCode.OK);
+        _provider.Asked.ShouldBeGreaterThanOrEqualTo(3);
+    }
+
+    [Theory]
+    [InlineData("revoked")]
+    [InlineData("somebody else")]
+    public async Task Whom_the_provider_no_longer_knows_is_out(string why)
+    {
+        (_provider.AskIn, _provider.Groups) = (0, ["platform"]);
+        using var browser = Browser();
+        (await SignIn(browser, "/help")).Dispose();
+        if (why == "revoked")
+            _provider.Forget();
+        else
+            _provider.Subject = "8";
+        (await Status(browser, "/api/v1/deployments")).ShouldBe(HttpStatusCode.Unauthorized);
+        _provider.Subject = "7";
+        (await Status(browser, "/api/v1/deployments")).ShouldBe(HttpStatusCode.Unauthorized, "and stays out");
+    }
+
+    [Theory]
+    [InlineData("down")]
+    [InlineData("a key that is not its own")]
+    public async Task A_provider_that_says_nothing_good_or_bad_changes_nothing(string what)
+    {
+        (_provider.AskIn, _provider.Groups) = (0, ["sre"]);
+        using var browser = Browser();
+        (await SignIn(browser, "/help")).Dispose();
+        _provider.Groups = ["platform"];
+        if (what == "down")
+            _provider.Down = true;
+        else
+            _provider.Rotate(publish: false);
+        (await Status(browser, "/api/v1/deployments")).ShouldBe(HttpStatusCode.OK);
+        (await Status(browser, "/api/v1/tokens")).ShouldBe(HttpStatusCode.Forbidden);
+        _provider.Asked.ShouldBeGreaterThanOrEqualTo(1);
+    }
+
+    [Fact]
+    public async Task Many_requests_at_once_ask_the_provider_once()
+    {
+        (_provider.AskIn, _provider.Groups) = (0, ["sre"]);
+        using var browser = Browser();
+        (await SignIn(browser, "/login")).Dispose();
+        var before = _provider.Asked;
+        var statuses = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => Status(browser, "/api/v1/deployments")));
+        statuses.ShouldAllBe(status => status == HttpStatusCode.OK);
+        (_provider.Asked - before).ShouldBeLessThan(20);
     }
 
     [Theory]
