@@ -21,7 +21,7 @@ internal static class AccessBenchmark
         {
             var texts = new List<string>();
             for (var n = 0; n < TokenBook.MaxTokens; n++)
-                texts.Add((await book.Issue($"token {n}", Role.Viewer, null, "benchmark", CancellationToken.None))!.Value.Text);
+                texts.Add((await book.Issue($"token {n}", Role.Viewer, null, [], [], "benchmark", CancellationToken.None))!.Value.Text);
             foreach (var warm in (bool[])[true, false])
             {
                 var from = Clock.GetTimestamp();

@@ -17,6 +17,8 @@ internal static class CommandLine
 
     private static readonly TimeSpan LongestFreeze = TimeSpan.FromDays(89);
 
+    private static readonly TimeSpan LongestToken = TimeSpan.FromDays(3_650);
+
     /// <summary>Runs one command line. Never throws for what a person, a file or a server does.</summary>
     public static async Task<int> Run(string[] args, Terminal terminal, TimeProvider clock, CancellationToken cancel)
     {
@@ -76,6 +78,7 @@ internal static class CommandLine
         root.Add(Replay(At, Do));
         root.Add(Outcome(At, Do));
         root.Add(Freeze(At, Do));
+        root.Add(TokenCommand(At, Do));
         root.Add(Backtest(Do));
         root.Add(Policy(At, Do, terminal));
         return root;
@@ -163,6 +166,37 @@ internal static class CommandLine
         {
             using var server = at(parsed);
             return await verbs(parsed).Freezes(server, cancel);
+        });
+        return command;
+    }
+
+    private static Command TokenCommand(Func<ParseResult, Server> at, Func<ParseResult, Verbs> verbs)
+    {
+        var name = new Option<string>("--name") { Description = "Whose it is, such as a pipeline's name.", HelpName = "TEXT", Required = true };
+        var role = new Option<string>("--role") { Description = "What it may: announce deployments; look; press buttons too; everything.", HelpName = "intake|viewer|responder|admin", Required = true };
+        role.AcceptOnlyFromAmong("intake", "viewer", "responder", "admin");
+        var span = Duration("--for", "For how long, such as 90d; else until it is revoked.", LongestToken);
+        var service = new Option<string[]>("--service") { Description = "Only for this service, or services that begin so (shop-*); may be repeated.", HelpName = "S" };
+        var environment = new Option<string[]>("--environment") { Description = "Only for this environment; may be repeated.", HelpName = "E" };
+        var issue = new Command("issue", "Issue a token, and print it this once.") { name, role, span, service, environment };
+        issue.SetAction(async (parsed, cancel) =>
+        {
+            using var server = at(parsed);
+            return await verbs(parsed).IssueToken(
+                server, parsed.GetRequiredValue(name), parsed.GetRequiredValue(role), parsed.GetValue(span), parsed.GetValue(service) ?? [], parsed.GetValue(environment) ?? [], cancel);
+        });
+        var id = new Argument<string>("ID") { Description = "The token's id, as the list shows it." };
+        var revoke = new Command("revoke", "Revoke a token: within a second it opens nothing any more.") { id };
+        revoke.SetAction(async (parsed, cancel) =>
+        {
+            using var server = at(parsed);
+            return await verbs(parsed).RevokeToken(server, parsed.GetRequiredValue(id), cancel);
+        });
+        var command = new Command("token", "List the tokens that let somebody in; issue and revoke change it. Needs the role admin.") { issue, revoke };
+        command.SetAction(async (parsed, cancel) =>
+        {
+            using var server = at(parsed);
+            return await verbs(parsed).Tokens(server, cancel);
         });
         return command;
     }

@@ -61,6 +61,12 @@ internal sealed class Server : IDisposable
     public Task<Answered<LiveChecked>> CheckLive(object policy, CancellationToken cancel) =>
         Send<LiveChecked>(HttpMethod.Post, "api/v1/policies/check?live=true", policy, cancel);
 
+    public Task<Answered<Tokens>> Tokens(CancellationToken cancel) => Send<Tokens>(HttpMethod.Get, "api/v1/tokens", body: null, cancel);
+
+    public Task<Answered<IssuedToken>> IssueToken(object token, CancellationToken cancel) => Send<IssuedToken>(HttpMethod.Post, "api/v1/tokens", token, cancel);
+
+    public Task<Answered<JsonElement>> RevokeToken(string id, CancellationToken cancel) => Send<JsonElement>(HttpMethod.Delete, "api/v1/tokens/" + Uri.EscapeDataString(id), body: null, cancel);
+
     private static string Path(string id) => "api/v1/deployments/" + Uri.EscapeDataString(id);
 
     private async Task<Answered<T>> Send<T>(HttpMethod method, string path, object? body, CancellationToken cancel)
@@ -158,6 +164,15 @@ internal sealed record Answered<T>(T Value, byte[] Body);
 
 /// <summary>What is frozen.</summary>
 internal sealed record Frozen(IReadOnlyList<Freeze> Items);
+
+/// <summary>The tokens that hold.</summary>
+internal sealed record Tokens(IReadOnlyList<Tokens.Token> Items)
+{
+    internal sealed record Token(string Id, string Name, string Role, string By, DateTimeOffset At, DateTimeOffset? Until, IReadOnlyList<string>? Services, IReadOnlyList<string>? Environments);
+}
+
+/// <summary>A token that was just issued.</summary>
+internal sealed record IssuedToken(string Id, string Token);
 
 /// <summary>What a replay answers.</summary>
 internal sealed record Replayed(Verdict? Verdict, bool Identical, IReadOnlyList<string> Differences);

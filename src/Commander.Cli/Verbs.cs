@@ -84,6 +84,49 @@ internal sealed class Verbs(Terminal terminal, TimeProvider clock, bool json)
         return ExitCode.Done;
     }
 
+    /// <summary>Lists the tokens that hold.</summary>
+    public async Task<int> Tokens(Server server, CancellationToken cancel)
+    {
+        var answer = await server.Tokens(cancel);
+        if (json)
+            Print(answer.Body);
+        else if (answer.Value.Items.Count == 0)
+            terminal.Out.WriteLine("no token was issued: everybody at the server's machine is admin, and nobody elsewhere is let in");
+        else
+            terminal.Table(["id", "name", "role", "bound to", "issued by", "issued", "ends"], [.. answer.Value.Items.Select(token => (IReadOnlyList<string>)
+                [token.Id, token.Name, token.Role, Bounds(token), token.By, $"{token.At:yyyy-MM-dd HH:mm}", token.Until is { } until ? $"{until:yyyy-MM-dd HH:mm}" : "never"])]);
+        return ExitCode.Done;
+
+        static string Bounds(Tokens.Token token)
+        {
+            string[] bounds = [.. token.Services ?? [], .. (token.Environments ?? []).Select(environment => "in " + environment)];
+            return bounds.Length > 0 ? string.Join(", ", bounds) : "all";
+        }
+    }
+
+    /// <summary>Issues a token. Its text alone goes to where results go, so that it can be kept without being shown.</summary>
+    public async Task<int> IssueToken(Server server, string name, string role, TimeSpan? span, IReadOnlyList<string> services, IReadOnlyList<string> environments, CancellationToken cancel)
+    {
+        var answer = await server.IssueToken(new Issuing(name, role, span is { } length ? clock.GetUtcNow() + length : null, services, environments), cancel);
+        if (json)
+            Print(answer.Body);
+        else
+            terminal.Out.WriteLine(Terminal.Safe(answer.Value.Token));
+        terminal.Progress($"issued {answer.Value.Id}; the token is shown this once. Revoke it with: commander token revoke {answer.Value.Id}");
+        return ExitCode.Done;
+    }
+
+    /// <summary>Revokes a token.</summary>
+    public async Task<int> RevokeToken(Server server, string id, CancellationToken cancel)
+    {
+        var answer = await server.RevokeToken(id, cancel);
+        if (json)
+            Print(answer.Body);
+        else
+            terminal.Out.WriteLine(Terminal.Safe($"revoked {id}"));
+        return ExitCode.Done;
+    }
+
     /// <summary>Reads a policy file or folder without any server.</summary>
     public async Task<int> CheckPolicy(string path, CancellationToken cancel)
     {
@@ -349,5 +392,12 @@ internal sealed record Freezing(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Service,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Environment,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? Until);
+
+internal sealed record Issuing(
+    string Name,
+    string Role,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? Until,
+    IReadOnlyList<string> Services,
+    IReadOnlyList<string> Environments);
 
 internal sealed record Labelling(string Label, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Note);

@@ -58,7 +58,11 @@ internal sealed class AccessGate(TokenBook tokens, SignedRequests signed, Access
 
     /// <summary>Who a token's holder is.</summary>
     public static ClaimsPrincipal Principal(Token token, string scheme) => new(new ClaimsIdentity(
-        [new Claim(ClaimTypes.Name, token.Name), new Claim(ClaimTypes.Role, token.Role.Word()), new Claim(TokenId, token.Id)], scheme));
+        [
+            new Claim(ClaimTypes.Name, token.Name), new Claim(ClaimTypes.Role, token.Role.Word()), new Claim(TokenId, token.Id),
+            .. token.Services.Select(service => new Claim(Scope.Service, service)), .. token.Environments.Select(environment => new Claim(Scope.Environment, environment)),
+        ],
+        scheme));
 
     /// <summary>Why somebody is not let in; null when they are. Null for the caller's user stands for nobody.</summary>
     private async Task<IResult?> Enter(HttpContext context, RoleRule rule)

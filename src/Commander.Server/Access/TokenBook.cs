@@ -9,7 +9,15 @@ using Commander.Server.Storage;
 namespace Commander.Server.Access;
 
 /// <summary>A token was issued. Its secret is nowhere: only its SHA-256, which is enough, because the secret is 256 random bits.</summary>
-internal sealed record TokenIssuedBody(string Id, string Name, string Role, string Hash, string By, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? Until = null);
+internal sealed record TokenIssuedBody(
+    string Id,
+    string Name,
+    string Role,
+    string Hash,
+    string By,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? Until = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<string>? Services = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<string>? Environments = null);
 
 /// <summary>A token was revoked.</summary>
 internal sealed record TokenRevokedBody(string Id, string By);
@@ -26,6 +34,12 @@ internal sealed record Token(string Id, string Name, Role Role, string By, DateT
     /// <summary>SHA-256 of its secret.</summary>
     [JsonIgnore]
     public byte[] Hash { get; init; } = [];
+
+    /// <summary>The services it may change (<see cref="Scope"/>); empty for all.</summary>
+    public IReadOnlyList<string> Services { get; init; } = [];
+
+    /// <summary>The environments it may change; empty for all.</summary>
+    public IReadOnlyList<string> Environments { get; init; } = [];
 }
 
 /// <summary>
@@ -112,12 +126,12 @@ internal sealed class TokenBook(IFactStore store, TimeProvider clock, string? ad
     }
 
     /// <summary>Issues a token; its text is told this once. Null when there are too many.</summary>
-    public async Task<(Token Token, string Text)?> Issue(string name, Role role, DateTimeOffset? until, string by, CancellationToken cancel)
+    public async Task<(Token Token, string Text)?> Issue(string name, Role role, DateTimeOffset? until, IReadOnlyList<string> services, IReadOnlyList<string> environments, string by, CancellationToken cancel)
     {
         var id = RandomNumberGenerator.GetHexString(12, lowercase: true);
         var secret = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(SecretBytes));
         var hash = SHA256.HashData(Encoding.UTF8.GetBytes(secret));
-        var body = new TokenIssuedBody(id, name, role.Word(), Convert.ToBase64String(hash), by, until);
+        var body = new TokenIssuedBody(id, name, role.Word(), Convert.ToBase64String(hash), by, until, services is [] ? null : services, environments is [] ? null : environments);
         return await Append(Issued, body, () => _tokens.Count < MaxTokens, cancel) ? (_tokens[id], $"{Prefix}{id}_{secret}") : null;
     }
 
@@ -182,7 +196,7 @@ internal sealed class TokenBook(IFactStore store, TimeProvider clock, string? ad
                 var body = FactBody.Read<TokenIssuedBody>(issued);
                 // A role that only a newer build knows lets nobody in here.
                 _ = Roles.TryRead(body.Role, out var role);
-                tokens[body.Id] = new Token(body.Id, body.Name, role, body.By, fact.At, body.Until) { Hash = Convert.FromBase64String(body.Hash) };
+                tokens[body.Id] = new Token(body.Id, body.Name, role, body.By, fact.At, body.Until) { Hash = Convert.FromBase64String(body.Hash), Services = body.Services ?? [], Environments = body.Environments ?? [] };
                 _everIssued = true;
             }
             else if (fact is { Kind: Revoked, Body: { } revoked })

@@ -2,13 +2,13 @@ using Commander.Server.Api;
 
 namespace Commander.Server.Access;
 
-internal sealed record TokenRequest(string Name, string Role, DateTimeOffset? Until = null);
+internal sealed record TokenRequest(string Name, string Role, DateTimeOffset? Until = null, IReadOnlyList<string>? Services = null, IReadOnlyList<string>? Environments = null);
 
 /// <summary>A token as others see it.</summary>
-internal sealed record TokenView(string Id, string Name, string Role, string By, DateTimeOffset At, DateTimeOffset? Until);
+internal sealed record TokenView(string Id, string Name, string Role, string By, DateTimeOffset At, DateTimeOffset? Until, IReadOnlyList<string> Services, IReadOnlyList<string> Environments);
 
 /// <summary>A token that was just issued, with its text, which is told this once.</summary>
-internal sealed record TokenIssued(string Id, string Name, string Role, string By, DateTimeOffset At, DateTimeOffset? Until, string Token);
+internal sealed record TokenIssued(string Id, string Name, string Role, string By, DateTimeOffset At, DateTimeOffset? Until, IReadOnlyList<string> Services, IReadOnlyList<string> Environments, string Token);
 
 internal sealed record TokenList(IReadOnlyList<TokenView> Items);
 
@@ -16,6 +16,7 @@ internal sealed record TokenList(IReadOnlyList<TokenView> Items);
 internal static class TokensApi
 {
     private const int MaxName = 128;
+    private const int MaxBounds = 50;
 
     public static void MapTokensApi(this IEndpointRouteBuilder routes)
     {
@@ -40,16 +41,20 @@ internal static class TokensApi
             errors.Add($"role: '{Problems.Shown(request.Role)}' is none of {string.Join(", ", Roles.Words)}");
         if (request.Until is { } until && until <= clock.GetUtcNow())
             errors.Add("until: is over already; leave it out for a token that does not end");
+        Bounds(errors, "services", request.Services);
+        Bounds(errors, "environments", request.Environments);
+        if (role is Role.Admin or Role.Viewer && request is not { Services: null or [], Environments: null or [] })
+            errors.Add($"services, environments: a token of an admin may change everything and one of a viewer nothing; leave them out, or make it intake or responder");
         if (errors.Count > 0)
             return Problems.Invalid(errors);
         // The first token closes the door for everybody who has none.
         if (role != Role.Admin && !gate.Closed)
             return Problems.Of(StatusCodes.Status409Conflict, "The first token is an admin's", "After it nobody comes in without one: issue one with the role admin first, and then the others with it.");
-        if (await tokens.Issue(request.Name, role, request.Until, Caller(context), cancel) is not var (token, text))
+        if (await tokens.Issue(request.Name, role, request.Until, request.Services ?? [], request.Environments ?? [], Caller(context), cancel) is not var (token, text))
             return Problems.Of(StatusCodes.Status409Conflict, "Too many tokens", $"There are {TokenBook.MaxTokens}; revoke some.");
         var shown = Shown(token);
         context.Response.Headers.CacheControl = "no-store";
-        return Results.Json(new TokenIssued(shown.Id, shown.Name, shown.Role, shown.By, shown.At, shown.Until, text), statusCode: StatusCodes.Status201Created);
+        return Results.Json(new TokenIssued(shown.Id, shown.Name, shown.Role, shown.By, shown.At, shown.Until, shown.Services, shown.Environments, text), statusCode: StatusCodes.Status201Created);
     }
 
     private static async Task<IResult> Revoke(string id, HttpContext context, TokenBook tokens, CancellationToken cancel)
@@ -61,7 +66,15 @@ internal static class TokensApi
             : Problems.NotFound($"There is no token '{Problems.Shown(id)}'. GET /api/v1/tokens lists them.");
     }
 
-    private static TokenView Shown(Token token) => new(token.Id, token.Name, token.Role.Word(), token.By, token.At, token.Until);
+    private static void Bounds(List<string> errors, string field, IReadOnlyList<string>? names)
+    {
+        if (names is { Count: > MaxBounds })
+            errors.Add($"{field}: {names.Count}, at most {MaxBounds}");
+        if (names?.Any(name => name is not { Length: > 0 and <= MaxName } || name.Any(c => char.IsControl(c) || c == ' ') || name.AsSpan(0, name.Length - 1).Contains('*')) == true)
+            errors.Add($"{field}: names of 1 to {MaxName} characters, with a * at their end where they are the beginning of one");
+    }
+
+    private static TokenView Shown(Token token) => new(token.Id, token.Name, token.Role.Word(), token.By, token.At, token.Until, token.Services, token.Environments);
 
     private static string Caller(HttpContext context) => context.User.Identity?.Name ?? "local";
 }

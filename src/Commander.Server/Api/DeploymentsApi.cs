@@ -98,6 +98,8 @@ internal static class DeploymentsApi
             return problem!;
         if (request.Reason?.Length > MaxReason)
             return Problems.Invalid($"reason: at most {MaxReason} characters");
+        if (await Outside(id, context, deployments, cancel) is { } outside)
+            return outside;
         return Answered(id, await deployments.Act(id, kind, Caller(context), request.Reason, cancel));
     }
 
@@ -111,8 +113,13 @@ internal static class DeploymentsApi
             return Problems.Invalid($"label: '{Problems.Shown(request.Label)}' is none of GOOD, BAD, UNKNOWN");
         if (request.Note?.Length > MaxReason)
             return Problems.Invalid($"note: at most {MaxReason} characters");
+        if (await Outside(id, context, deployments, cancel) is { } outside)
+            return outside;
         return Answered(id, await deployments.Label(id, label, Caller(context), request.Note, cancel));
     }
+
+    private static async Task<IResult?> Outside(string id, HttpContext context, IDeployments deployments, CancellationToken cancel) =>
+        await deployments.Get(id, cancel) is { } deployment ? Scope.Refusal(context.User, deployment.Service, deployment.Environment) : Problems.NoDeployment(id);
 
     private static async Task<IResult> Replay(string id, HttpContext context, IDeployments deployments, CancellationToken cancel)
     {

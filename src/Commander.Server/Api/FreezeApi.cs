@@ -40,6 +40,8 @@ internal static class FreezeApi
             errors.Add($"until: not within the next {Longest.TotalDays:0} days of this server's clock; leave it out to freeze until it is lifted");
         if (errors.Count > 0)
             return Problems.Invalid(errors);
+        if (Scope.Refusal(context.User, request.Service, request.Environment) is { } outside)
+            return outside;
         return await freezes.Set(request.Service, request.Environment, Caller(context), request.Reason, request.Until, cancel) is { } list
             ? Results.Json(new FreezeList(list))
             : Problems.Of(StatusCodes.Status409Conflict, "Too many freezes", $"{FreezeBook.MaxFreezes} scopes are frozen already; freeze all services instead, or lift some.");
@@ -51,6 +53,8 @@ internal static class FreezeApi
         var errors = context.Request.Query.Keys.Where(k => k is not ("service" or "environment")).Take(5).Select(k => $"{Problems.Shown(k)}: unknown; known are service, environment").ToList();
         if (errors.Count > 0)
             return Problems.Invalid(errors);
+        if (Scope.Refusal(context.User, Query("service"), Query("environment")) is { } outside)
+            return outside;
         return await freezes.Lift(Query("service"), Query("environment"), Caller(context), cancel) is { } list
             ? Results.Json(new FreezeList(list))
             : Problems.NotFound(NotFrozen(Query("service"), Query("environment"), await freezes.Current(cancel)));

@@ -1,3 +1,4 @@
+using Commander.Server.Api;
 using Commander.Server.Loop;
 using Microsoft.AspNetCore.Antiforgery;
 using Microsoft.AspNetCore.Http.Features;
@@ -28,6 +29,11 @@ internal static class PageForms
         if (label is not ("GOOD" or "BAD" or "UNKNOWN"))
         {
             return PageAnswer.Message(http, StatusCodes.Status400BadRequest, "No label", "Press one of the three buttons: the label is GOOD, BAD or UNKNOWN.");
+        }
+
+        if (await Outside(http, id) is { } outside)
+        {
+            return outside;
         }
 
         return await Answered(http, id, await PageReads.Loop(http).Label(id, label, Person(http), Text(form, "note"), http.RequestAborted));
@@ -64,7 +70,24 @@ internal static class PageForms
             return refused ?? await PageReads.NotFound(http);
         }
 
+        if (await Outside(http, id) is { } outside)
+        {
+            return outside;
+        }
+
         return await Answered(http, id, await PageReads.Loop(http).Act(id, kind, Person(http), Text(form, "reason"), http.RequestAborted));
+    }
+
+    private static async Task<IResult?> Outside(HttpContext http, string id)
+    {
+        if (await PageReads.Loop(http).Get(id, http.RequestAborted) is not { } deployment)
+        {
+            return await PageReads.NotFound(http);
+        }
+
+        return Scope.Reason(http.User, deployment.Service, deployment.Environment) is { } why
+            ? PageAnswer.Message(http, StatusCodes.Status403Forbidden, "Your token is bound to something else", why, "Nothing was changed.")
+            : null;
     }
 
     private static async Task<IResult> Answered(HttpContext http, string id, Answer answer)

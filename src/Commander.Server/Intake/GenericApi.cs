@@ -31,6 +31,7 @@ internal static class GenericApi
             .Produces<Deployment>(StatusCodes.Status202Accepted)
             .Produces<Deployment>()
             .ProducesProblem(StatusCodes.Status400BadRequest)
+            .ProducesProblem(StatusCodes.Status403Forbidden)
             .ProducesProblem(StatusCodes.Status422UnprocessableEntity)
             .ProducesProblem(StatusCodes.Status503ServiceUnavailable)
             .WithName("announce")
@@ -54,7 +55,10 @@ internal static class GenericApi
         var key = Bounds.IdempotencyKey(context, errors);
         if (errors.Count > 0)
             return Problems.Invalid(errors);
-        var (result, deployment) = await deployments.Announce(Bounds.Announcing(request, "api", key, hash), cancel);
+        var announcing = Bounds.Announcing(request, "api", key, hash);
+        if (Scope.Refusal(context.User, announcing.Service, announcing.Environment) is { } outside)
+            return outside;
+        var (result, deployment) = await deployments.Announce(announcing, cancel);
         if (deployment is null)
             return NotAnswered(result, context);
         context.Response.Headers.Location = $"{context.Request.PathBase}/api/v1/deployments/{deployment.Id}";
