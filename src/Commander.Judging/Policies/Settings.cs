@@ -152,6 +152,10 @@ internal static class Settings
         return false;
     }
 
+    private static bool NotOurs(string header) =>
+        header.ToLowerInvariant() is "host" or "connection" or "keep-alive" or "transfer-encoding" or "te" or "trailer" or "upgrade" or "expect" or "proxy-connection"
+        || header.StartsWith("content-", StringComparison.OrdinalIgnoreCase);
+
     private static void Nested(Section section, Setting setting, SortedDictionary<string, string> values)
     {
         var map = section.Map(setting.Key);
@@ -169,6 +173,10 @@ internal static class Settings
             if (name.Length == 0 || name.Any(c => !char.IsAsciiLetterOrDigit(c) && !"-_".Contains(c, StringComparison.Ordinal)))
             {
                 section.Errors.Add(entry.Place, entry.Value.Path, $"{Quote.It(name)} is no name of a header", "write letters, digits and -");
+            }
+            else if (NotOurs(name))
+            {
+                section.Errors.Add(entry.Place, entry.Value.Path, $"{Quote.It(name)} belongs to how a request is sent", "leave it out; the address says which server is asked");
             }
             else if (Section.Plain(entry.Value, "a text", section.Errors) is { } text)
             {

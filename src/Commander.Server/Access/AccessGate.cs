@@ -16,8 +16,14 @@ internal sealed class AccessGate(TokenBook tokens, SignedRequests signed, Access
     /// <summary>The scheme of the cookie that a page's visitor has after signing in.</summary>
     public const string Session = "session";
 
+    /// <summary>The claim of a session with the token itself, sealed as the whole cookie is: whoever can read the store and its keys cannot make one up.</summary>
+    public const string TokenText = "token-text";
+
     /// <summary>The claim with the token's id.</summary>
     public const string TokenId = "token";
+
+    private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(2);
+    private const int LooksWithoutToken = 150;
 
     // By which a proxy says that a request came from elsewhere.
     private static readonly string[] Forwarded = ["X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded", "X-Real-IP", "Via"];
@@ -49,8 +55,15 @@ internal sealed class AccessGate(TokenBook tokens, SignedRequests signed, Access
             return;
         }
 
-        await next(context);
+        if (Closed && rule.Least != Role.None && endpoint.Metadata.GetMetadata<StreamRule>() is not null)
+            await WhileLetIn(context, next);
+        else
+            await next(context);
     }
+
+    /// <summary>For what nobody has shown a credential for yet: so many requests of an address.</summary>
+    public Task PassUnknown(HttpContext context, RequestDelegate next) =>
+        limits.Take(Address(context.Connection.RemoteIpAddress)) is { } wait ? TooMany(context, wait).ExecuteAsync(context) : next(context);
 
     /// <summary>What somebody may, by who the request says they are; an admin while access is open.</summary>
     public Role RoleOf(ClaimsPrincipal person) =>
@@ -71,13 +84,15 @@ internal sealed class AccessGate(TokenBook tokens, SignedRequests signed, Access
         // A page of another site must not use what a browser here is signed in with.
         if (request.Headers.Origin is [{ Length: > 0 } origin, ..] && !SameOrigin(request, origin))
             return Problems.Of(StatusCodes.Status403Forbidden, "Requests from other pages are refused", $"The Origin header says '{Problems.Shown(origin)}'; if that is this server behind a proxy, start it with --public-url.");
-        var address = Address(context);
-        if (limits.Locked(address) is { } wait)
-            return TooMany(context, wait);
         context.User = new ClaimsPrincipal(new ClaimsIdentity());
         var (role, wrong) = await Identify(context, rule);
-        if (wrong is not null)
+        // What is for everybody is so for who shows something wrong too.
+        if (wrong is not null && rule.Least != Role.None)
         {
+            // Only who guesses is not heard: whoever shares the address with them, behind a proxy, shows something right.
+            var address = Address(context.Connection.RemoteIpAddress);
+            if (limits.Locked(address) is { } wait)
+                return TooMany(context, wait);
             limits.Failed(address);
             context.Response.Headers.WWWAuthenticate = "Bearer";
             return Problems.Of(StatusCodes.Status401Unauthorized, "Not let in", wrong);
@@ -121,7 +136,7 @@ internal sealed class AccessGate(TokenBook tokens, SignedRequests signed, Access
         // The cookie says who signed in; whether their token still holds is asked each time.
         if (await context.AuthenticateAsync(Session) is { Succeeded: true, Principal: { } person })
         {
-            if (person.FindFirstValue(TokenId) is { } id && tokens.ById(id) is { } held)
+            if (person.FindFirstValue(TokenText) is { } text && tokens.Find(text) is { } held)
             {
                 context.User = Principal(held, Session);
                 return (held.Role, null);
@@ -158,7 +173,7 @@ internal sealed class AccessGate(TokenBook tokens, SignedRequests signed, Access
 
     private static bool ThroughProxy(HttpContext context)
     {
-        if (context.Connection.RemoteIpAddress is { } from && !IPAddress.IsLoopback(from))
+        if (context.Connection is { RemoteIpAddress: { } from, LocalIpAddress: { } to } && !(IPAddress.IsLoopback(from) && IPAddress.IsLoopback(to)))
             return true;
         foreach (var name in Forwarded)
         {
@@ -175,13 +190,52 @@ internal sealed class AccessGate(TokenBook tokens, SignedRequests signed, Access
         return Problems.Of(StatusCodes.Status503ServiceUnavailable, "Who may come in cannot be read now", "The store does not answer; nobody is let in until it does. Try again in a second.");
     }
 
+    // What goes on for hours must not outlive the token, nor the person's right at the provider by more than this.
+    private async Task WhileLetIn(HttpContext context, RequestDelegate next)
+    {
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
+        var watch = Watch();
+        try
+        {
+            await next(context);
+        }
+        finally
+        {
+            await over.CancelAsync();
+            await watch;
+        }
+
+        async Task Watch()
+        {
+            var id = context.User.FindFirstValue(TokenId);
+            try
+            {
+                for (var looks = 1; ; looks++)
+                {
+                    await Task.Delay(LookAgain, TimeProvider.System, over.Token);
+                    await tokens.Look(over.Token);
+                    if (id is null ? looks >= LooksWithoutToken : tokens.ById(id) is null)
+                    {
+                        context.Abort();
+                        return;
+                    }
+                }
+            }
+            catch (OperationCanceledException)
+            {
+                // It ended by itself.
+            }
+        }
+    }
+
     private bool SameOrigin(HttpRequest request, string origin) =>
         string.Equals(origin, $"{request.Scheme}://{request.Host}", StringComparison.OrdinalIgnoreCase)
         || (publicUrl is not null && string.Equals(origin, publicUrl.GetLeftPart(UriPartial.Authority), StringComparison.OrdinalIgnoreCase));
 
-    private static string Caller(HttpContext context) => context.User.FindFirstValue(TokenId) ?? context.User.FindFirstValue(OpenId.Subject) ?? Address(context);
+    private static string Caller(HttpContext context) => context.User.FindFirstValue(TokenId) ?? context.User.FindFirstValue(OpenId.Subject) ?? Address(context.Connection.RemoteIpAddress);
 
-    internal static string Address(HttpContext context) => context.Connection.RemoteIpAddress switch
+    /// <summary>Whom a limit counts by.</summary>
+    internal static string Address(IPAddress? from) => from switch
     {
         null => "",
         // Whoever has one address of IPv6 has a network of them.
@@ -201,6 +255,7 @@ internal sealed class AccessGate(TokenBook tokens, SignedRequests signed, Access
 internal sealed class AccessLimits : IDisposable
 {
     private const int WrongAMinute = 10;
+    private readonly FixedWindowRateLimiter _lines = new(new FixedWindowRateLimiterOptions { PermitLimit = 5, Window = TimeSpan.FromSeconds(1), QueueLimit = 0 });
     private readonly PartitionedRateLimiter<string>? _requests;
     private readonly PartitionedRateLimiter<string> _wrong = PartitionedRateLimiter.Create<string, string>(address => RateLimitPartition.GetFixedWindowLimiter(
         address, _ => new FixedWindowRateLimiterOptions { PermitLimit = WrongAMinute, Window = TimeSpan.FromMinutes(1), QueueLimit = 0 }));
@@ -219,6 +274,13 @@ internal sealed class AccessLimits : IDisposable
         return lease.IsAcquired ? null : lease.TryGetMetadata(MetadataName.RetryAfter, out var wait) ? wait : TimeSpan.FromSeconds(1);
     }
 
+    /// <summary>Whether what anybody can bring about may be written into the log now.</summary>
+    public bool MaySay()
+    {
+        using var lease = _lines.AttemptAcquire();
+        return lease.IsAcquired;
+    }
+
     /// <summary>A wrong credential came from an address.</summary>
     public void Failed(string address)
     {
@@ -231,6 +293,7 @@ internal sealed class AccessLimits : IDisposable
     public void Dispose()
     {
         _requests?.Dispose();
+        _lines.Dispose();
         _wrong.Dispose();
     }
 }

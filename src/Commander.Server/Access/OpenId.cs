@@ -59,7 +59,10 @@ internal sealed record OpenId(Uri Authority, string ClientId, string? ClientSecr
         foreach (var claim in there.FindAll(GroupsClaim))
             role = Groups.TryGetValue(claim.Value, out var its) && its > role ? its : role;
         var subject = there.FindFirstValue("sub") ?? "";
-        var name = there.FindFirstValue("email") ?? there.FindFirstValue("preferred_username") ?? there.FindFirstValue("name") ?? subject;
+        // What people there write themselves names them only beside who they are.
+        var email = string.Equals(there.FindFirstValue("email_verified"), "false", StringComparison.OrdinalIgnoreCase) ? null : there.FindFirstValue("email");
+        var name = email ?? (there.FindFirstValue("preferred_username") ?? there.FindFirstValue("name")) switch { { } chosen => $"{chosen} ({subject})", null => subject };
+        name = string.Concat(name.Select(c => char.IsControl(c) ? ' ' : c));
         return new ClaimsPrincipal(new ClaimsIdentity(
             [new Claim(ClaimTypes.Name, name.Length <= 128 ? name : name[..128]), new Claim(ClaimTypes.Role, role.Word()), new Claim(Subject, subject)], AccessGate.Session));
     }

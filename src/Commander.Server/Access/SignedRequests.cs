@@ -65,14 +65,15 @@ internal sealed class SignedRequests(IReadOnlyList<byte[]> secrets, TimeProvider
                     continue;
                 }
 
-                return Remember(Convert.ToHexString(expected), seconds) ? null : "this request came before: a signature is good once";
+                // By what was signed, not by which of the secrets.
+                return Remember(Convert.ToHexString(SHA256.HashData(message)), seconds) ? null : "this request came before: a signature is good once";
             }
         }
 
         return $"no {SignatureHeader} fits the body and a secret of this server";
     }
 
-    private bool Remember(string signature, long seconds)
+    private bool Remember(string message, long seconds)
     {
         var now = clock.GetUtcNow().ToUnixTimeSeconds();
         var until = seconds + (2 * (long)Window.TotalSeconds);
@@ -87,6 +88,6 @@ internal sealed class SignedRequests(IReadOnlyList<byte[]> secrets, TimeProvider
         }
 
         // Rather none than one twice.
-        return _seen.Count < MaxRemembered && _seen.TryAdd(signature, until);
+        return _seen.Count < MaxRemembered && _seen.TryAdd(message, until);
     }
 }

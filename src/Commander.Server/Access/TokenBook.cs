@@ -132,16 +132,16 @@ internal sealed class TokenBook(IFactStore store, TimeProvider clock, string? ad
         var secret = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(SecretBytes));
         var hash = SHA256.HashData(Encoding.UTF8.GetBytes(secret));
         var body = new TokenIssuedBody(id, name, role.Word(), Convert.ToBase64String(hash), by, until, services is [] ? null : services, environments is [] ? null : environments);
-        return await Append(Issued, body, () => _tokens.Count < MaxTokens, cancel) ? (_tokens[id], $"{Prefix}{id}_{secret}") : null;
+        return await Append(Issued, body, () => _tokens.Values.Count(token => !(token.Until <= clock.GetUtcNow())) < MaxTokens, cancel) ? (_tokens[id], $"{Prefix}{id}_{secret}") : null;
     }
 
     /// <summary>Revokes a token. False when there is none, or when nobody could issue another one after it.</summary>
     public Task<bool> Revoke(string id, string by, CancellationToken cancel) =>
         Append(Revoked, new TokenRevokedBody(id, by), () => _tokens.ContainsKey(id) && !IsLastAdmin(id), cancel);
 
-    /// <summary>Whether without this one nobody would be admin.</summary>
+    /// <summary>Whether without this one nobody would be admin for good.</summary>
     public bool IsLastAdmin(string id) =>
-        _adminHash is null && _tokens.TryGetValue(id, out var token) && token.Role == Role.Admin && !_tokens.Values.Any(other => other.Id != id && other.Role == Role.Admin && !(other.Until <= clock.GetUtcNow()));
+        _adminHash is null && _tokens.TryGetValue(id, out var token) && token is { Role: Role.Admin, Until: null } && !_tokens.Values.Any(other => other.Id != id && other is { Role: Role.Admin, Until: null });
 
     public void Dispose() => _gate.Dispose();
 

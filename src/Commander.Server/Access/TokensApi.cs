@@ -48,6 +48,8 @@ internal static class TokensApi
         if (errors.Count > 0)
             return Problems.Invalid(errors);
         // The first token closes the door for everybody who has none.
+        if (request.Until is not null && !gate.Closed)
+            return Problems.Of(StatusCodes.Status409Conflict, "The first token does not end", "When it ended nobody could come in: leave until out, and give the others one.");
         if (role != Role.Admin && !gate.Closed)
             return Problems.Of(StatusCodes.Status409Conflict, "The first token is an admin's", "After it nobody comes in without one: issue one with the role admin first, and then the others with it.");
         if (await tokens.Issue(request.Name, role, request.Until, request.Services ?? [], request.Environments ?? [], Caller(context), cancel) is not var (token, text))

@@ -23,11 +23,20 @@ internal static class DecisionsApi
             .Accepts<DecisionRequest>("application/json")
             .Produces<Verdict>()
             .ProducesProblem(400)
+            .ProducesProblem(429)
             .WithName("decide")
             .WithTags("decisions")
             .WithSummary("Judges a snapshot of metrics, or one line of the case file format; nothing is stored");
 
-    private static async Task<IResult> Decide(HttpContext context, PinBook pins, TimeProvider clock, CancellationToken cancel)
+    private static async Task<IResult> Decide(HttpContext context, PinBook pins, TimeProvider clock, HeavyRequests heavy, CancellationToken cancel)
+    {
+        // Whoever sends slowly takes nobody's turn.
+        if (await RequestBody.Buffer(context, RequestBody.Large, cancel) is { } tooLarge)
+            return tooLarge;
+        return await heavy.Run(context, () => Decided(context, pins, clock, cancel), cancel);
+    }
+
+    private static async Task<IResult> Decided(HttpContext context, PinBook pins, TimeProvider clock, CancellationToken cancel)
     {
         var started = clock.GetTimestamp();
         var (request, _, problem) = await RequestBody.Read<DecisionRequest>(context, RequestBody.Large, cancel);

@@ -32,7 +32,7 @@ internal static class DeploymentsApi
         group.MapGet("/{id}", Get).Produces<Deployment>().ProducesProblem(404).WithName("get");
         group.MapGet("/{id}/evidence", Evidence).Produces<EvidenceDocument>().ProducesProblem(404).WithName("evidence");
         group.MapGet("/{id}/facts", Facts).Produces<FactList>().ProducesProblem(404).WithName("facts");
-        group.MapGet("/{id}/events", Events).Produces(200, contentType: "text/event-stream").ProducesProblem(404).WithName("events");
+        group.MapGet("/{id}/events", Events).Produces(200, contentType: "text/event-stream").Streams().ProducesProblem(404).WithName("events");
         group.MapPost("/{id}/actions/{kind}", Act).Needs(Role.Responder).Accepts<ActionRequest>("application/json").Produces<Deployment>(202).ProducesProblem(404).ProducesProblem(409).WithName("act");
         group.MapPost("/{id}/outcome", Label).Needs(Role.Responder).Accepts<OutcomeRequest>("application/json").Produces<Deployment>(202).ProducesProblem(400).ProducesProblem(404).WithName("label");
         group.MapPost("/{id}/replay", Replay).Accepts<ReplayRequest>("application/json").Produces<ReplayAnswer>().ProducesProblem(400).ProducesProblem(404).WithName("replay");
@@ -121,14 +121,14 @@ internal static class DeploymentsApi
     private static async Task<IResult?> Outside(string id, HttpContext context, IDeployments deployments, CancellationToken cancel) =>
         await deployments.Get(id, cancel) is { } deployment ? Scope.Refusal(context.User, deployment.Service, deployment.Environment) : Problems.NoDeployment(id);
 
-    private static async Task<IResult> Replay(string id, HttpContext context, IDeployments deployments, CancellationToken cancel)
+    private static async Task<IResult> Replay(string id, HttpContext context, IDeployments deployments, HeavyRequests heavy, CancellationToken cancel)
     {
         var (request, _, problem) = await RequestBody.Read<ReplayRequest>(context, RequestBody.Small, cancel, ifEmpty: "{}");
         if (request is null)
             return problem!;
         try
         {
-            return await deployments.Replay(id, request.Policy, request.Model, request.Judge, cancel) is { } answer ? Results.Json(answer) : Problems.NoDeployment(id);
+            return await heavy.Run(context, async () => await deployments.Replay(id, request.Policy, request.Model, request.Judge, cancel) is { } answer ? Results.Json(answer) : Problems.NoDeployment(id), cancel);
         }
         catch (ArgumentException e)
         {

@@ -43,6 +43,15 @@ internal static class RequestBody
         }
     }
 
+    /// <summary>Takes the whole body in, to be read afterwards; or the answer that it is too large.</summary>
+    public static async Task<IResult?> Buffer(HttpContext context, int limit, CancellationToken cancel)
+    {
+        if (await Bytes(context, limit, cancel) is not { } bytes)
+            return TooLarge(limit);
+        context.Request.Body = new MemoryStream(bytes);
+        return null;
+    }
+
     /// <summary>The body as it came; null when it is longer.</summary>
     public static async Task<byte[]?> Bytes(HttpContext context, int limit, CancellationToken cancel)
     {

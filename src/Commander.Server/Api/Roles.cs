@@ -33,6 +33,9 @@ internal sealed record RoleRule(Role Least, bool Announces = false)
     public bool Allows(Role role) => Least == Role.None || (Announces ? role is Role.Intake or >= Role.Responder : role != Role.Intake && role >= Least);
 }
 
+/// <summary>A route whose answer goes on for as long as the caller stays: who it is, is asked again and again.</summary>
+internal sealed record StreamRule;
+
 /// <summary>Gives routes their rule.</summary>
 internal static class RoleRules
 {
@@ -40,6 +43,14 @@ internal static class RoleRules
         where T : IEndpointConventionBuilder
     {
         route.WithMetadata(new RoleRule(least));
+        return route;
+    }
+
+    /// <summary>Its answer goes on for as long as the caller stays.</summary>
+    public static T Streams<T>(this T route)
+        where T : IEndpointConventionBuilder
+    {
+        route.WithMetadata(new StreamRule());
         return route;
     }
 

@@ -60,7 +60,7 @@ internal static class DashboardRoutes
         pages.MapPost("/login", PageAnswer.Of(SignInForms.Enter)).IsOpen();
         pages.MapPost("/logout", PageAnswer.Of(SignInForms.Leave)).IsOpen();
         pages.MapGet("/help", PageAnswer.Of(PageReads.Help));
-        pages.MapGet("/live", (string? deployment, LiveStream live, HttpContext http) => live.Answer(deployment, http));
+        pages.MapGet("/live", (string? deployment, LiveStream live, HttpContext http) => live.Answer(deployment, http)).Streams();
         pages.MapGet("/assets/{name}", (string name, Assets assets, HttpContext http) => assets.Serve(http, name)).IsOpen();
         pages.MapGet("/favicon.ico", (Assets assets, HttpContext http) => assets.Serve(http, "calm.svg")).IsOpen();
         // Only for what a browser asks: anything else keeps its own 405 or 415.

@@ -22,6 +22,9 @@ internal sealed class DashboardOptions
     /// are drawn and obeyed. The default fits the embedded form: only loopback is served, and everyone there is admin.
     /// </summary>
     public Func<ClaimsPrincipal, bool> MayAct { get; set; } = static _ => true;
+
+    /// <summary>Whether somebody may read what goes on; on pages that everybody gets, nothing of it is shown to others.</summary>
+    public Func<ClaimsPrincipal, bool> MayLook { get; set; } = static _ => true;
 }
 
 /// <summary>What is frozen now. Optional: without it no page speaks of it.</summary>

@@ -30,7 +30,7 @@ internal static partial class PageAnswer
         views.Page.Person = http.User.Identity is { IsAuthenticated: true, AuthenticationType: "session" } person ? person.Name : null;
         try
         {
-            if (http.RequestServices.GetService<Frozen>() is { } frozen)
+            if (http.RequestServices.GetRequiredService<IOptions<DashboardOptions>>().Value.MayLook(http.User) && http.RequestServices.GetService<Frozen>() is { } frozen)
                 views.Page.Frozen = await frozen(http.RequestAborted);
             var result = await handler(http);
             await result.ExecuteAsync(http);

@@ -56,5 +56,5 @@ internal static class SignInForms
 
     /// <summary>Back to where somebody was sent from, if that is a page of ours and nothing else.</summary>
     private static string To(HttpContext http, string to) =>
-        to.Length is > 1 and <= MaxTo && to[0] == '/' && to[1] is not ('/' or '\\') && !to.Any(char.IsControl) ? http.Request.PathBase + to : "./";
+        to.Length is > 1 and <= MaxTo && to[0] == '/' && to[1] is not ('/' or '\\') && to.All(c => char.IsAscii(c) && !char.IsControl(c)) ? http.Request.PathBase + to : "./";
 }

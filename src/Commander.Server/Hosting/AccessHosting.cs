@@ -1,3 +1,6 @@
+using System.Security.Claims;
+using System.Security.Cryptography;
+using System.Text;
 using Commander.Server.Access;
 using Commander.Server.Api;
 using Commander.Server.Dashboard;
@@ -5,6 +8,7 @@ using Commander.Server.Storage;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Authentication.Cookies;
 using Microsoft.AspNetCore.Authentication.OpenIdConnect;
+using Microsoft.AspNetCore.DataProtection;
 using Microsoft.Extensions.Options;
 using Microsoft.IdentityModel.Protocols.OpenIdConnect;
 
@@ -15,6 +19,7 @@ internal static partial class AccessHosting
 {
     private const string OpenIdScheme = "openid";
     private const string OfflineAccess = "offline_access";
+    private const int LongestReason = 500;
     private static readonly TimeSpan SignedInFor = TimeSpan.FromHours(12);
     private static readonly TimeSpan SignedInThere = TimeSpan.FromHours(8);
 
@@ -31,8 +36,9 @@ internal static partial class AccessHosting
             // A browser that comes back from the provider would not send a strict one. Every form has a token of its own, whichever it is.
             cookie.Cookie.SameSite = options.OpenId is null ? SameSiteMode.Strict : SameSiteMode.Lax;
             cookie.Cookie.SecurePolicy = options.PublicUrl?.Scheme == Uri.UriSchemeHttps ? CookieSecurePolicy.Always : CookieSecurePolicy.SameAsRequest;
+            // Whoever has a copy of it has it for a day at most.
             cookie.ExpireTimeSpan = SignedInFor;
-            cookie.SlidingExpiration = true;
+            cookie.SlidingExpiration = false;
         });
         if (options.OpenId is { } provider)
         {
@@ -41,16 +47,22 @@ internal static partial class AccessHosting
             services.Configure<CookieAuthenticationOptions>(AccessGate.Session, cookie => cookie.Events.OnValidatePrincipal = context => context.HttpContext.RequestServices.GetRequiredService<SignedInStill>().Check(context));
         }
 
-        services.AddOptions<DashboardOptions>().Configure<AccessGate>((pages, gate) => pages.MayAct = person => gate.RoleOf(person) >= Role.Responder);
+        // Sealed with something that is not in the store: whoever reads a backup of it, keys and all, cannot make up who signed in.
+        var apart = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes("session " + (options.OpenId?.ClientSecret ?? options.AdminToken))));
+        services.AddOptions<CookieAuthenticationOptions>(AccessGate.Session).Configure<IDataProtectionProvider>((cookie, keys) => cookie.DataProtectionProvider = keys.CreateProtector("session", apart));
+        services.AddOptions<DashboardOptions>().Configure<AccessGate>((pages, gate) =>
+            (pages.MayAct, pages.MayLook) = (person => gate.RoleOf(person) >= Role.Responder, person => gate.RoleOf(person) >= Role.Viewer));
         services.AddSingleton<SignIn>(s => async (http, text) =>
         {
             if (s.GetRequiredService<TokenBook>().Find(text) is not { Role: >= Role.Viewer } token)
             {
-                s.GetRequiredService<AccessLimits>().Failed(AccessGate.Address(http));
+                s.GetRequiredService<AccessLimits>().Failed(AccessGate.Address(http.Connection.RemoteIpAddress));
                 return false;
             }
 
-            await http.SignInAsync(AccessGate.Session, AccessGate.Principal(token, AccessGate.Session));
+            var person = AccessGate.Principal(token, AccessGate.Session);
+            ((ClaimsIdentity)person.Identity!).AddClaim(new Claim(AccessGate.TokenText, text));
+            await http.SignInAsync(AccessGate.Session, person);
             return true;
         });
         services.AddSingleton<SignOut>(_ => http => http.SignOutAsync(AccessGate.Session));
@@ -77,6 +89,8 @@ internal static partial class AccessHosting
             oidc.TokenValidationParameters.ValidateIssuer = true;
             oidc.TokenValidationParameters.ClockSkew = TimeSpan.FromMinutes(1);
             oidc.RefreshOnIssuerKeyNotFound = true;
+            // Who signs out elsewhere is noticed when the provider is asked again; a link must not sign anybody out.
+            oidc.RemoteSignOutPath = default;
             oidc.Scope.Add("email");
             oidc.Events = new OpenIdConnectEvents
             {
@@ -90,6 +104,13 @@ internal static partial class AccessHosting
                 },
                 OnTokenValidated = context =>
                 {
+                    // What comes from the provider itself may be unsigned, says the standard; it is not taken.
+                    if (context.SecurityToken is not { SignatureAlgorithm: { Length: > 0 } signed } || signed == "none")
+                    {
+                        context.Fail("the provider's word is not signed");
+                        return Task.CompletedTask;
+                    }
+
                     context.Principal = provider.Person(context.Principal!);
                     // Where there is nothing to ask the provider with, it is asked by signing in again before the day is over.
                     (context.Properties!.AllowRefresh, context.Properties.ExpiresUtc) = (false, TimeProvider.System.GetUtcNow() + SignedInThere);
@@ -98,7 +119,8 @@ internal static partial class AccessHosting
                 },
                 OnRemoteFailure = async context =>
                 {
-                    context.HttpContext.RequestServices.GetRequiredService<ILoggerFactory>().CreateLogger("Commander.Access").SignInFailed(context.Failure?.Message.ReplaceLineEndings(" ") ?? "");
+                    if (context.HttpContext.RequestServices.GetRequiredService<AccessLimits>().MaySay())
+                        context.HttpContext.RequestServices.GetRequiredService<ILoggerFactory>().CreateLogger("Commander.Access").SignInFailed(context.Failure?.Message is { } why ? why[..Math.Min(why.Length, LongestReason)] : "");
                     context.HandleResponse();
                     await Problems.Of(StatusCodes.Status401Unauthorized, "Not let in", "The provider's answer was not accepted: it had ended, was for somebody else, or was not signed by it. Begin again at /login; the log says more.").ExecuteAsync(context.HttpContext);
                 },
@@ -113,7 +135,10 @@ internal static partial class AccessHosting
     /// <summary>Before every route: who is it, and may they.</summary>
     public static void UseAccess(this WebApplication app)
     {
-        // The provider's way back has no route: it is taken here.
+        // The provider's way back has no route: it is taken here, before the gate.
+        app.Use(next => context => context.Request.Path.StartsWithSegments("/signin-oidc", StringComparison.OrdinalIgnoreCase) || context.Request.Path.StartsWithSegments("/signout-callback-oidc", StringComparison.OrdinalIgnoreCase)
+            ? app.Services.GetRequiredService<AccessGate>().PassUnknown(context, next)
+            : next(context));
         app.UseAuthentication();
         app.UseRouting();
         var gate = app.Services.GetRequiredService<AccessGate>();

@@ -25,7 +25,6 @@ namespace Commander.Server.Hosting;
 internal static class Application
 {
     private const int MaxBody = 8 << 20;
-    private const int MaxConnections = 20_000;
     private const int SlowBytes = 240;
     private static readonly TimeSpan SlowHeaders = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan SlowGrace = TimeSpan.FromSeconds(2);
@@ -52,17 +51,21 @@ internal static class Application
         }
 
         (var admin, wrong) = AdminToken(secrets, Environment.GetEnvironmentVariable("COMMANDER_ADMIN_TOKEN"));
-        var (intake, unlike) = SignedRequests.Read(Environment.GetEnvironmentVariable("COMMANDER_INTAKE_SECRET") is { } given ? secrets.Resolve(given) ?? given : null);
+        var (intake, unlike) = Signing("COMMANDER_INTAKE_SECRET");
+        var (github, unlikeGitHub) = Signing("COMMANDER_GITHUB_SECRET");
+        var (gitlab, unlikeGitLab) = Signing("COMMANDER_GITLAB_SECRET");
         var (provider, unusable) = OpenId.Read(Environment.GetEnvironmentVariable, secrets.Resolve);
         wrong ??= unusable;
-        wrong ??= unlike is null ? null : "COMMANDER_INTAKE_SECRET " + unlike;
+        wrong ??= unlike ?? unlikeGitHub ?? unlikeGitLab;
         if (wrong is not null)
         {
             await Console.Error.WriteLineAsync(wrong);
             return 2;
         }
 
-        options = options with { WebhookKey = key, Cluster = cluster, AdminToken = admin, IntakeSecrets = intake, OpenId = provider };
+        foreach (var value in (string?[])[key, admin, provider?.ClientSecret, .. intake.Concat(github).Concat(gitlab).Select(System.Text.Encoding.UTF8.GetString)])
+            secrets.Hide(value);
+        options = options with { WebhookKey = key, IsDemoKey = options.Demo && string.IsNullOrEmpty(options.WebhookKey) && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("COMMANDER_WEBHOOK_KEY")), Cluster = cluster, AdminToken = admin, IntakeSecrets = intake, GitHubSecrets = github, GitLabSecrets = gitlab, OpenId = provider };
         try
         {
             await using var demo = options.Demo ? await OpenDemo(options, secrets, cancel) : null;
@@ -95,6 +98,13 @@ internal static class Application
         {
             await Console.Error.WriteLineAsync($"Commander cannot start with the data folder {options.Data} on {options.Url}: {e.Message} (another address: --urls http://127.0.0.1:PORT, another folder: --data DIR)");
             return 1;
+        }
+
+        (IReadOnlyList<byte[]> Secrets, string? Wrong) Signing(string variable)
+        {
+            var given = Environment.GetEnvironmentVariable(variable);
+            var (read, why) = SignedRequests.Read(given is null ? null : secrets.Resolve(given) ?? given);
+            return (read, why is null ? null : $"{variable} {why}");
         }
     }
 
@@ -144,7 +154,7 @@ internal static class Application
     {
         // Nothing of appsettings.json is read again while it runs: to notice would be to watch the folder it was started in with all below it, and the database that lies there.
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions { ApplicationName = typeof(Application).Assembly.GetName().Name, Args = ["--hostBuilder:reloadConfigOnChange=false"] });
-        builder.AddLog();
+        builder.AddLog(secrets);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
@@ -152,7 +162,9 @@ internal static class Application
             // Who sends a letter now and then holds a connection, and no longer than this.
             kestrel.Limits.RequestHeadersTimeout = SlowHeaders;
             kestrel.Limits.MinRequestBodyDataRate = new MinDataRate(SlowBytes, SlowGrace);
-            kestrel.Limits.MaxConcurrentConnections = MaxConnections;
+            kestrel.BoundConnections();
+            // What a file in the folder or the environment says of endpoints would be listened on without being looked at.
+            kestrel.Configure();
         });
         builder.WebHost.UseUrls(options.Url.ToString());
         builder.Services.ConfigureHttpJsonOptions(json => Json.Apply(json.SerializerOptions, JsonUnmappedMemberHandling.Disallow));
@@ -160,8 +172,9 @@ internal static class Application
         builder.Services.AddOpenApi();
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton(options);
+        builder.Services.AddSingleton<HeavyRequests>();
         // The store is there before the container and closes with it: it has a log of its own.
-        var storeLog = LoggerFactory.Create(log => log.AddSimpleConsole(console => console.SingleLine = true));
+        var storeLog = LoggerFactory.Create(log => log.AddLogLines(secrets));
         IFactStore store = options.Cluster is { } database
             ? await PostgresStore.Open(database, TimeProvider.System, storeLog.CreateLogger("Commander.Storage"), cancel)
             : SqliteStore.Open(options.Data, TimeProvider.System, storeLog.CreateLogger("Commander.Storage"));
@@ -183,7 +196,7 @@ internal static class Application
             // Forms that are open in a browser stay good across a restart, and on whichever node they come back to.
             var forms = builder.Services.AddDataProtection().SetApplicationName("Commander");
             if (options.Cluster is null)
-                forms.PersistKeysToFileSystem(Directory.CreateDirectory(Path.Combine(options.Data, "keys")));
+                forms.PersistKeysToFileSystem(Directory.CreateDirectory(Path.Combine(DataFolder.Make(options.Data), "keys")));
             else
                 builder.Services.AddOptions<KeyManagementOptions>().Configure<IServiceProvider>((keys, services) => keys.XmlRepository = new FormKeys(services.GetRequiredKeyedService<NpgsqlDataSource>(nameof(Membership))));
             builder.Services.AddPageFacts(options, policies);
@@ -202,6 +215,7 @@ internal static class Application
             app.UseAccess();
             app.MapGenericApi();
             app.MapKestraApi();
+            app.MapHooks();
             app.MapDeploymentsApi();
             app.MapDecisionsApi();
             app.MapPoliciesApi();
@@ -282,7 +296,7 @@ internal static class Application
     {
         var secret = RandomNumberGenerator.GetHexString(64, lowercase: true);
         secrets.Add(DemoPolicy.SecretName, secret);
-        var remembered = Path.Combine(Directory.CreateDirectory(options.Data).FullName, "shop.port");
+        var remembered = Path.Combine(DataFolder.Make(options.Data), "shop.port");
         _ = int.TryParse(File.Exists(remembered) ? await File.ReadAllTextAsync(remembered, cancel) : "0", out var port);
         Router router;
         try
@@ -306,19 +320,16 @@ internal static class Application
         builder.Services.AddSingleton(drain.Readiness);
     }
 
-    private static void AddLog(this WebApplicationBuilder builder)
+    private static void AddLog(this WebApplicationBuilder builder, Secrets secrets)
     {
         builder.Logging.ClearProviders();
-        builder.Logging.AddSimpleConsole(console =>
-        {
-            console.SingleLine = true;
-            console.TimestampFormat = "yyyy-MM-dd'T'HH:mm:ss.fff'Z' ";
-            console.UseUtcTimestamp = true;
-        });
+        builder.Logging.AddLogLines(secrets);
         // What these warn of is meant: one small process, a clock that machines may stop, keys in a folder of our own.
         builder.Logging.AddFilter(null, LogLevel.Warning).AddFilter("Commander", LogLevel.Information)
             .AddFilter("Orleans.Runtime.Silo", LogLevel.Error).AddFilter("Orleans.Runtime.Watchdog", LogLevel.Error)
             .AddFilter("Microsoft.AspNetCore.DataProtection.KeyManagement", LogLevel.Error)
-            .AddFilter("Microsoft.AspNetCore.Antiforgery", LogLevel.Error);
+            .AddFilter("Microsoft.AspNetCore.Antiforgery", LogLevel.Error)
+            // Whoever sends nonsense to the way back from the provider would fill the log; what matters of it is said in a line of our own.
+            .AddFilter("Microsoft.AspNetCore.Authentication", LogLevel.Critical);
     }
 }

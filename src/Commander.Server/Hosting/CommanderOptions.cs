@@ -34,6 +34,9 @@ internal sealed record CommanderOptions
     /// <summary>The key of Kestra's webhook path, resolved; null for none: then the path answers 404.</summary>
     public string? WebhookKey { get; init; }
 
+    /// <summary>Whether that key is the demo's, which everybody knows: it opens only while access is open.</summary>
+    public bool IsDemoKey { get; init; }
+
     /// <summary>Watches beyond this stand queued. The default value is 2,000.</summary>
     public int MaxWatches { get; init; } = 2000;
 
@@ -45,6 +48,12 @@ internal sealed record CommanderOptions
 
     /// <summary>Any of which may have signed an announcement.</summary>
     public IReadOnlyList<byte[]> IntakeSecrets { get; init; } = [];
+
+    /// <summary>Any of which may have signed what GitHub sends; none: its path answers 404.</summary>
+    public IReadOnlyList<byte[]> GitHubSecrets { get; init; } = [];
+
+    /// <summary>Any of which may have signed what GitLab sends; none: its path answers 404.</summary>
+    public IReadOnlyList<byte[]> GitLabSecrets { get; init; } = [];
 
     /// <summary>The address that people and other pages know it by, behind a proxy; null for where it listens.</summary>
     public Uri? PublicUrl { get; init; }

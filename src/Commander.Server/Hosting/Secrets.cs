@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+
 namespace Commander.Server.Hosting;
 
 /// <summary>
@@ -8,13 +10,44 @@ internal sealed class Secrets(Func<string, string?> environment)
 {
     private const int MaxSecret = 64 * 1024;
     private const string Prefix = "COMMANDER_SECRET_";
+    // What is shorter stands in too many words that are no secrets.
+    private const int LeastHidden = 6;
     private readonly Dictionary<string, string> _own = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, byte> _hidden = new(StringComparer.Ordinal);
 
     /// <summary>A secret that this process made itself, under a name like those of the environment.</summary>
-    public void Add(string name, string value) => _own[name] = value;
+    public void Add(string name, string value)
+    {
+        _own[name] = value;
+        Hide(value);
+    }
+
+    /// <summary>From now on this text is in no line of the log, as it is or as it stands in an address.</summary>
+    public void Hide(string? value)
+    {
+        if (value is not { Length: >= LeastHidden })
+            return;
+        _hidden[value] = 0;
+        _hidden[Uri.EscapeDataString(value)] = 0;
+    }
+
+    /// <summary>The text without any secret that was resolved here.</summary>
+    public string Scrub(string text)
+    {
+        foreach (var (value, _) in _hidden)
+            text = text.Replace(value, "(secret)", StringComparison.Ordinal);
+        return text;
+    }
 
     /// <summary>The secret's value; null when there is none.</summary>
     public string? Resolve(string reference)
+    {
+        var value = Read(reference);
+        Hide(value);
+        return value;
+    }
+
+    private string? Read(string reference)
     {
         if (reference.StartsWith("${" + Prefix, StringComparison.Ordinal) && reference.EndsWith('}'))
         {

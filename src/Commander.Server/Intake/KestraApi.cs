@@ -5,6 +5,7 @@ using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using System.Xml;
 using Commander.Judging.Verdicts;
+using Commander.Server.Access;
 using Commander.Server.Api;
 using Commander.Server.Hosting;
 using Commander.Server.Loop;
@@ -55,6 +56,7 @@ internal static class KestraApi
     private const string Intake = "kestra";
     private const string DeploymentLabel = "deployment_id";
     private const int LargestPage = 100;
+    private const int LongKey = 24;
     private const int Deepest = 100_000;
     private static readonly string[] Vital = ["error_rate", "memory_usage", "response_time", "cpu_usage"];
     private static readonly Dictionary<string, string> Nothing = new(StringComparer.Ordinal);
@@ -81,9 +83,15 @@ internal static class KestraApi
             group.MapGet("/{id}", One).Produces<Execution>().ProducesProblem(404));
     }
 
-    private static async Task<IResult> Start(string @namespace, string flowId, string key, HttpContext context, CommanderOptions options, IDeployments deployments, IFactStore store, TimeProvider clock, CancellationToken cancel)
+    private static async Task<IResult> Start(string @namespace, string flowId, string key, HttpContext context, CommanderOptions options, AccessGate gate, AccessLimits limits, IDeployments deployments, IFactStore store, TimeProvider clock, CancellationToken cancel)
     {
-        if (!Same(key, options.WebhookKey) || @namespace != Namespace || flowId != Flow)
+        // A long key cannot be guessed; from where a short one is, nobody is heard for a while.
+        var address = AccessGate.Address(context.Connection.RemoteIpAddress);
+        if (options.WebhookKey is { Length: < LongKey } && limits.Locked(address) is not null)
+            return Problems.Of(StatusCodes.Status429TooManyRequests, "Too many requests", "Too many wrong keys came from this address; wait a minute, and choose a key of 24 characters or more.");
+        if (!Same(key, options.WebhookKey))
+            limits.Failed(address);
+        if (!Same(key, options.WebhookKey) || (options.IsDemoKey && gate.Closed) || @namespace != Namespace || flowId != Flow)
             return Problems.NotFound($"There is one webhook, of {Namespace}/{Flow}, and this is not its path with its key. The key is set with --webhook-key or COMMANDER_WEBHOOK_KEY when the server starts.");
         // A page of another site can make a browser GET anything, without an Origin; only a browser sends this header.
         if (context.Request.Headers["Sec-Fetch-Site"].ToString() is not ("" or "none" or "same-origin"))

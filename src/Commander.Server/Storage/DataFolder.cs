@@ -31,7 +31,7 @@ internal sealed class DataFolder : IDisposable
     public static DataFolder Take(string path)
     {
         path = System.IO.Path.GetFullPath(path);
-        Directory.CreateDirectory(path);
+        Make(path);
         FileStream file;
         try
         {
@@ -46,6 +46,17 @@ internal sealed class DataFolder : IDisposable
         var folder = new DataFolder(path, file);
         folder.WriteOwner(address: null);
         return folder;
+    }
+
+    /// <summary>Makes the folder where there is none, for this user alone: what was measured and said in it is nobody else's.</summary>
+    public static string Make(string path)
+    {
+        path = System.IO.Path.GetFullPath(path);
+        if (OperatingSystem.IsWindows())
+            Directory.CreateDirectory(path);
+        else if (!Directory.Exists(path))
+            Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        return path;
     }
 
     /// <summary>Notes the address this process serves, for the error of a second one.</summary>

@@ -39,6 +39,9 @@ internal sealed class OpenIdProvider : IAsyncDisposable
 
     public string? Nonce { get; set; }
 
+    /// <summary>Whether it signs nothing.</summary>
+    public bool Unsigned { get; set; }
+
     /// <summary>How long its words hold; below zero they have ended when they are given.</summary>
     public TimeSpan HoldsFor { get; set; } = TimeSpan.FromMinutes(5);
 
@@ -177,7 +180,7 @@ internal sealed class OpenIdProvider : IAsyncDisposable
             NotBefore = now.UtcDateTime.AddMinutes(-30),
             Expires = (now + HoldsFor).UtcDateTime,
             Subject = new ClaimsIdentity(nonce is null ? claims : [.. claims, new Claim("nonce", nonce)]),
-            SigningCredentials = new SigningCredentials(Key, SecurityAlgorithms.RsaSha256),
+            SigningCredentials = Unsigned ? null : new SigningCredentials(Key, SecurityAlgorithms.RsaSha256),
         });
         var answer = new Dictionary<string, object>(StringComparer.Ordinal) { ["access_token"] = "x", ["token_type"] = "Bearer", ["expires_in"] = AskIn ?? 300, ["id_token"] = word };
         if (AskIn is not null)

@@ -74,6 +74,7 @@ public sealed partial class OpenIdTests : IAsyncLifetime
     [InlineData("expired")]
     [InlineData("nonce")]
     [InlineData("forged")]
+    [InlineData("unsigned")]
     public async Task What_is_for_somebody_else_has_ended_or_is_not_the_providers_word_lets_nobody_in(string wrong)
     {
         switch (wrong)
@@ -89,6 +90,9 @@ public sealed partial class OpenIdTests : IAsyncLifetime
                 break;
             case "nonce":
                 _provider.Nonce = "of another sign-in";
+                break;
+            case "unsigned":
+                _provider.Unsigned = true;
                 break;
             default:
                 _provider.Rotate(publish: false);
@@ -129,6 +133,15 @@ public sealed partial class OpenIdTests : IAsyncLifetime
         using var other = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false }) { BaseAddress = _url };
         using var taken = await other.GetAsync(there.Headers.Location, Cancel);
         taken.StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
+    }
+
+    [Fact]
+    public async Task Another_pages_link_signs_nobody_out()
+    {
+        using var browser = Browser();
+        (await SignIn(browser, "/help")).Dispose();
+        (await browser.GetAsync("/signout-oidc", Cancel)).Dispose();
+        (await Status(browser, "/api/v1/deployments")).ShouldBe(HttpStatusCode.OK);
     }
 
     [Fact]

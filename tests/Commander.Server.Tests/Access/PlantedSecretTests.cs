@@ -66,6 +66,9 @@ public sealed class PlantedSecretTests : IDisposable
         foreach (var (name, value) in _planted)
             start.Environment[name] = value;
         start.Environment["Logging__LogLevel__Default"] = "Debug";
+        // What the environment says of endpoints is not listened on: nobody looked whether it is this machine alone.
+        var stray = RunningServer.FreePort();
+        start.Environment["Kestrel__Endpoints__Stray__Url"] = $"http://127.0.0.1:{stray}";
         using var server = Process.Start(start)!;
         var seen = new StringBuilder();
         void Hear(string? line)
@@ -83,6 +86,8 @@ public sealed class PlantedSecretTests : IDisposable
             using var http = new HttpClient { BaseAddress = address, Timeout = TimeSpan.FromSeconds(20) };
             http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", _planted["COMMANDER_ADMIN_TOKEN"]);
             await Ready(http, server, () => seen.ToString(), cancel);
+            using (var knock = new System.Net.Sockets.TcpClient())
+                await Should.ThrowAsync<System.Net.Sockets.SocketException>(() => knock.ConnectAsync("127.0.0.1", stray, cancel).AsTask());
             var ids = new List<string>();
             foreach (var service in (string[])["first", "second"])
             {

@@ -57,10 +57,10 @@ public sealed class ProxyTests : IAsyncLifetime
         await Begin(new CommanderOptions { AdminToken = Admin, TrustedProxies = [Network("127.0.0.0/8")] });
         for (var n = 0; n < 10; n++)
             (await Ask("/api/v1/deployments", ("X-Forwarded-For", "203.0.113.9"), ("Authorization", "Bearer wrong"))).Status.ShouldBe(HttpStatusCode.Unauthorized);
-        (await Ask("/api/v1/deployments", ("X-Forwarded-For", "203.0.113.9"), ("Authorization", "Bearer " + Admin))).Status.ShouldBe(HttpStatusCode.TooManyRequests);
-        (await Ask("/api/v1/deployments", ("X-Forwarded-For", "203.0.113.10"), ("Authorization", "Bearer " + Admin))).Status.ShouldBe(HttpStatusCode.OK);
+        (await Ask("/api/v1/deployments", ("X-Forwarded-For", "203.0.113.9"), ("Authorization", "Bearer wrong"))).Status.ShouldBe(HttpStatusCode.TooManyRequests);
+        (await Ask("/api/v1/deployments", ("X-Forwarded-For", "203.0.113.10"), ("Authorization", "Bearer wrong"))).Status.ShouldBe(HttpStatusCode.Unauthorized);
         // What somebody wrote before the proxy is behind its own word.
-        (await Ask("/api/v1/deployments", ("X-Forwarded-For", "203.0.113.10, 203.0.113.9"), ("Authorization", "Bearer " + Admin))).Status.ShouldBe(HttpStatusCode.TooManyRequests);
+        (await Ask("/api/v1/deployments", ("X-Forwarded-For", "203.0.113.10, 203.0.113.9"), ("Authorization", "Bearer wrong"))).Status.ShouldBe(HttpStatusCode.TooManyRequests);
     }
 
     [Fact]

@@ -54,10 +54,10 @@ internal sealed partial class LiveCheck(HttpClient http, TimeProvider clock, Fun
                 continue;
             }
 
-            if (!anywhere && !trusted.Sources.Values.Any(known => SameServer(known, settings)))
+            if (!anywhere && !trusted.Sources.Values.Any(known => Same(known, settings)))
             {
                 answers.AddRange(Queried(policy).Take(MaxQueries - answers.Count).Select(one => new LiveQuery(name, one.Metric.Name, one.Key, one.Template, 0, null, null,
-                    $"not asked: no policy in force names the server of sources.{settings.Name}.url; start Commander with a policy that has this source, or run the check on the machine where Commander runs, not through a proxy", null)));
+                    $"not asked: no policy in force has the source {settings.Name} with just these settings; start Commander with a policy that has it, or run the check on the machine where Commander runs, not through a proxy", null)));
                 continue;
             }
 
@@ -90,10 +90,9 @@ internal sealed partial class LiveCheck(HttpClient http, TimeProvider clock, Fun
         : policy.Metrics.Count == 0 ? "has no metrics, so there is nothing to ask"
         : $"its source {settings.Name} is of type {settings.Type}; only queries to a prometheus are tried";
 
-    private static bool SameServer(SourceSettings one, SourceSettings other) =>
-        one.Settings.TryGetValue("url", out var known) && other.Settings.TryGetValue("url", out var asked)
-        && Uri.TryCreate(known, UriKind.Absolute, out var a) && Uri.TryCreate(asked, UriKind.Absolute, out var b)
-        && Uri.Compare(a, b, UriComponents.SchemeAndServer, UriFormat.UriEscaped, StringComparison.OrdinalIgnoreCase) == 0;
+    // Another path is another service behind the same door, and another header another tenant of it.
+    private static bool Same(SourceSettings one, SourceSettings other) =>
+        one.Type == other.Type && one.Settings.Count == other.Settings.Count && one.Settings.All(setting => other.Settings.TryGetValue(setting.Key, out var its) && its == setting.Value);
 
     // A policy that somebody sends to be checked must not carry a secret to an address of their choice.
     private Func<string, string?> Trusting(SourceSettings settings, PolicySet trusted) => reference =>

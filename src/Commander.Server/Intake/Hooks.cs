@@ -1,0 +1,163 @@
+using System.Globalization;
+using System.Text.Json;
+using Commander.Server.Access;
+using Commander.Server.Api;
+using Commander.Server.Hosting;
+using Commander.Server.Loop;
+
+namespace Commander.Server.Intake;
+
+/// <summary>An event that starts no watch, and why.</summary>
+internal sealed record Ignored([property: System.Text.Json.Serialization.JsonPropertyName("ignored")] string Why);
+
+/// <summary>
+/// What GitHub and GitLab send by themselves: a deployment that has succeeded there starts a watch here. Each has a secret of its own,
+/// which is the only credential; without one its path answers 404. What is sent again finds the watch that the first one started.
+/// </summary>
+internal static class Hooks
+{
+    // Theirs carry whole descriptions of repositories and people.
+    private const int MaxBody = 1 << 20;
+
+    private delegate (DeploymentRequest? Request, string? Delivery, string? Ignored) Reader(IHeaderDictionary headers, JsonElement body);
+
+    public static void MapHooks(this IEndpointRouteBuilder routes)
+    {
+        Map(routes, "github", "GitHub", "COMMANDER_GITHUB_SECRET", o => o.GitHubSecrets, (headers, body, secrets, _) => SenderSignatures.GitHub(headers, body, secrets), ReadGitHub);
+        Map(routes, "gitlab", "GitLab", "COMMANDER_GITLAB_SECRET", o => o.GitLabSecrets, SenderSignatures.GitLab, ReadGitLab);
+    }
+
+    private delegate string? Signature(IHeaderDictionary headers, ReadOnlySpan<byte> body, IReadOnlyList<byte[]> secrets, DateTimeOffset now);
+
+    private static void Map(IEndpointRouteBuilder routes, string path, string sender, string variable, Func<CommanderOptions, IReadOnlyList<byte[]>> secrets, Signature signature, Reader read) =>
+        routes.MapPost("/hooks/" + path, (HttpContext context, CommanderOptions options, AccessLimits limits, IDeployments deployments, TimeProvider clock, CancellationToken cancel) =>
+            Take(sender, variable, secrets(options), signature, read, context, limits, deployments, clock, cancel))
+            .IsOpen()
+            .Produces<Judging.Verdicts.Deployment>(StatusCodes.Status202Accepted).Produces<Ignored>()
+            .ProducesProblem(400).ProducesProblem(401).ProducesProblem(404).ProducesProblem(413).ProducesProblem(503)
+            .WithName(path + "-hook").WithTags("hooks").WithSummary($"{sender}'s webhook: a deployment that succeeded there starts a watch; signed with {variable}");
+
+    private static async Task<IResult> Take(
+        string sender, string variable, IReadOnlyList<byte[]> secrets, Signature signature, Reader read,
+        HttpContext context, AccessLimits limits, IDeployments deployments, TimeProvider clock, CancellationToken cancel)
+    {
+        if (secrets.Count == 0)
+            return Problems.NotFound($"{sender} has no secret here: set {variable}, and the same in the webhook's settings there.");
+        if (limits.Locked(AccessGate.Address(context.Connection.RemoteIpAddress)) is not null)
+            return Problems.Of(StatusCodes.Status429TooManyRequests, "Too many requests", "Too many that were not signed came from this address; wait a minute.");
+        if (await RequestBody.Bytes(context, MaxBody, cancel) is not { } bytes)
+            return Problems.Of(StatusCodes.Status413PayloadTooLarge, "The body is too large", $"At most {MaxBody / 1024} KiB.");
+        if (signature(context.Request.Headers, bytes, secrets, clock.GetUtcNow()) is { } why)
+        {
+            limits.Failed(AccessGate.Address(context.Connection.RemoteIpAddress));
+            return Problems.Of(StatusCodes.Status401Unauthorized, "Not let in", why + ".");
+        }
+
+        JsonDocument document;
+        try
+        {
+            document = JsonDocument.Parse(bytes, new JsonDocumentOptions { MaxDepth = 32 });
+        }
+        catch (JsonException e)
+        {
+            return Problems.Invalid($"{RequestBody.Explain(e)}; choose application/json in the webhook's settings");
+        }
+
+        using (document)
+        {
+            var (request, delivery, ignored) = read(context.Request.Headers, document.RootElement);
+            if (request is null)
+                return Results.Json(new Ignored(ignored!));
+            var errors = Bounds.Check(request, clock.GetUtcNow());
+            if (errors.Count > 0)
+                return Problems.Invalid(errors);
+            // What it is about, not what came: the same event may come again with another description of a repository.
+            var hash = System.Security.Cryptography.SHA256.HashData(System.Text.Encoding.UTF8.GetBytes($"{request.Service}\n{request.Environment}\n{request.Version}"));
+            var (result, deployment) = await deployments.Announce(Bounds.Announcing(request, sender.ToLowerInvariant(), delivery, hash), cancel);
+            return deployment is null ? GenericApi.NotAnswered(result, context) : Results.Json(deployment, statusCode: StatusCodes.Status202Accepted);
+        }
+    }
+
+    /// <summary>deployment_status with the state success; the version is the deployment's payload's, else its tag, else its commit.</summary>
+    private static (DeploymentRequest? Request, string? Delivery, string? Ignored) ReadGitHub(IHeaderDictionary headers, JsonElement body)
+    {
+        var kind = headers["X-GitHub-Event"].ToString();
+        if (kind == "ping")
+            return (null, null, "a ping: the webhook works; send it the event Deployment statuses");
+        if (kind != "deployment_status")
+            return (null, null, $"the event {Problems.Shown(kind)}; deployment_status starts watches");
+        if (Text(body, "deployment_status", "state") is var state && state != "success")
+            return (null, null, $"the state {Problems.Shown(state ?? "")}; success starts a watch");
+        var commit = Text(body, "deployment", "sha");
+        var reference = Text(body, "deployment", "ref");
+        // Versions are of letters and digits; a branch says nothing of which one it is.
+        var tag = reference is { Length: > 1 } && char.IsAsciiDigit(reference[reference[0] == 'v' ? 1 : 0]) && reference != commit ? reference : null;
+        return (
+            new DeploymentRequest(
+                Text(body, "deployment", "payload", "service") ?? Text(body, "repository", "name") ?? "",
+                Text(body, "deployment", "payload", "version") ?? tag ?? commit ?? "",
+                Text(body, "deployment", "environment"),
+                Text(body, "deployment", "payload", "previous_version"),
+                Time(Text(body, "deployment_status", "created_at")),
+                commit,
+                Text(body, "repository", "full_name"),
+                Web(Text(body, "deployment_status", "log_url")) ?? Web(Text(body, "repository", "html_url") is { } home && commit is not null ? $"{home}/commit/{commit}" : null)),
+            Key("github", Text(body, "repository", "full_name"), Text(body, "deployment", "id")),
+            null);
+    }
+
+    /// <summary>A deployment event with the status success; the version is the tag's name where a tag was deployed, else the commit.</summary>
+    private static (DeploymentRequest? Request, string? Delivery, string? Ignored) ReadGitLab(IHeaderDictionary headers, JsonElement body)
+    {
+        if (Text(body, "object_kind") is var kind && kind != "deployment")
+            return (null, null, $"the event {Problems.Shown(kind ?? "")}; deployment events start watches");
+        if (Text(body, "status") is var status && status != "success")
+            return (null, null, $"the status {Problems.Shown(status ?? "")}; success starts a watch");
+        var (project, address) = (Text(body, "project", "path_with_namespace"), Text(body, "commit_url"));
+        var commit = address is not null && address.LastIndexOf('/') is > 0 and var at ? address[(at + 1)..] : Text(body, "short_sha");
+        var reference = Text(body, "ref");
+        return (
+            new DeploymentRequest(
+                project?[(project.LastIndexOf('/') + 1)..] ?? "",
+                reference is { Length: > 1 } && char.IsAsciiDigit(reference[reference[0] == 'v' ? 1 : 0]) ? reference : commit ?? "",
+                Text(body, "environment"),
+                StartedAt: Time(Text(body, "status_changed_at")),
+                Commit: commit,
+                Repository: project,
+                ChangeUrl: Web(Text(body, "deployable_url")) ?? Web(address)),
+            Key("gitlab", project, Text(body, "deployment_id")),
+            null);
+    }
+
+    private static string? Key(string sender, string? project, string? id) => id is null ? null : $"{sender}:{project}:{id}" is { Length: <= 255 } key ? key : null;
+
+    private static string? Web(string? address) => address is { Length: > 0 and <= 2048 } && Uri.TryCreate(address, UriKind.Absolute, out var url) && url.Scheme is "http" or "https" ? address : null;
+
+    // Older GitLabs write 2021-04-28 21:50:00 +0200.
+    private static DateTimeOffset? Time(string? text) => DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var at) ? at : null;
+
+    /// <summary>A text or number below names; null where there is none.</summary>
+    private static string? Text(JsonElement body, params ReadOnlySpan<string> names)
+    {
+        foreach (var name in names)
+        {
+            if (body.ValueKind != JsonValueKind.Object || !body.TryGetProperty(name, out body))
+                return null;
+        }
+
+        try
+        {
+            return body.ValueKind switch
+            {
+                JsonValueKind.String when body.GetString() is { Length: > 0 } text => text,
+                JsonValueKind.Number => body.GetRawText(),
+                _ => null,
+            };
+        }
+        catch (InvalidOperationException)
+        {
+            // Half a character, which JSON may spell and nothing can store.
+            return null;
+        }
+    }
+}
