@@ -367,22 +367,24 @@ public static class CaseFile
 
     private static string Field(ref Utf8JsonReader reader, ref uint seen, ref Place place, params ReadOnlySpan<string> known)
     {
+        var outer = place.Field is { } own && own.StartsWith("metrics.", StringComparison.Ordinal) ? own + "." : "";
         for (var at = 0; at < known.Length; at++)
         {
             if (!reader.ValueTextEquals(known[at]))
             {
                 continue;
             }
-            place.Field = known[at];
             if ((seen & (1u << at)) != 0)
             {
+                place.Field = outer + known[at];
                 throw place.Refuse("stands there twice");
             }
+            place.Field = known[at];
             seen |= 1u << at;
             return known[at];
         }
         var name = reader.GetString()!;
-        place.Field = (place.Field is { } outer && outer.StartsWith("metrics.", StringComparison.Ordinal) ? outer + "." : "") + name[..Math.Min(name.Length, 100)];
+        place.Field = outer + name[..Math.Min(name.Length, 100)];
         throw place.Refuse($"is no field of a case; known are {string.Join(", ", known.ToArray())}");
     }
 

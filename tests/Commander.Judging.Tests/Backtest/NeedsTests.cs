@@ -32,6 +32,21 @@ public class NeedsTests
     }
 
     [Fact]
+    public void A_recording_shorter_than_the_shortest_watch_is_too_little_data()
+    {
+        // Many requests, one minute.
+        var one = Case(100_000, 500, 100_000, 500, ticks: 1);
+        (one.Decision, one.TooLittleData).ShouldBe(("HOLD", true));
+    }
+
+    [Fact]
+    public void A_critical_count_is_asked_for_and_a_level_that_only_differs_is_not()
+    {
+        var gauge = Case(4000, 58, 4000, 40, ticks: 10, gauge: true);
+        (gauge.Decision, gauge.TooLittleData).ShouldBe(("HOLD", false));
+    }
+
+    [Fact]
     public void Only_commander_s_hold_says_so()
     {
         Case(1200, 5, 1200, 5, ticks: 10).TooLittleData.ShouldBeNull();

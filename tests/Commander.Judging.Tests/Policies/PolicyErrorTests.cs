@@ -29,6 +29,12 @@ public class PolicyErrorTests
         { Metric("kind: histogram, query: 'x_seconds_bucket', quantile: 1"), "policy.yaml:2:102 services.s.metrics.m.quantile: '1' is out of range; write a number between 0 and 1, such as 0.95" },
         { Metric("kind: histogram, query: 'x_seconds_bucket', quantile: 95"), "policy.yaml:2:102 services.s.metrics.m.quantile: '95' is out of range; write a number above 0 and at most 1, such as 0.95" },
 
+        { Metric("kind: histogram, query: 'x_seconds_bucket', floor: -25ms"), "policy.yaml:2:99 services.s.metrics.m.floor: '-25ms' is out of range; write 0 or more" },
+        { Metric("kind: gauge, query: 'x', floor: lots"), "policy.yaml:2:80 services.s.metrics.m.floor: 'lots' is no amount in numbers; write 10" },
+        { Metric("kind: gauge, query: 'x', tolerance: lots"), "policy.yaml:2:84 services.s.metrics.m.tolerance: 'lots' is no tolerance of a metric in numbers; write 20% (of the reference) or 10" },
+        { "services: { s: { decide: { cost: { false_rollback: x } } } }", "policy.yaml:1:52 services.s.decide.cost.false_rollback: 'x' is no number; write 1" },
+        { "services: { s: { watch: { share: x } } }", "policy.yaml:1:34 services.s.watch.share: 'x' is no percentage; write 10%" },
+
         // Keys.
         { "service: {}", "policy.yaml:1:1 service: is no key here; did you mean services?" },
         { "services: { s: { wach: { step: 1s } } }", "policy.yaml:1:18 services.s.wach: is no key here; did you mean watch?" },
@@ -39,6 +45,7 @@ public class PolicyErrorTests
         { "services: { s: { environments: { staging: { environments: {} } } } }", "policy.yaml:1:45 services.s.environments.staging.environments: is no key here; known are source, preset, metrics, compare, no_data, watch, decide, act, fix, alert, learn" },
 
         // Types.
+        { "services: { s: { environments: { staging: yes } } }", "policy.yaml:1:43 services.s.environments.staging: is a text, not a map; write { act: { autonomy: observe } }" },
         { "- a\n- b", "policy.yaml:1:1 the file is a list, not a map; begin with sources:, defaults: or services:" },
         { "services: [a]", "policy.yaml:1:11 services: is a list, not a map; write services: { ... }" },
         { "services: { s: yes }", "policy.yaml:1:16 services.s: is a text, not a map; write s: { source: NAME, metrics: { ... } }" },
@@ -50,6 +57,8 @@ public class PolicyErrorTests
         { "services: { s: { alert: { slack: '#a' } } }", "policy.yaml:1:25 services.s.alert: is a map, not a list; write alert: [ { slack: '#deploys', on: [rollback, hold] } ]" },
 
         // Words.
+        { "services: { s: { watch: { on_hold: wait } } }", "policy.yaml:1:36 services.s.watch.on_hold: 'wait' is not known; write one of page, continue, rollback" },
+        { "services: { s: { decide: { reasoning: always } } }", "policy.yaml:1:39 services.s.decide.reasoning: 'always' is not known; write one of off, explain, advise, decide" },
         { "sources: { shop: { type: scrape, targets: { candidate: 'http://h/m' } } }\nservices: { s: { source: shop, compare: seasonal } }", "policy.yaml:2:41 services.s.compare: seasonal needs another day's values, and 'shop' is a scrape, which keeps no history; write compare: auto, or name a source of type prometheus" },
         { "services: { s: { compare: controll } }", "policy.yaml:1:27 services.s.compare: 'controll' is not known; did you mean control? known are auto, control, before, seasonal" },
         { "services: { s: { act: { autonomy: yolo } } }", "policy.yaml:1:35 services.s.act.autonomy: 'yolo' is not known; write one of observe, recommend, enforce" },
@@ -81,7 +90,15 @@ public class PolicyErrorTests
         { "services: { 'a\ud800b': {} }", "policy.yaml:1:13 services.a\ufffdb: 'a\ufffdb' is no name of a service; write 1 to 100 characters without / and *" },
         { "services: { a/b: {} }", "policy.yaml:1:13 services.a/b: 'a/b' is no name of a service; write 1 to 100 characters without / and *" },
 
+        { Source + "services: { s: { source: zzzzzzz } }", "policy.yaml:2:26 services.s.source: there is no source 'zzzzzzz'; known are prom" },
+        { "sources: { p: { type: prometheus, url: 'http://a', token: 'file:a//b' } }", "policy.yaml:1:59 sources.p.token: a secret must not stand in a policy; write ${COMMANDER_SECRET_NAME}, or file:PATH below the secrets folder" },
+        { "sources: { p: { type: prometheus, url: 'http://a', token: 'file:./b' } }", "policy.yaml:1:59 sources.p.token: a secret must not stand in a policy; write ${COMMANDER_SECRET_NAME}, or file:PATH below the secrets folder" },
+        { "sources: { p: { type: prometheus, url: 'http://a', headers: { Host: b } } }", "policy.yaml:1:63 sources.p.headers.Host: 'Host' belongs to how a request is sent; leave it out; the address says which server is asked" },
+        { "services: { s: { act: { rollback: { type: webhook, url: 'http://a', run: [x] } } } }", "policy.yaml:1:69 services.s.act.rollback.run: is no key here; known are type, url, secret, timeout" },
+        { "services: { s: { act: { rollback: { type: command, run: [a], timeout: 1h } } } }", "policy.yaml:1:71 services.s.act.rollback.timeout: 1h is out of range; write 1s to 30m" },
+
         // Metrics and queries.
+        { Source + "services: { s: { source: prom, metrics: { 'a b': { kind: gauge, query: 'x' } } } }", "policy.yaml:2:43 services.s.metrics.a b: 'a b' is no name of a metric; write letters, digits, _ and -, such as error_rate" },
         { Metric("query: 'x'"), "policy.yaml:2:46 services.s.metrics.m.kind: is missing; write kind: ratio or histogram or gauge or count" },
         { Metric("kind: ratio, total: 'b'"), "policy.yaml:2:46 services.s.metrics.m.bad: is missing, and a ratio needs it; write bad: 'http_requests_total{version=\"{{version}}\"}'" },
         { Metric("kind: gauge"), "policy.yaml:2:46 services.s.metrics.m.query: is missing, and a gauge needs it; write query: 'http_requests_total{version=\"{{version}}\"}'" },

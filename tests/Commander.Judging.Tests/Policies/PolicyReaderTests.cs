@@ -38,6 +38,33 @@ public class PolicyReaderTests
         PolicyHash.Read(PolicyHash.Body(tenth)).Watch.Share.ShouldBe(0.1);
     }
 
+    [Theory]
+    [InlineData("errors", "kind: ratio, bad: a, total: b", 0.5, true, 0.5)]
+    [InlineData("errors", "kind: gauge, query: a, unit: percent", 1, false, 0)]
+    [InlineData("errors", "kind: gauge, query: a, unit: failures", 0.5, true, 0)]
+    [InlineData("errors", "kind: count, query: a", 0.5, true, 1)]
+    [InlineData("latency", "kind: gauge, query: a, unit: ms", 0.2, true, 25)]
+    [InlineData("cpu", "kind: gauge, query: a, unit: percent", 0.5, true, 5)]
+    [InlineData("cpu", "kind: gauge, query: a, unit: cores", 0.5, true, 0)]
+    [InlineData("memory", "kind: gauge, query: a, unit: percent", 0.25, true, 5)]
+    [InlineData("memory", "kind: gauge, query: a, unit: MB", 0.25, true, 0)]
+    [InlineData("requests", "kind: count, query: a", 0.6, true, 0)]
+    [InlineData("orders", "kind: gauge, query: a", 0.5, true, 0)]
+    [InlineData("orders", "kind: histogram, query: a_bucket", 0.2, true, 0)]
+    public void Without_a_tolerance_a_metric_has_that_of_its_family(string name, string form, double amount, bool relative, double floor)
+    {
+        var metric = Read($"sources: {{ prom: {{ type: prometheus, url: 'http://a' }} }}\nservices: {{ s: {{ source: prom, metrics: {{ {name}: {{ {form} }} }} }} }}").For("s", "prod").Metrics.Single();
+        (metric.Tolerance, metric.Floor).ShouldBe((new Tolerance(amount, relative), floor));
+    }
+
+    [Fact]
+    public void An_environment_without_a_word_is_like_all_and_too_many_are_refused()
+    {
+        Read("services: { s: { environments: { staging: } } }").For("s", "staging").Watch.ShouldBe(Read("services: { s: {} }").For("s", "prod").Watch);
+        var many = string.Join(", ", Enumerable.Range(0, 200).Select(n => $"e{n}: {{ compare: auto }}"));
+        PolicyReader.Read([new PolicyFile("policy.yaml", $"services: {{ s: {{ environments: {{ {many} }} }} }}")]).Errors.ShouldContain(error => error.ToString().Contains("override only what differs"));
+    }
+
     [Fact]
     public void The_designs_example_is_read_whole()
     {
