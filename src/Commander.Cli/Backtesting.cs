@@ -22,7 +22,8 @@ internal sealed record BacktestOrder(IReadOnlyList<string> Files, IReadOnlyList<
 /// <param name="Summaries">One per judge.</param>
 /// <param name="Comparison">Of two judges; empty for one.</param>
 /// <param name="Said">How many and how fast, in words.</param>
-internal sealed record Backtested(int Cases, IReadOnlyList<Summary> Summaries, Comparison Comparison, string Said);
+/// <param name="Unread">Metrics of the given policy that no case has.</param>
+internal sealed record Backtested(int Cases, IReadOnlyList<Summary> Summaries, Comparison Comparison, string Said, IReadOnlyList<string> Unread);
 
 /// <summary>
 /// Judges recorded deployments offline, with the same function as the live loop. One task reads lines, all cores parse and judge batches of them, and what they say is taken in the order of
@@ -33,6 +34,9 @@ internal static class Backtesting
     // A batch is worth its task, and small enough that no core waits long for the last one.
     private const int BatchLines = 32;
     private const int BatchBytes = 1 << 18;
+
+    // A bootstrap of fewer says little.
+    private const int FewGroups = 10;
 
     private static readonly TimeSpan SaidEvery = TimeSpan.FromSeconds(1);
 
@@ -51,6 +55,7 @@ internal static class Backtesting
         var summaries = order.Judges.Select(static _ => new Summary()).ToArray();
         var comparison = new Comparison();
         var names = new HashSet<string>(StringComparer.Ordinal);
+        var unread = order.Policy?.Metrics.Select(static metric => metric.Name).ToHashSet(StringComparer.Ordinal) ?? [];
         var began = clock.GetTimestamp();
         var (said, count) = (began, 0);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
@@ -86,12 +91,18 @@ internal static class Backtesting
             throw new Failure($"--horizon names {unknown}, which is no file's name and no case's source", $"known are {string.Join(", ", names.Order(StringComparer.Ordinal))}", ExitCode.Usage);
         var seconds = clock.GetElapsedTime(began).TotalSeconds;
         return new Backtested(count, summaries, comparison, string.Create(CultureInfo.InvariantCulture,
-            $"{count} cases judged by {string.Join(" and ", order.Judges)} in {seconds:0.0} s{(seconds > 0 ? $", {count / seconds:0} a second" : "")}"));
+            $"{count} cases judged by {string.Join(" and ", order.Judges)} in {seconds:0.0} s{(seconds > 0 ? $", {count / seconds:0} a second" : "")}"), [.. unread.Order(StringComparer.Ordinal)]);
 
         void Take(Judged judged)
         {
             names.Add(judged.Case.Source);
             names.Add(judged.File);
+            if (unread.Count > 0)
+            {
+                var sources = CasePolicy.Match(judged.Case.Recording, order.Policy!);
+                unread.RemoveWhere(name => order.Policy!.Metrics.Index().Any(metric => metric.Item.Name == name && sources[metric.Index].Values >= 0));
+            }
+
             for (var judge = 0; judge < summaries.Length; judge++)
                 summaries[judge].Add(judged.Case, judged.Said[judge].Line);
             if (summaries.Length == 2)
@@ -124,7 +135,7 @@ internal static class Backtesting
             [.. differences.Select(static row => (string[])
             [
                 row.Source, row.Measure.Replace('_', ' '), Figure(row.First, row.Measure), Figure(row.Second, row.Measure), Signed(row.Difference, row.Measure),
-                row.Low is null ? "-" : $"{Signed(row.Low, row.Measure)} to {Signed(row.High, row.Measure)}", row.ExcludesZero ? "yes" : "no", row.Groups.ToString(CultureInfo.InvariantCulture),
+                row.Low is null ? "-" : $"{Signed(row.Low, row.Measure)} to {Signed(row.High, row.Measure)}", row.Groups < FewGroups ? "too few groups" : row.ExcludesZero ? "yes" : "no", row.Groups.ToString(CultureInfo.InvariantCulture),
             ])]);
     }
 

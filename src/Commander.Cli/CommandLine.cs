@@ -30,6 +30,14 @@ internal static class CommandLine
             foreach (var error in parsed.Errors)
                 await terminal.Error.WriteLineAsync(Terminal.Safe(error.Message));
             var verb = parsed.CommandResult.Command;
+            foreach (var word in parsed.UnmatchedTokens.Take(3))
+            {
+                // An option that is not known is taken for an argument; both are looked for.
+                var known = verb.Subcommands.Select(static one => one.Name).Concat(verb.Options.Concat(verb.Parents.OfType<Command>().SelectMany(static parent => parent.Options.Where(static option => option.Recursive))).Select(static option => option.Name));
+                if (Nearest.To(word, known) is { } near && near != word)
+                    await terminal.Error.WriteLineAsync(Terminal.Safe($"'{word}': did you mean {near}?"));
+            }
+
             await terminal.Error.WriteLineAsync($"see: commander {(verb is RootCommand ? "" : Path(verb) + " ")}--help");
             return ExitCode.Usage;
         }

@@ -139,6 +139,8 @@ internal sealed class Verbs(Terminal terminal, TimeProvider clock, bool json)
         {
             var services = policies.Services.Keys.Count(key => !key.Contains('/', StringComparison.Ordinal));
             terminal.Out.WriteLine($"valid: {services} {(services == 1 ? "service" : "services")}, {policies.Sources.Count} {(policies.Sources.Count == 1 ? "source" : "sources")}");
+            if (services == 0 && policies.Defaults.Metrics.Count == 0)
+                terminal.Progress("it names no service and its defaults no metric: nothing is watched by it");
         }
         else
         {
@@ -236,6 +238,13 @@ internal sealed class Verbs(Terminal terminal, TimeProvider clock, bool json)
             throw new Failure("--policy goes with the judges " + string.Join(" and ", Rehearsal.Judges), "the rules have their thresholds fixed", ExitCode.Usage);
         if (modelPath is not null && !order.Judges.Contains(Judge.Name))
             throw new Failure($"--model goes with the judge {Judge.Name}", "no other judge has a model", ExitCode.Usage);
+        foreach (var written in new[] { output, reportPath }.OfType<string>())
+        {
+            // Before all is judged, not after it.
+            if (Path.GetDirectoryName(Path.GetFullPath(written)) is { } folder && !Directory.Exists(folder))
+                throw new Failure($"{written} cannot be written: there is no folder {folder}", "make the folder, or name another file", ExitCode.Usage);
+        }
+
         order = order with
         {
             Policy = policyPath is null ? null : await OnlyPolicy(policyPath, cancel),
@@ -246,6 +255,8 @@ internal sealed class Verbs(Terminal terminal, TimeProvider clock, bool json)
         var tested = await terminal.Measuring($"judging {string.Join(", ", order.Files)}",
             progress => Task.Run(() => Backtesting.Run(order, verdicts, report, Environment.ProcessorCount, clock, progress, cancel), cancel));
         terminal.Progress(tested.Said);
+        if (tested.Unread.Count > 0)
+            terminal.Progress($"no case has {string.Join(", ", tested.Unread)}, which the policy watches: such metrics are judged as missing");
         var differences = order.Judges.Count == 2 ? tested.Comparison.Rows(seed) : [];
         if (report is not null)
         {
@@ -267,6 +278,8 @@ internal sealed class Verbs(Terminal terminal, TimeProvider clock, bool json)
     public async Task<int> Simulate(string? wanted, int deployments, ulong seed, string judge, string? policyPath, CancellationToken cancel)
     {
         IReadOnlyList<Cell> cells;
+        if (wanted is { } given && string.IsNullOrWhiteSpace(given))
+            throw new Failure("--simulate names no cell", "leave its value out for all of them, or give false-alarms, faults, detection or parts of names", ExitCode.Usage);
         try
         {
             cells = Grid.Choose(wanted);

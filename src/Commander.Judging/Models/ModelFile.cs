@@ -25,7 +25,8 @@ public static class ModelFile
         }
         catch (JsonException problem)
         {
-            throw new RefusedException(problem.Path is { Length: > 2 } path ? path[2..] : "model", $"is no model: {problem.Message.Split(" Path:")[0]}");
+            var said = Json.Explain(problem);
+            throw new RefusedException(problem.Path is { Length: > 2 } path ? path[2..] : "model", $"is no model: {said[(said.IndexOf(": ", StringComparison.Ordinal) + 2)..]}");
         }
         if (model is null || model.Version.Length is 0 or > LongestVersion || model.Version.Any(char.IsControl))
         {
@@ -36,20 +37,21 @@ public static class ModelFile
             throw new RefusedException("weights", $"has {model.Weights.Count} numbers; give one per family: {string.Join(", ", Enum.GetValues<Family>().Select(static family => family.Word()))}");
         }
         Check("intercept", model.Intercept);
-        Check("no_data", model.NoData);
-        Check("guard", model.Guard);
+        Check("no_data", model.NoData, least: 0);
+        Check("guard", model.Guard, least: 0);
         for (var at = 0; at < model.Weights.Count; at++)
         {
-            Check($"weights[{at}]", model.Weights[at]);
+            Check($"weights[{at}]", model.Weights[at], least: 0);
         }
         return model;
     }
 
-    private static void Check(string place, double value)
+    // Evidence of harm never speaks for a version.
+    private static void Check(string place, double value, double least = -Largest)
     {
-        if (!(Math.Abs(value) <= Largest))
+        if (!(value >= least && value <= Largest))
         {
-            throw new RefusedException(place, $"must lie between -{Largest} and {Largest}");
+            throw new RefusedException(place, $"must lie between {least} and {Largest}");
         }
     }
 }

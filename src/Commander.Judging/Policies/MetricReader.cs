@@ -12,6 +12,7 @@ internal static class MetricReader
 
     private static readonly string[] FamilyWords = ["error", "latency", "cpu", "memory", "traffic", "downstream", "service", "kpi"];
 
+    private const double LargestQuantile = 0.9999;
     private static readonly string[] Rates = ["rate", "irate", "increase", "delta", "idelta", "histogram_quantile"];
 
     /// <param name="name">The metric's name.</param>
@@ -43,7 +44,7 @@ internal static class MetricReader
         var objective = Amount(section, "objective", unit);
         var quantile = 0.95;
         if (kind == MetricKind.Histogram)
-            quantile = Quantile(section);
+            quantile = section.Number("quantile", 0.95, 0, LargestQuantile, "0.95");
         else if (section.Has("quantile"))
             section.Wrong("quantile", $"belongs to a histogram, and this is a {kind.Word()}", "remove it");
 
@@ -242,12 +243,4 @@ internal static class MetricReader
         return null;
     }
 
-    private static double Quantile(Section section)
-    {
-        var quantile = section.Number("quantile", 0.95, 0, 1, "0.95");
-        if (quantile < 1)
-            return quantile;
-        section.Wrong("quantile", "'1' is out of range", "write a number between 0 and 1, such as 0.95");
-        return 0.95;
-    }
 }

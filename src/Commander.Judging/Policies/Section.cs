@@ -138,7 +138,7 @@ internal sealed class Section
         if (!Quantities.TrySplit(text, out var number, out var suffix) || suffix.Length > 0)
             Wrong(key, $"{Quote.It(text)} is no number", $"write {example}");
         else if (!(number > above) || number > most)
-            Wrong(key, $"{Quote.It(text)} is out of range", $"write a number above {above:0.##} and at most {most:0.##}, such as {example}");
+            Wrong(key, $"{Quote.It(text)} is out of range", $"write a number above {above:0.####} and at most {most:0.####}, such as {example}");
         else
             return number;
         return otherwise;

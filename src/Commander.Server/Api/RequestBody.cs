@@ -39,7 +39,7 @@ internal static class RequestBody
         }
         catch (JsonException e)
         {
-            return (null, hash, Problems.Invalid(Explain(e)));
+            return (null, hash, Problems.Invalid(Json.Explain(e)));
         }
     }
 
@@ -76,31 +76,6 @@ internal static class RequestBody
         }
 
         return buffer.Length == buffer.Capacity ? buffer.GetBuffer() : buffer.ToArray();
-    }
-
-    /// <summary>What is wrong with a JSON text, where, without the names of our types.</summary>
-    public static string Explain(JsonException e)
-    {
-        var where = e.Path is { Length: > 0 } path ? path : "$";
-        var line = e.LineNumber is { } number ? $" (line {number + 1}, byte {e.BytePositionInLine + 1})" : "";
-        var message = e.Message;
-        if (message.Contains("could not be mapped to any .NET member", StringComparison.Ordinal))
-            return $"{Quoted(message) ?? where}: unknown field{line}";
-        if (message.Contains("missing required properties", StringComparison.Ordinal))
-            return $"{where}: required and missing: {message[(message.LastIndexOf(':') + 1)..].Trim().TrimEnd('.')}";
-        if (message.Contains("could not be converted", StringComparison.Ordinal))
-            return $"{where}: wrong type of value{line}";
-        if (message.Contains("doesn't allow null", StringComparison.Ordinal) || message.Contains("doesn't allow setting null", StringComparison.Ordinal))
-            return $"{where}: must not be null{line}";
-        var end = message.IndexOf(" Path:", StringComparison.Ordinal);
-        return $"{where}: {(end > 0 ? message[..end] : message)}{line}";
-    }
-
-    private static string? Quoted(string message)
-    {
-        var start = message.IndexOf('\'');
-        var end = start < 0 ? -1 : message.IndexOf('\'', start + 1);
-        return end < 0 ? null : message[(start + 1)..end];
     }
 
     private static IResult TooLarge(int limit) =>

@@ -1,3 +1,4 @@
+using Commander.Judging;
 using System.Globalization;
 using System.Text.Json;
 using Commander.Server.Access;
@@ -60,7 +61,7 @@ internal static class Hooks
         }
         catch (JsonException e)
         {
-            return Problems.Invalid($"{RequestBody.Explain(e)}; choose application/json in the webhook's settings");
+            return Problems.Invalid($"{Json.Explain(e)}; choose application/json in the webhook's settings");
         }
 
         using (document)

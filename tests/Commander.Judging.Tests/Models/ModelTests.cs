@@ -52,11 +52,11 @@ public class ModelTests
 
     [Theory]
     [InlineData("[1,2,3,4,5,6,7,8]", "[1,2,3,4,5,6,7]", "weights: has 7 numbers; give one per family: error, latency, cpu, memory, traffic, downstream, service, kpi")]
-    [InlineData("[1,2,3,4,5,6,7,8]", "[1,2,3,4,5,6,7,101]", "weights[7]: must lie between -100 and 100")]
-    [InlineData("[1,2,3,4,5,6,7,8]", "[1,-100.5,3,4,5,6,7,8]", "weights[1]: must lie between -100 and 100")]
+    [InlineData("[1,2,3,4,5,6,7,8]", "[1,2,3,4,5,6,7,101]", "weights[7]: must lie between 0 and 100")]
+    [InlineData("[1,2,3,4,5,6,7,8]", "[1,-0.5,3,4,5,6,7,8]", "weights[1]: must lie between 0 and 100")]
     [InlineData("-3", "-1e3", "intercept: must lie between -100 and 100")]
-    [InlineData("\"no_data\":9", "\"no_data\":900", "no_data: must lie between -100 and 100")]
-    [InlineData("\"guard\":0.5", "\"guard\":100.5", "guard: must lie between -100 and 100")]
+    [InlineData("\"no_data\":9", "\"no_data\":900", "no_data: must lie between 0 and 100")]
+    [InlineData("\"guard\":0.5", "\"guard\":100.5", "guard: must lie between 0 and 100")]
     [InlineData("own-1", "", "version: give the model a name of at most 100 characters")]
     [InlineData("own-1", "a\\nb", "version: give the model a name of at most 100 characters")]
     [InlineData("own-1", "12345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901", "version: give the model a name of at most 100 characters")]
@@ -79,7 +79,7 @@ public class ModelTests
     [Fact]
     public void The_largest_numbers_and_the_longest_name_are_taken()
     {
-        var largest = Own with { Version = new string('v', 100), Intercept = -100, NoData = 100, Guard = 100, Weights = [100, -100, 0, 0, 0, 0, 0, 100] };
+        var largest = Own with { Version = new string('v', 100), Intercept = -100, NoData = 100, Guard = 100, Weights = [100, 0, 0, 0, 0, 0, 0, 100] };
         Encoding.UTF8.GetString(ModelFile.Write(ModelFile.Read(ModelFile.Write(largest)))).ShouldBe(Encoding.UTF8.GetString(ModelFile.Write(largest)));
     }
 }

@@ -26,8 +26,8 @@ public class PolicyErrorTests
         { Metric("kind: ratio, bad: 'a', total: 'b', tolerance: 25ms"), "policy.yaml:2:94 services.s.metrics.m.tolerance: '25ms' is no tolerance of a metric in %; write 1pp (percentage points) or 20% (of the reference)" },
         { Metric("kind: histogram, query: 'x_seconds_bucket', floor: 25MB"), "policy.yaml:2:99 services.s.metrics.m.floor: '25MB' is no amount in ms; write 25ms" },
         { Metric("kind: histogram, query: 'x_seconds_bucket', floor: 25"), "policy.yaml:2:99 services.s.metrics.m.floor: '25' is no amount in ms; write 25ms" },
-        { Metric("kind: histogram, query: 'x_seconds_bucket', quantile: 1"), "policy.yaml:2:102 services.s.metrics.m.quantile: '1' is out of range; write a number between 0 and 1, such as 0.95" },
-        { Metric("kind: histogram, query: 'x_seconds_bucket', quantile: 95"), "policy.yaml:2:102 services.s.metrics.m.quantile: '95' is out of range; write a number above 0 and at most 1, such as 0.95" },
+        { Metric("kind: histogram, query: 'x_seconds_bucket', quantile: 1"), "policy.yaml:2:102 services.s.metrics.m.quantile: '1' is out of range; write a number above 0 and at most 0.9999, such as 0.95" },
+        { Metric("kind: histogram, query: 'x_seconds_bucket', quantile: 95"), "policy.yaml:2:102 services.s.metrics.m.quantile: '95' is out of range; write a number above 0 and at most 0.9999, such as 0.95" },
 
         { Metric("kind: histogram, query: 'x_seconds_bucket', floor: -25ms"), "policy.yaml:2:99 services.s.metrics.m.floor: '-25ms' is out of range; write 0 or more" },
         { Metric("kind: gauge, query: 'x', floor: lots"), "policy.yaml:2:80 services.s.metrics.m.floor: 'lots' is no amount in numbers; write 10" },
