@@ -152,7 +152,7 @@ internal sealed class Server : IDisposable
     {
         HttpStatusCode.Unauthorized => "give a token in COMMANDER_TOKEN",
         HttpStatusCode.Forbidden => "give a token in COMMANDER_TOKEN whose role allows this",
-        HttpStatusCode.NotFound => "check the id: commander explain takes the id that verify printed",
+        HttpStatusCode.NotFound => "check that --server or COMMANDER_URL names a Commander, with the path that it lies below, such as https://example.org/commander/",
         _ => null,
     };
 
@@ -166,7 +166,7 @@ internal sealed record Answered<T>(T Value, byte[] Body);
 internal sealed record Frozen(IReadOnlyList<Freeze> Items);
 
 /// <summary>The tokens that hold.</summary>
-internal sealed record Tokens(IReadOnlyList<Tokens.Token> Items)
+internal sealed record Tokens(IReadOnlyList<Tokens.Token> Items, bool? Open = null)
 {
     internal sealed record Token(string Id, string Name, string Role, string By, DateTimeOffset At, DateTimeOffset? Until, IReadOnlyList<string>? Services, IReadOnlyList<string>? Environments);
 }

@@ -91,7 +91,9 @@ internal sealed class Verbs(Terminal terminal, TimeProvider clock, bool json)
         if (json)
             Print(answer.Body);
         else if (answer.Value.Items.Count == 0)
-            terminal.Out.WriteLine("no token was issued: everybody at the server's machine is admin, and nobody elsewhere is let in");
+            terminal.Out.WriteLine(answer.Value.Open == false
+                ? "no token is stored; access is closed by COMMANDER_ADMIN_TOKEN or OpenID Connect where the server runs"
+                : "no token was issued: everybody at the server's machine is admin, and nobody elsewhere is let in");
         else
             terminal.Table(["id", "name", "role", "bound to", "issued by", "issued", "ends"], [.. answer.Value.Items.Select(token => (IReadOnlyList<string>)
                 [token.Id, token.Name, token.Role, Bounds(token), token.By, $"{token.At:yyyy-MM-dd HH:mm}", token.Until is { } until ? $"{until:yyyy-MM-dd HH:mm}" : "never"])]);
@@ -112,7 +114,7 @@ internal sealed class Verbs(Terminal terminal, TimeProvider clock, bool json)
             Print(answer.Body);
         else
             terminal.Out.WriteLine(Terminal.Safe(answer.Value.Token));
-        terminal.Progress($"issued {answer.Value.Id}; the token is shown this once. Revoke it with: commander token revoke {answer.Value.Id}");
+        terminal.Progress($"issued {answer.Value.Id}; the token is shown this once. Use it with: export COMMANDER_TOKEN=...   Revoke it with: commander token revoke {answer.Value.Id}");
         return ExitCode.Done;
     }
 

@@ -79,6 +79,30 @@ public class OpenPageTests(Chromium chromium)
     }
 
     [Fact]
+    public async Task A_page_without_a_server_says_that_it_is_old_and_cannot_be_acted_on_until_there_is_one_again()
+    {
+        var server = await SampleServer.Start();
+        await using var tab = await chromium.Open(server.Address + "d/" + Watching);
+        await Connected(server, tab);
+        await tab.Page.Locator("#ask-rollback > summary").ClickAsync();
+        await Expect(tab.Page.Locator("#stale")).ToBeHiddenAsync();
+        var port = new Uri(server.Address).Port;
+        await server.DisposeAsync();
+
+        await Expect(tab.Page.Locator("#stale")).ToContainTextAsync("No answer since", new() { Timeout = 30_000 });
+        await Expect(tab.Page.Locator("#ask-rollback button")).ToBeDisabledAsync();
+        if (Environment.GetEnvironmentVariable("COMMANDER_PICTURES") is { Length: > 0 } folder)
+            await tab.Page.ScreenshotAsync(new() { Path = Path.Combine(folder, "stale.png") });
+
+        await using var again = await SampleServer.Start(port: port);
+        await Expect(tab.Page.Locator("#stale")).ToBeHiddenAsync(new() { Timeout = 30_000 });
+        await Expect(tab.Page.Locator("#ask-rollback button")).ToBeEnabledAsync();
+        // What could not be loaded meanwhile was what this is about.
+        await tab.Page.GotoAsync("about:blank");
+        tab.Faults.Clear();
+    }
+
+    [Fact]
     public async Task Nothing_is_lost_while_somebody_types_reads_or_has_the_focus()
     {
         await using var server = await SampleServer.Start();

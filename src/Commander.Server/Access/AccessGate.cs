@@ -31,6 +31,9 @@ internal sealed class AccessGate(TokenBook tokens, SignedRequests signed, Access
     /// <summary>Whether whoever comes must say who they are.</summary>
     public bool Closed => openId || tokens.Closed;
 
+    /// <summary>Who is let in, for the line that the server starts with.</summary>
+    public string Words => !Closed ? "access open to this machine" : openId ? "access by OpenID Connect and tokens" : "access by tokens";
+
     public async Task Pass(HttpContext context, RequestDelegate next)
     {
         if (context.GetEndpoint() is not { } endpoint)
@@ -83,7 +86,9 @@ internal sealed class AccessGate(TokenBook tokens, SignedRequests signed, Access
         var request = context.Request;
         // A page of another site must not use what a browser here is signed in with.
         if (request.Headers.Origin is [{ Length: > 0 } origin, ..] && !SameOrigin(request, origin))
-            return Problems.Of(StatusCodes.Status403Forbidden, "Requests from other pages are refused", $"The Origin header says '{Problems.Shown(origin)}'; if that is this server behind a proxy, start it with --public-url.");
+            return Problems.Of(StatusCodes.Status403Forbidden, "Requests from other pages are refused", publicUrl is null
+                ? $"The Origin header says '{Problems.Shown(origin)}'; if that is this server behind a proxy, start it with --public-url {Problems.Shown(origin)}."
+                : $"You came from '{Problems.Shown(origin)}', and this server is known as {publicUrl} (--public-url). Come by that address, or start it with the other.");
         context.User = new ClaimsPrincipal(new ClaimsIdentity());
         var (role, wrong) = await Identify(context, rule);
         // What is for everybody is so for who shows something wrong too.
@@ -92,7 +97,7 @@ internal sealed class AccessGate(TokenBook tokens, SignedRequests signed, Access
             // Only who guesses is not heard: whoever shares the address with them, behind a proxy, shows something right.
             var address = Address(context.Connection.RemoteIpAddress);
             if (limits.Locked(address) is { } wait)
-                return TooMany(context, wait);
+                return TooMany(context, wait, "Ten wrong tokens or signatures came from this address. ");
             limits.Failed(address);
             context.Response.Headers.WWWAuthenticate = "Bearer";
             return Problems.Of(StatusCodes.Status401Unauthorized, "Not let in", wrong);
@@ -101,13 +106,15 @@ internal sealed class AccessGate(TokenBook tokens, SignedRequests signed, Access
         if (rule.Allows(role))
             return null;
         if (role != Role.None)
-            return Problems.Of(StatusCodes.Status403Forbidden, "Your role does not allow this", $"You are {Problems.Shown(context.User.Identity?.Name ?? "")} with the role {role.Word()}; this needs {(rule.Announces ? "intake, responder or admin" : rule.Least.Word())}.");
+            return Problems.Of(StatusCodes.Status403Forbidden, "Your role does not allow this", $"You are {Problems.Shown(context.User.Identity?.Name ?? "")} with the role {role.Word()}; this needs {rule.Words}.");
         if (HttpMethods.IsGet(request.Method) && request.Headers.Accept.ToString().Contains("text/html", StringComparison.Ordinal))
             return Results.Redirect($"{request.PathBase}/login?to={Uri.EscapeDataString(request.Path + request.QueryString.ToString())}");
         context.Response.Headers.WWWAuthenticate = "Bearer";
-        return Problems.Of(StatusCodes.Status401Unauthorized, "Not let in", rule.Announces && signed.Any
+        return Problems.Of(StatusCodes.Status401Unauthorized, "Not let in", rule.Announces && !signed.Any && request.Headers.ContainsKey(SignedRequests.SignatureHeader)
+            ? "Signed requests are not taken here: set COMMANDER_INTAKE_SECRET where the server runs, or send a token."
+            : rule.Announces && signed.Any
             ? $"Send a token (Authorization: Bearer {TokenBook.Prefix}...), or sign the request ({SignedRequests.TimestampHeader}, {SignedRequests.SignatureHeader})."
-            : $"Send a token: Authorization: Bearer {TokenBook.Prefix}...; an admin issues them with POST /api/v1/tokens.");
+            : $"Send a token: Authorization: Bearer {TokenBook.Prefix}...; an admin issues them: commander token issue. The command line takes it from COMMANDER_TOKEN.");
     }
 
     private async Task<(Role Role, string? Wrong)> Identify(HttpContext context, RoleRule rule)
@@ -243,11 +250,11 @@ internal sealed class AccessGate(TokenBook tokens, SignedRequests signed, Access
         var address => address.ToString(),
     };
 
-    private static IResult TooMany(HttpContext context, TimeSpan wait)
+    private static IResult TooMany(HttpContext context, TimeSpan wait, string why = "")
     {
         var seconds = Math.Max(1, (int)Math.Ceiling(wait.TotalSeconds));
         context.Response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
-        return Problems.Of(StatusCodes.Status429TooManyRequests, "Too many requests", $"Try again in {seconds} s.");
+        return Problems.Of(StatusCodes.Status429TooManyRequests, "Too many requests", $"{why}Try again in {seconds} s.");
     }
 }
 

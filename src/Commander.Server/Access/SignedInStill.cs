@@ -4,6 +4,7 @@ using System.Security.Claims;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using Commander.Server.Api;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Authentication.Cookies;
 using Microsoft.AspNetCore.Authentication.OpenIdConnect;
@@ -134,7 +135,7 @@ internal sealed class SignedInStill(OpenId provider, OpenIdConnectOptions oidc, 
         }
 
         var person = provider.Person(new ClaimsPrincipal(read.ClaimsIdentity));
-        return person.FindFirstValue(OpenId.Subject) == subject ? new Answer(false, person, refresh, next) : new Answer(Refused: true, null, null, default);
+        return person.FindFirstValue(OpenId.Subject) == subject && person.FindFirstValue(ClaimTypes.Role) != Role.None.Word() ? new Answer(false, person, refresh, next) : new Answer(Refused: true, null, null, default);
     }
 
     private static Answer Silence => new(false, null, null, AfterSilence);

@@ -70,7 +70,7 @@ internal sealed class SignedRequests(IReadOnlyList<byte[]> secrets, TimeProvider
             }
         }
 
-        return $"no {SignatureHeader} fits the body and a secret of this server";
+        return $"no {SignatureHeader} (v1=HEX of HMAC-SHA256 over timestamp, a dot and the raw body) fits the body and a secret of this server";
     }
 
     private bool Remember(string message, long seconds)

@@ -10,7 +10,8 @@ internal sealed record TokenView(string Id, string Name, string Role, string By,
 /// <summary>A token that was just issued, with its text, which is told this once.</summary>
 internal sealed record TokenIssued(string Id, string Name, string Role, string By, DateTimeOffset At, DateTimeOffset? Until, IReadOnlyList<string> Services, IReadOnlyList<string> Environments, string Token);
 
-internal sealed record TokenList(IReadOnlyList<TokenView> Items);
+/// <summary>The tokens that are stored and hold; and whether nobody needs one, because none was ever issued and none is in the environment.</summary>
+internal sealed record TokenList(IReadOnlyList<TokenView> Items, bool Open);
 
 /// <summary>Issues, lists and revokes tokens; for admins. Every change is a fact.</summary>
 internal static class TokensApi
@@ -26,8 +27,8 @@ internal static class TokensApi
         group.MapDelete("/{id}", Revoke).Produces(204).ProducesProblem(404).ProducesProblem(409).WithName("revoke-token");
     }
 
-    private static async Task<IResult> List(TokenBook tokens, CancellationToken cancel) =>
-        Results.Json(new TokenList([.. (await tokens.All(cancel)).Select(Shown)]));
+    private static async Task<IResult> List(TokenBook tokens, AccessGate gate, CancellationToken cancel) =>
+        Results.Json(new TokenList([.. (await tokens.All(cancel)).Select(Shown)], !gate.Closed));
 
     private static async Task<IResult> Issue(HttpContext context, TokenBook tokens, AccessGate gate, TimeProvider clock, CancellationToken cancel)
     {
@@ -44,14 +45,14 @@ internal static class TokensApi
         Bounds(errors, "services", request.Services);
         Bounds(errors, "environments", request.Environments);
         if (role is Role.Admin or Role.Viewer && request is not { Services: null or [], Environments: null or [] })
-            errors.Add($"services, environments: a token of an admin may change everything and one of a viewer nothing; leave them out, or make it intake or responder");
+            errors.Add("services, environments (--service, --environment): a token of an admin may change everything and one of a viewer nothing; leave them out, or make it intake or responder");
         if (errors.Count > 0)
             return Problems.Invalid(errors);
         // The first token closes the door for everybody who has none.
         if (request.Until is not null && !gate.Closed)
-            return Problems.Of(StatusCodes.Status409Conflict, "The first token does not end", "When it ended nobody could come in: leave until out, and give the others one.");
+            return Problems.Of(StatusCodes.Status409Conflict, "The first token does not end", "When it ended nobody could come in. Leave out when it ends (until; --for), and give one to the others.");
         if (role != Role.Admin && !gate.Closed)
-            return Problems.Of(StatusCodes.Status409Conflict, "The first token is an admin's", "After it nobody comes in without one: issue one with the role admin first, and then the others with it.");
+            return Problems.Of(StatusCodes.Status409Conflict, "The first token is an admin's", "Once there is a token nobody comes in without one: issue yours with the role admin first, and the others with it.");
         if (await tokens.Issue(request.Name, role, request.Until, request.Services ?? [], request.Environments ?? [], Caller(context), cancel) is not var (token, text))
             return Problems.Of(StatusCodes.Status409Conflict, "Too many tokens", $"There are {TokenBook.MaxTokens}; revoke some.");
         var shown = Shown(token);
@@ -65,7 +66,7 @@ internal static class TokensApi
             return Results.NoContent();
         return tokens.IsLastAdmin(id)
             ? Problems.Of(StatusCodes.Status409Conflict, "The last admin's token", "Nobody could issue another one: issue one first.")
-            : Problems.NotFound($"There is no token '{Problems.Shown(id)}'. GET /api/v1/tokens lists them.");
+            : Problems.NotFound($"There is no token '{Problems.Shown(id)}'. commander token (GET /api/v1/tokens) lists them.");
     }
 
     private static void Bounds(List<string> errors, string field, IReadOnlyList<string>? names)

@@ -29,7 +29,7 @@ internal static class DeploymentsApi
     {
         var group = routes.MapGroup("/api/v1/deployments").WithTags("deployments").Needs(Role.Viewer);
         group.MapGet("", List).Produces<DeploymentPage>().ProducesProblem(400).WithName("list");
-        group.MapGet("/{id}", Get).Produces<Deployment>().ProducesProblem(404).WithName("get");
+        group.MapGet("/{id}", Get).NeedsToFollow().Produces<Deployment>().ProducesProblem(404).WithName("get");
         group.MapGet("/{id}/evidence", Evidence).Produces<EvidenceDocument>().ProducesProblem(404).WithName("evidence");
         group.MapGet("/{id}/facts", Facts).Produces<FactList>().ProducesProblem(404).WithName("facts");
         group.MapGet("/{id}/events", Events).Produces(200, contentType: "text/event-stream").Streams().ProducesProblem(404).WithName("events");

@@ -28,9 +28,13 @@ internal static class Roles
 /// <summary>Who may use a route. Every route has one; what has none is an admin's.</summary>
 /// <param name="Least">The least role; none: everybody.</param>
 /// <param name="Announces">Whether it announces deployments, which intake and whoever acts may, but not who only looks.</param>
-internal sealed record RoleRule(Role Least, bool Announces = false)
+/// <param name="Follows">Whether it shows one deployment to whoever knows its id: intake too, which announced it.</param>
+internal sealed record RoleRule(Role Least, bool Announces = false, bool Follows = false)
 {
-    public bool Allows(Role role) => Least == Role.None || (Announces ? role is Role.Intake or >= Role.Responder : role != Role.Intake && role >= Least);
+    public bool Allows(Role role) => Least == Role.None || (Announces ? role is Role.Intake or >= Role.Responder : (Follows || role != Role.Intake) && role >= (Follows ? Role.Intake : Least));
+
+    /// <summary>The roles that are let in.</summary>
+    public string Words => Announces ? "intake, responder or admin" : Least.Word();
 }
 
 /// <summary>A route whose answer goes on for as long as the caller stays: who it is, is asked again and again.</summary>
@@ -59,6 +63,14 @@ internal static class RoleRules
         where T : IEndpointConventionBuilder
     {
         route.WithMetadata(new RoleRule(Role.Intake, Announces: true));
+        return route;
+    }
+
+    /// <summary>For whoever may look, and for who announced it.</summary>
+    public static T NeedsToFollow<T>(this T route)
+        where T : IEndpointConventionBuilder
+    {
+        route.WithMetadata(new RoleRule(Role.Viewer, Follows: true));
         return route;
     }
 

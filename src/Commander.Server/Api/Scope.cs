@@ -20,8 +20,8 @@ internal static class Scope
 
     /// <summary>The same as words.</summary>
     public static string? Reason(ClaimsPrincipal person, string? service, string? environment) =>
-        Outside(person, Service, service) is { } services ? $"It may change the services {services}, and this is {(service is null ? "all" : Problems.Shown(service))}."
-        : Outside(person, Environment, environment) is { } environments ? $"It may change the environments {environments}, and this is {(environment is null ? "all" : Problems.Shown(environment))}."
+        Outside(person, Service, service) is { } services ? $"It may change the services {services}, and {(service is null ? "this asks for all services: name one of them" : $"this is {Problems.Shown(service)}")}."
+        : Outside(person, Environment, environment) is { } environments ? $"It may change the environments {environments}, and {(environment is null ? "this asks for all environments: name one of them" : $"this is {Problems.Shown(environment)}")}."
         : null;
 
     private static string? Outside(ClaimsPrincipal person, string kind, string? name)

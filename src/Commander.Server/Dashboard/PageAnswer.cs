@@ -28,6 +28,7 @@ internal static partial class PageAnswer
         views.Page.Root = PageView.RootOf(http.Request.Path);
         views.Page.MayAct = http.RequestServices.GetRequiredService<IOptions<DashboardOptions>>().Value.MayAct(http.User);
         views.Page.Person = http.User.Identity is { IsAuthenticated: true, AuthenticationType: "session" } person ? person.Name : null;
+        views.Page.Role = http.User.FindFirst(System.Security.Claims.ClaimTypes.Role)?.Value ?? "";
         try
         {
             if (http.RequestServices.GetRequiredService<IOptions<DashboardOptions>>().Value.MayLook(http.User) && http.RequestServices.GetService<Frozen>() is { } frozen)

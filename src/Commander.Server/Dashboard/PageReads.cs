@@ -3,6 +3,7 @@ using Commander.Charts;
 using Commander.Judging.Evidence;
 using Commander.Judging.Policies;
 using Commander.Judging.Verdicts;
+using Commander.Server.Api;
 using Commander.Server.Dashboard.Pages;
 using Commander.Server.Loop;
 using Microsoft.Extensions.Options;
@@ -203,6 +204,7 @@ internal static class PageReads
         var facts = await Loop(http).Facts(deployment.Id, 0, MaxFacts, http.RequestAborted);
         return Views(http).Deployment = new VerdictView
         {
+            Outside = Scope.Reason(http.User, deployment.Service, deployment.Environment),
             Deployment = deployment,
             Evidence = await Loop(http).Evidence(deployment.Id, http.RequestAborted),
             Policy = await Pinned(http, deployment),

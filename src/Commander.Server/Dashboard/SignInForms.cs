@@ -5,8 +5,8 @@ namespace Commander.Server.Dashboard;
 /// <summary>Signs whoever shows a good token in; false when it is none. Registered by Hosting.</summary>
 internal delegate Task<bool> SignIn(HttpContext http, string token);
 
-/// <summary>Sends somebody to the provider of OpenID Connect, and back to a page of ours. Registered by Hosting where there is one.</summary>
-internal delegate Task SignInThere(HttpContext http, string to);
+/// <summary>Sends somebody to the provider of OpenID Connect, and back to a page of ours; false when it does not answer. Registered by Hosting where there is one.</summary>
+internal delegate Task<bool> SignInThere(HttpContext http, string to);
 
 /// <summary>Ends what <see cref="SignIn"/> began.</summary>
 internal delegate Task SignOut(HttpContext http);
@@ -33,8 +33,9 @@ internal static class SignInForms
     {
         if (http.RequestServices.GetService<SignInThere>() is not { } there)
             return await PageReads.NotFound(http);
-        await there(http, To(http, http.Request.Query["to"].ToString()) is var to && to == "./" ? http.Request.PathBase + "/" : to);
-        return Results.Empty;
+        return await there(http, To(http, http.Request.Query["to"].ToString()) is var to && to == "./" ? http.Request.PathBase + "/" : to)
+            ? Results.Empty
+            : PageAnswer.Message(http, StatusCodes.Status502BadGateway, "The provider does not answer", "Where people sign in (COMMANDER_OIDC_AUTHORITY) cannot be reached, or is no provider of OpenID Connect.", "Sign in with a token instead, or try again; the server's log says more.");
     }
 
     public static async Task<IResult> Leave(HttpContext http)

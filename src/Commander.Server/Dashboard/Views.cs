@@ -57,6 +57,9 @@ internal sealed class PageView
     /// <summary>Whether this person may press buttons.</summary>
     public bool MayAct { get; set; }
 
+    /// <summary>What who signed in may; empty while nobody has to.</summary>
+    public string Role { get; set; } = "";
+
     /// <summary>Who signed in; null while nobody has to.</summary>
     public string? Person { get; set; }
 
@@ -107,6 +110,9 @@ internal sealed class VerdictView
     public Policy? Policy { get; set; }
 
     public IReadOnlyList<Moment> Moments { get; set; } = [];
+
+    /// <summary>Why this person may not act on this deployment though they may on others; null when they may.</summary>
+    public string? Outside { get; set; }
 
     public Headline Head => Headline.Of(Deployment);
 

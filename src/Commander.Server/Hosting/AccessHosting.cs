@@ -20,6 +20,7 @@ internal static partial class AccessHosting
     private const string OpenIdScheme = "openid";
     private const string OfflineAccess = "offline_access";
     private const int LongestReason = 500;
+    private const string NoGroup = "in none of the groups that may come in";
     private static readonly TimeSpan SignedInFor = TimeSpan.FromHours(12);
     private static readonly TimeSpan SignedInThere = TimeSpan.FromHours(8);
 
@@ -111,7 +112,22 @@ internal static partial class AccessHosting
                         return Task.CompletedTask;
                     }
 
-                    context.Principal = provider.Person(context.Principal!);
+                    var there = context.Principal!;
+                    context.Principal = provider.Person(there);
+                    var role = context.Principal.FindFirstValue(ClaimTypes.Role);
+                    if (context.HttpContext.RequestServices.GetRequiredService<AccessLimits>().MaySay())
+                    {
+                        // Why somebody has no higher role is asked often, and seen nowhere else.
+                        context.HttpContext.RequestServices.GetRequiredService<ILoggerFactory>().CreateLogger("Commander.Access")
+                            .SignedIn(context.Principal.Identity?.Name ?? "", role ?? "", provider.GroupsClaim, string.Join(", ", there.FindAll(provider.GroupsClaim).Take(20).Select(claim => Problems.Shown(claim.Value))));
+                    }
+
+                    if (role == Role.None.Word())
+                    {
+                        context.Fail(NoGroup);
+                        return Task.CompletedTask;
+                    }
+
                     // Where there is nothing to ask the provider with, it is asked by signing in again before the day is over.
                     (context.Properties!.AllowRefresh, context.Properties.ExpiresUtc) = (false, TimeProvider.System.GetUtcNow() + SignedInThere);
                     context.HttpContext.RequestServices.GetRequiredService<SignedInStill>().Begin(context.Properties, context.TokenEndpointResponse!, SignedInThere);
@@ -122,12 +138,42 @@ internal static partial class AccessHosting
                     if (context.HttpContext.RequestServices.GetRequiredService<AccessLimits>().MaySay())
                         context.HttpContext.RequestServices.GetRequiredService<ILoggerFactory>().CreateLogger("Commander.Access").SignInFailed(context.Failure?.Message is { } why ? why[..Math.Min(why.Length, LongestReason)] : "");
                     context.HandleResponse();
-                    await Problems.Of(StatusCodes.Status401Unauthorized, "Not let in", "The provider's answer was not accepted: it had ended, was for somebody else, or was not signed by it. Begin again at /login; the log says more.").ExecuteAsync(context.HttpContext);
+                    await PageAnswer.Of(http => Task.FromResult(PageAnswer.Message(http, StatusCodes.Status401Unauthorized, "Not signed in", Reason(context.Failure), "Nothing was changed. Begin again at the sign-in page; the server's log says more.")))(context.HttpContext);
                 },
             };
         });
-        services.AddSingleton<SignInThere>(_ => (http, to) => http.ChallengeAsync(OpenIdScheme, new AuthenticationProperties { RedirectUri = to }));
+        services.AddSingleton<SignInThere>(s => async (http, to) =>
+        {
+            try
+            {
+                await http.ChallengeAsync(OpenIdScheme, new AuthenticationProperties { RedirectUri = to });
+                return true;
+            }
+            catch (Exception e) when (e is InvalidOperationException or HttpRequestException or TaskCanceledException or IOException)
+            {
+                if (s.GetRequiredService<AccessLimits>().MaySay())
+                    s.GetRequiredService<ILoggerFactory>().CreateLogger("Commander.Access").NotReached(provider.Authority, e.InnerException?.Message ?? e.Message);
+                return false;
+            }
+        });
     }
+
+    // In words for the person; the whole of it is in the log.
+    private static string Reason(Exception? failure)
+    {
+        var said = failure is null ? "" : $"{failure.Message} {failure.InnerException?.Message}";
+        return said.Contains(NoGroup, StringComparison.Ordinal) ? "You are in none of the groups that may come in here; ask an admin of this Commander (COMMANDER_OIDC_ROLES, COMMANDER_OIDC_OTHERS)."
+            : said.Contains("access_denied", StringComparison.Ordinal) ? "The provider did not let you in, or you did not agree."
+            : said.Contains("invalid_client", StringComparison.Ordinal) || said.Contains("unauthorized_client", StringComparison.Ordinal) ? "The provider does not take Commander's client id and secret: an admin has to look at COMMANDER_OIDC_CLIENT_ID and COMMANDER_OIDC_CLIENT_SECRET."
+            : said.Contains("Correlation failed", StringComparison.Ordinal) || said.Contains("unprotect", StringComparison.OrdinalIgnoreCase) ? "This answer belongs to another sign-in, or came too late."
+            : "The provider's answer was not accepted: it had ended, was for somebody else, or was not signed by it.";
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The provider of OpenID Connect at {Authority} does not answer: {Why}")]
+    private static partial void NotReached(this ILogger log, Uri authority, string why);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Name} signed in as {Role}; {Claim}: {Groups}")]
+    private static partial void SignedIn(this ILogger log, string name, string role, string claim, string groups);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "A sign-in by OpenID Connect was refused: {Why}")]
     private static partial void SignInFailed(this ILogger log, string why);

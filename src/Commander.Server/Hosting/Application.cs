@@ -54,7 +54,7 @@ internal static class Application
         var (intake, unlike) = Signing("COMMANDER_INTAKE_SECRET");
         var (github, unlikeGitHub) = Signing("COMMANDER_GITHUB_SECRET");
         var (gitlab, unlikeGitLab) = Signing("COMMANDER_GITLAB_SECRET");
-        var (provider, unusable) = OpenId.Read(Environment.GetEnvironmentVariable, secrets.Resolve);
+        var (provider, unusable) = OpenId.Read(Environment.GetEnvironmentVariables().Keys.OfType<string>(), Environment.GetEnvironmentVariable, secrets.Resolve);
         wrong ??= unusable;
         wrong ??= unlike ?? unlikeGitHub ?? unlikeGitLab;
         if (wrong is not null)
@@ -80,7 +80,8 @@ internal static class Application
             await app.StartAsync(cancel);
             (app.Services.GetRequiredService<IFactStore>() as SqliteStore)?.Serves(options.Url.ToString());
             app.Services.GetService<DataFolder>()?.Serves(options.Url.ToString());
-            await Console.Out.WriteLineAsync($"Commander serves {options.Url.GetLeftPart(UriPartial.Authority)}  ({(cluster is null ? "" : $"facts in {cluster.Place}, ")}data in {Path.GetFullPath(options.Data)}; stop with Ctrl+C)");
+            var access = app.Services.GetRequiredService<AccessGate>();
+            await Console.Out.WriteLineAsync($"Commander serves {options.Url.GetLeftPart(UriPartial.Authority)}  ({access.Words}, {(options.PublicUrl is { } known ? $"known as {known}, " : "")}{(cluster is null ? "" : $"facts in {cluster.Place}, ")}data in {Path.GetFullPath(options.Data)}; stop with Ctrl+C)");
             await app.WaitForShutdownAsync(cancel);
             return 0;
         }
@@ -206,8 +207,8 @@ internal static class Application
             var app = builder.Build();
             app.Services.GetService<DataFolder>();
             await app.Services.GetRequiredService<TokenBook>().Look(cancel);
-            if (!options.Url.IsLoopback && !app.Services.GetRequiredService<AccessGate>().Closed)
-                throw new AccessMissingException(options.Url);
+            if (AccessMissingException.Why(options) is { } others && !app.Services.GetRequiredService<AccessGate>().Closed)
+                throw new AccessMissingException(others, options.Url.Port);
             app.Lifetime.ApplicationStopped.Register(storeLog.Dispose);
             app.UseProxy(options);
             app.UseExceptionHandler(error => error.Run(Problems.Write));
@@ -328,6 +329,8 @@ internal static class Application
         builder.Logging.AddFilter(null, LogLevel.Warning).AddFilter("Commander", LogLevel.Information)
             .AddFilter("Orleans.Runtime.Silo", LogLevel.Error).AddFilter("Orleans.Runtime.Watchdog", LogLevel.Error)
             .AddFilter("Microsoft.AspNetCore.DataProtection.KeyManagement", LogLevel.Error)
+            // Said once, by us: a port that is taken, without two screens of where that was noticed.
+            .AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None)
             .AddFilter("Microsoft.AspNetCore.Antiforgery", LogLevel.Error)
             // Whoever sends nonsense to the way back from the provider would fill the log; what matters of it is said in a line of our own.
             .AddFilter("Microsoft.AspNetCore.Authentication", LogLevel.Critical);

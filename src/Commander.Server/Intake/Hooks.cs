@@ -69,6 +69,7 @@ internal static class Hooks
             var (request, delivery, ignored) = read(context.Request.Headers, document.RootElement);
             if (request is null)
                 return Results.Json(new Ignored(ignored!));
+            request = Named(request);
             var errors = Bounds.Check(request, clock.GetUtcNow());
             if (errors.Count > 0)
                 return Problems.Invalid(errors);
@@ -77,6 +78,22 @@ internal static class Hooks
             var (result, deployment) = await deployments.Announce(Bounds.Announcing(request, sender.ToLowerInvariant(), delivery, hash), cancel);
             return deployment is null ? GenericApi.NotAnswered(result, context) : Results.Json(deployment, statusCode: StatusCodes.Status202Accepted);
         }
+    }
+
+    // Names there may have spaces and letters of any language, names here not: what was written is kept as a label.
+    private static DeploymentRequest Named(DeploymentRequest request)
+    {
+        var labels = new Dictionary<string, string>(StringComparer.Ordinal);
+        string? Slug(string field, string? name)
+        {
+            var slug = name is null ? null : string.Concat(name.Select(c => char.IsAsciiLetterOrDigit(c) || "._-/:@+~".Contains(c, StringComparison.Ordinal) ? c : '-')).TrimStart('.', '_', '-', '/', ':', '@', '+', '~');
+            if (slug != name)
+                labels[field] = string.Concat(name!.Where(c => !char.IsControl(c)).Take(256));
+            return slug;
+        }
+
+        var named = request with { Service = Slug("service", request.Service) ?? "", Version = Slug("version", request.Version) ?? "", Environment = Slug("environment", request.Environment) };
+        return labels.Count > 0 ? named with { Labels = labels } : named;
     }
 
     /// <summary>deployment_status with the state success; the version is the deployment's payload's, else its tag, else its commit.</summary>
@@ -95,10 +112,10 @@ internal static class Hooks
         var tag = reference is { Length: > 1 } && char.IsAsciiDigit(reference[reference[0] == 'v' ? 1 : 0]) && reference != commit ? reference : null;
         return (
             new DeploymentRequest(
-                Text(body, "deployment", "payload", "service") ?? Text(body, "repository", "name") ?? "",
-                Text(body, "deployment", "payload", "version") ?? tag ?? commit ?? "",
+                Own(body, "service") ?? Text(body, "repository", "name") ?? "",
+                Own(body, "version") ?? tag ?? commit ?? "",
                 Text(body, "deployment", "environment"),
-                Text(body, "deployment", "payload", "previous_version"),
+                Own(body, "previous_version"),
                 Time(Text(body, "deployment_status", "created_at")),
                 commit,
                 Text(body, "repository", "full_name"),
@@ -128,6 +145,22 @@ internal static class Hooks
                 ChangeUrl: Web(Text(body, "deployable_url")) ?? Web(address)),
             Key("gitlab", project, Text(body, "deployment_id")),
             null);
+    }
+
+    // Callers of GitHub's API give the payload as an object, or as a text with one in it.
+    private static string? Own(JsonElement body, string name)
+    {
+        if (Text(body, "deployment", "payload") is not { Length: > 1 and <= 10_000 } text || text[0] != '{')
+            return Text(body, "deployment", "payload", name);
+        try
+        {
+            using var inner = JsonDocument.Parse(text, new JsonDocumentOptions { MaxDepth = 16 });
+            return Text(inner.RootElement, name);
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
     }
 
     private static string? Key(string sender, string? project, string? id) => id is null ? null : $"{sender}:{project}:{id}" is { Length: <= 255 } key ? key : null;

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Json;
+using System.Security.Claims;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Commander.Judging.Policies;
@@ -102,7 +103,7 @@ public sealed partial class OpenIdTests : IAsyncLifetime
         using var browser = Browser();
         using var page = await SignIn(browser, "/");
         page.StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
-        (await page.Content.ReadAsStringAsync(Cancel)).ShouldContain("Begin again at /login");
+        (await page.Content.ReadAsStringAsync(Cancel)).ShouldContain("Begin again at the sign-in page");
         (await Status(browser, "/api/v1/deployments")).ShouldBe(HttpStatusCode.Unauthorized);
     }
 
@@ -225,7 +226,65 @@ public sealed partial class OpenIdTests : IAsyncLifetime
     public void What_cannot_be_is_said_at_the_start(string authority, string client, string roles, string said)
     {
         var environment = new Dictionary<string, string>(StringComparer.Ordinal) { ["COMMANDER_OIDC_AUTHORITY"] = authority, ["COMMANDER_OIDC_CLIENT_ID"] = client, ["COMMANDER_OIDC_ROLES"] = roles };
-        OpenId.Read(environment.GetValueOrDefault, _ => null).Wrong.ShouldNotBeNull().ShouldContain(said);
+        OpenId.Read(environment.Keys, environment.GetValueOrDefault, _ => null).Wrong.ShouldNotBeNull().ShouldContain(said);
+    }
+
+    [Theory]
+    [InlineData("COMMANDER_OIDC_CLIENT_ID", "AUTHORITY is missing")]
+    [InlineData("COMMANDER_OIDC_ISSUER", "is not known")]
+    public void Half_of_the_settings_is_none_and_is_said_too(string name, string said) =>
+        OpenId.Read([name, "PATH"], other => other == name ? "x" : null, _ => null).Wrong.ShouldNotBeNull().ShouldContain(said);
+
+    [Fact]
+    public void Groups_may_be_paths_and_have_spaces_and_who_is_in_none_may_be_refused()
+    {
+        var environment = new Dictionary<string, string>(StringComparer.Ordinal)
+        {
+            ["COMMANDER_OIDC_AUTHORITY"] = "https://login.example.org",
+            ["COMMANDER_OIDC_CLIENT_ID"] = "c",
+            ["COMMANDER_OIDC_ROLES"] = "admin=Platform Team; responder=/oncall; viewer=example.org",
+            ["COMMANDER_OIDC_OTHERS"] = "none",
+        };
+        var provider = OpenId.Read(environment.Keys, environment.GetValueOrDefault, _ => null).Provider.ShouldNotBeNull();
+        string? Role(params string[] groups) => provider.Person(new ClaimsPrincipal(new ClaimsIdentity([new Claim("sub", "7"), .. groups.Select(group => new Claim("groups", group))]))).FindFirstValue(ClaimTypes.Role);
+        Role("Platform Team").ShouldBe("admin");
+        Role("/oncall").ShouldBe("responder");
+        Role("oncall", "example.org").ShouldBe("responder");
+        Role("example.org").ShouldBe("viewer");
+        Role("others").ShouldBe("none");
+        Role().ShouldBe("none");
+    }
+
+    [Fact]
+    public async Task Who_is_in_no_group_is_not_let_in_where_that_is_asked_for()
+    {
+        await _app.StopAsync(Cancel);
+        await _app.DisposeAsync();
+        var openId = new OpenId(new Uri(_provider.Url), OpenIdProvider.ClientId, OpenIdProvider.ClientSecret, "groups", new Dictionary<string, Role>(StringComparer.Ordinal) { ["sre"] = Role.Responder }) { OthersLook = false };
+        _app = await Application.Build(new CommanderOptions { Url = _url, Data = _folder["data"], OpenId = openId }, PolicySet.Empty, new Secrets(_ => null), null, Cancel);
+        await _app.StartAsync(Cancel);
+        using var browser = Browser();
+        using (var page = await SignIn(browser, "/"))
+        {
+            page.StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
+            (await page.Content.ReadAsStringAsync(Cancel)).ShouldContain("none of the groups");
+        }
+
+        (await Status(browser, "/api/v1/deployments")).ShouldBe(HttpStatusCode.Unauthorized);
+        _provider.Groups = ["sre"];
+        using var again = await SignIn(browser, "/help");
+        again.StatusCode.ShouldBe(HttpStatusCode.OK);
+        (await again.Content.ReadAsStringAsync(Cancel)).ShouldContain("grace@example.org (responder)");
+    }
+
+    [Fact]
+    public async Task A_provider_that_does_not_answer_is_named_and_not_commander_blamed()
+    {
+        await _provider.DisposeAsync();
+        using var browser = Browser();
+        using var page = await SignIn(browser, "/");
+        page.StatusCode.ShouldBe(HttpStatusCode.BadGateway);
+        (await page.Content.ReadAsStringAsync(Cancel)).ShouldContain("The provider does not answer");
     }
 
     private HttpClient Browser()

@@ -1,5 +1,6 @@
 using System.Net;
 using Commander.Judging.Policies;
+using Commander.Server.Access;
 using Commander.Server.Hosting;
 using Commander.Server.Tests.Api;
 using Commander.Server.Tests.Storage;
@@ -45,10 +46,11 @@ public sealed class ProxyTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Without_a_token_somebody_whom_a_trusted_proxy_names_is_not_from_this_machine_either()
+    public async Task Whoever_names_a_proxy_or_a_public_address_and_has_no_token_is_told_so_at_the_start()
     {
-        await Begin(new CommanderOptions { TrustedProxies = [Network("127.0.0.1")] });
-        (await Ask("/api/v1/deployments", ("X-Forwarded-For", "203.0.113.9"))).Status.ShouldBe(HttpStatusCode.Forbidden);
+        foreach (var options in (CommanderOptions[])[new() { TrustedProxies = [Network("127.0.0.1")] }, new() { PublicUrl = new Uri("https://commander.example.org/") }])
+            (await Should.ThrowAsync<AccessMissingException>(() => Begin(options))).Message.ShouldContain("commander token issue");
+        await Begin(new CommanderOptions { PublicUrl = new Uri("http://127.0.0.1:5080/commander/") });
     }
 
     [Fact]

@@ -59,6 +59,20 @@ public sealed class TokenScopeTests : IAsyncLifetime
         unknown.Error.ShouldContain("There is no token '0'");
     }
 
+    [Fact]
+    public async Task Who_only_announces_follows_what_it_announced_to_its_verdict()
+    {
+        var admin = await Admin();
+        var pipeline = (await Run(admin, "token", "issue", "--name", "ci", "--role", "intake")).Out.Trim();
+        var ran = await Run(pipeline, "verify", "--service", "checkout", "--version", "2", "--timeout", "1s");
+        ran.Error.ShouldNotContain("this needs");
+        ran.Out.ShouldContain("checkout 2");
+        var id = await Announce(pipeline, "till");
+        (await Client(pipeline).GetAsync($"/api/v1/deployments/{id}", Cancel)).StatusCode.ShouldBe(HttpStatusCode.OK);
+        (await Client(pipeline).GetAsync("/api/v1/deployments", Cancel)).StatusCode.ShouldBe(HttpStatusCode.Forbidden);
+        (await Client(pipeline).GetAsync($"/api/v1/deployments/{id}/facts", Cancel)).StatusCode.ShouldBe(HttpStatusCode.Forbidden);
+    }
+
     [Theory]
     [InlineData("shop-cart", "prod", HttpStatusCode.Accepted)]
     [InlineData("checkout", "stage", HttpStatusCode.Forbidden)]

@@ -142,7 +142,7 @@ public class VerbTests
 
     [Theory]
     [InlineData(401, "answered 401 Unauthorized\n  give a token in COMMANDER_TOKEN\n")]
-    [InlineData(404, "answered 404 NotFound\n  check the id: commander explain takes the id that verify printed\n")]
+    [InlineData(404, "answered 404 NotFound\n  check that --server or COMMANDER_URL names a Commander, with the path that it lies below, such as https://example.org/commander/\n")]
     [InlineData(302, "answered 302 Found\n  check that --server or COMMANDER_URL names a Commander\n")]
     public async Task A_bare_refusal_is_said_with_what_to_do(int status, string said)
     {

@@ -85,6 +85,19 @@ public sealed class HooksTests : IAsyncLifetime
         deployment.GetProperty("version").GetString().ShouldBe(expected);
     }
 
+    [Fact]
+    public async Task Names_that_are_none_here_are_written_so_that_they_are_and_kept_as_labels()
+    {
+        await Begin();
+        var (status, deployment) = await GitHub(GitHubBody.Replace("CREATED", Created, StringComparison.Ordinal)
+            .Replace("\"environment\":\"production\"", "\"environment\":\"Production – my app/blue\"", StringComparison.Ordinal)
+            .Replace("\"payload\":{}", "\"payload\":\"{\\\"version\\\":\\\"3.1.0\\\"}\"", StringComparison.Ordinal));
+        status.ShouldBe(HttpStatusCode.Accepted);
+        deployment.GetProperty("environment").GetString().ShouldBe("Production---my-app/blue");
+        deployment.GetProperty("labels").GetProperty("environment").GetString().ShouldBe("Production – my app/blue");
+        deployment.GetProperty("version").GetString().ShouldBe("3.1.0");
+    }
+
     [Theory]
     [InlineData("ping", "success", "a ping")]
     [InlineData("push", "success", "the event push")]

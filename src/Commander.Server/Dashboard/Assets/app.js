@@ -53,9 +53,24 @@
     }
   };
 
+  // What is shown is old: who looks must know it, and must not act on it.
+  let since = 0;
+  const stale = words => {
+    const bar = $('#stale');
+    bar.hidden = !words;
+    if (words && bar.textContent !== words) bar.textContent = words;
+    document.body.classList.toggle('old', !!words);
+    for (const b of $$('#main button')) if (b.form) b.disabled = !!words;
+  };
   const get = async url => {
-    const answer = await fetch(url, { signal: AbortSignal.timeout(5000), headers: { accept: 'text/html' } });
+    const answer = await fetch(url, { signal: AbortSignal.timeout(5000), headers: { accept: 'text/html' }, redirect: 'manual' });
+    if (answer.type === 'opaqueredirect' || answer.status === 401) {
+      stale('Your sign-in has ended; what you see is old. Reload the page to sign in.');
+      throw new Error(401);
+    }
     if (!answer.ok) throw new Error(answer.status);
+    since = 0;
+    stale('');
     return prepare(new DOMParser().parseFromString(await answer.text(), 'text/html'));
   };
 
@@ -92,7 +107,11 @@
       const next = $('#live', await get(live.dataset.fragment));
       if (next) show(next);
       draw();
-    } catch { /* the next event or the poll tries again */ }
+    } catch (e) {
+      // The next event or the poll tries again; one lost answer is no news.
+      since = since || Date.now();
+      if (e.message !== '401' && Date.now() - since > 7000) stale('No answer since ' + new Date(since).toISOString().slice(11, 19) + ' UTC; what you see is old. Trying again.');
+    }
     busy = false;
     if (again) {
       again = false;
