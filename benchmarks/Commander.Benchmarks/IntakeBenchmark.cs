@@ -103,6 +103,7 @@ internal static class IntakeBenchmark
         var file = Path.Combine(folder, SqliteStore.FileName);
         using var session = Session.ToWrite(file);
         Commander.Server.Storage.Sqlite.Schema.Migrate(session, Clock.GetUtcNow(), file);
+        using var mover = new LogMover(file, NullLogger.Instance);
         var number = 0;
         var cpu = Environment.CpuUsage.TotalTime;
         var started = Clock.GetTimestamp();
@@ -117,6 +118,7 @@ internal static class IntakeBenchmark
             }
 
             session.Run("COMMIT");
+            mover.After(session);
         }
 
         return new Figures(number / Clock.GetElapsedTime(started).TotalSeconds, groupSize, (Environment.CpuUsage.TotalTime - cpu).TotalMicroseconds / number, 0, 0, 0);

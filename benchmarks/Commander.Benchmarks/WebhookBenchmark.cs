@@ -19,6 +19,9 @@ namespace Commander.Benchmarks;
 internal static class WebhookBenchmark
 {
     private const int Connections = 64;
+
+    // Seconds until what is asked often is compiled for good.
+    private const int WarmUp = 15;
     private static readonly TimeProvider Clock = TimeProvider.System;
 
     public static async Task<int> Run(string[] args)
@@ -42,16 +45,18 @@ internal static class WebhookBenchmark
             await app.StartAsync(CancellationToken.None);
             var store = app.Services.GetRequiredService<IFactStore>();
             // Once unmeasured, for compilation and caches.
-            await Load(options.Url, 3);
+            await Load(options.Url, WarmUp);
             var before = Committed(store);
             var cpu = Environment.CpuUsage.TotalTime;
+            var (paused, collected) = (GC.GetTotalPauseDuration(), GC.CollectionCount(0));
             var said = await Load(options.Url, seconds);
             var spent = Environment.CpuUsage.TotalTime - cpu;
+            (paused, collected) = (GC.GetTotalPauseDuration() - paused, GC.CollectionCount(0) - collected);
             var after = Committed(store);
             var (perSecond, text) = (double.Parse(said[..said.IndexOf(' ', StringComparison.Ordinal)], CultureInfo.InvariantCulture), said);
             var group = (double)(after.Writes - before.Writes) / Math.Max(1, after.Groups - before.Groups);
             await app.StopAsync(CancellationToken.None);
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"webhook on {(cluster is null ? "SQLite" : "PostgreSQL")}: {text}; {group:F1} writes a flush, {spent.TotalSeconds / seconds:F2} of a core"));
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"webhook on {(cluster is null ? "SQLite" : "PostgreSQL")}: {text}; {group:F1} writes a flush, {spent.TotalSeconds / seconds:F2} of a core, {collected} collections that stopped all for {paused.TotalMilliseconds:F0} ms"));
             if (cluster is null)
             {
                 var bare = IntakeBenchmark.BareLoop(Path.Combine(folder, "bare"), TimeSpan.FromSeconds(seconds), (int)Math.Max(1, Math.Round(group)));

@@ -105,6 +105,28 @@ public sealed class SqliteStoreTests : FactStoreCompliance
     }
 
     [Fact]
+    public async Task The_log_is_moved_beside_the_writer_and_begins_anew()
+    {
+        const int mib = 1 << 20;
+        var (written, largest) = (0L, 0L);
+        var body = new byte[60 * 1024];
+        for (var number = 0; written < 250L * mib; number++)
+        {
+            // Ten writers share a flush, as under load.
+            var facts = Enumerable.Range(0, 10).Select(n => Fact.After($"policy/{number}-{n}", 1, Fact.NoHash, Written.Start, "noted", 1, body)).ToArray();
+            (await Task.WhenAll(facts.Select(fact => Store.Append(new Append([fact], null), Cancel)))).ShouldAllBe(stored => stored);
+            written += facts.Length * body.Length;
+            largest = Math.Max(largest, new FileInfo(_folder["commander.db-wal"]).Length);
+        }
+
+        // 32 MiB, what came while they were moved, and no more: the file is written from its beginning again.
+        largest.ShouldBeInRange(32 * mib, 160 * mib);
+        (await FactChain.Verify(Store, "policy/0-0", Cancel)).ShouldBeNull();
+        await Store.DisposeAsync();
+        new FileInfo(_folder["commander.db"]).Length.ShouldBeGreaterThan(240L * mib);
+    }
+
+    [Fact]
     public async Task Who_comes_when_the_queue_is_full_is_turned_away_at_once()
     {
         await using var small = SqliteStore.Open(_folder["small"], Clock, NullLogger.Instance, queueLength: 2);

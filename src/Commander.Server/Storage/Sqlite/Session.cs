@@ -20,14 +20,14 @@ internal sealed class Session : IDisposable
         try
         {
             // FULL: a commit has reached the disk before it is answered, not only the operating system.
-            // The log is moved into the database every 32 MiB: by then most pages have changed several times, and each is moved once.
+            // The log is moved into the database by another thread.
             session.Script(
                 """
                 PRAGMA journal_mode = WAL;
                 PRAGMA synchronous = FULL;
                 PRAGMA foreign_keys = OFF;
                 PRAGMA cache_size = -32768;
-                PRAGMA wal_autocheckpoint = 8192;
+                PRAGMA wal_autocheckpoint = 0;
                 """);
             return session;
         }
@@ -40,6 +40,19 @@ internal sealed class Session : IDisposable
 
     /// <summary>One of those that read beside the writer.</summary>
     public static Session ToRead(string file) => Open(file, SqliteOpenMode.ReadOnly);
+
+    /// <summary>How many pages were written to the log since they were last counted anew.</summary>
+    public int PagesWritten
+    {
+        get
+        {
+            SQLitePCL.raw.sqlite3_db_status(_connection.Handle!, SQLitePCL.raw.SQLITE_DBSTATUS_CACHE_WRITE, out var pages, out _, 0);
+            return pages;
+        }
+    }
+
+    /// <summary>Counts from nothing.</summary>
+    public void CountPagesAnew() => SQLitePCL.raw.sqlite3_db_status(_connection.Handle!, SQLitePCL.raw.SQLITE_DBSTATUS_CACHE_WRITE, out _, out _, 1);
 
     /// <summary>Runs statements without parameters.</summary>
     public void Script(string sql)

@@ -234,9 +234,12 @@ internal sealed class SqliteStore : IFactStore, IStoreUpkeep
     {
         // A thread of its own: a flush blocks, and must not hold a thread that requests and timers need.
         using var more = new AutoResetEvent(false);
-        while (Any(more))
+        using (var mover = new LogMover(_file, _logger))
         {
-            CommitGroup();
+            while (Any(more))
+            {
+                CommitGroup(mover);
+            }
         }
 
         try
@@ -266,7 +269,7 @@ internal sealed class SqliteStore : IFactStore, IStoreUpkeep
         return any.GetAwaiter().GetResult();
     }
 
-    private void CommitGroup()
+    private void CommitGroup(LogMover mover)
     {
         _group.Clear();
         try
@@ -276,6 +279,8 @@ internal sealed class SqliteStore : IFactStore, IStoreUpkeep
             {
                 OneByOne(_session);
             }
+
+            mover.After(_session);
         }
         catch (Exception e)
         {
