@@ -15,6 +15,8 @@ internal static class CommandLine
 
     private static readonly TimeSpan Longest = TimeSpan.FromDays(7);
 
+    private static readonly string[] BacktestOptions = ["--judge", "--compare", "--horizon", "--out", "--report", "--simulate", "--deployments", "--seed", "--policy", "--model", "--json"];
+
     private static readonly TimeSpan LongestFreeze = TimeSpan.FromDays(89);
 
     private static readonly TimeSpan LongestToken = TimeSpan.FromDays(3_650);
@@ -217,7 +219,7 @@ internal static class CommandLine
             foreach (var token in result.Tokens)
             {
                 if (token.Value.StartsWith("--", StringComparison.Ordinal))
-                    result.AddError($"'{token.Value}' is no option of backtest and no file; commander backtest --help lists them");
+                    result.AddError($"'{token.Value}' is no option of backtest and no file; {(Nearest.To(token.Value, BacktestOptions) is { } near ? $"did you mean {near}?" : "commander backtest --help lists them")}");
             }
         });
         var judge = new Option<string>("--judge") { Description = "Who judges: Commander, the health score, or a known rule to compare with.", HelpName = string.Join('|', Backtests.Judges), DefaultValueFactory = _ => Backtests.Judges[0] };
@@ -350,7 +352,7 @@ internal static class CommandLine
             {
                 var text = result.Tokens.Count > 0 ? result.Tokens[^1].Value : "";
                 if (!Durations.TryParse(text, out var duration) || duration > longest)
-                    result.AddError($"{name} '{text}' is no duration up to {Durations.Format(longest)}; write 90s, 15m, 2h");
+                    result.AddError($"{name} '{text}' is no duration up to {Durations.Format(longest)}; write 90s, 15m, 2h{(longest > TimeSpan.FromDays(30) ? ", 30d" : "")}");
                 return duration;
             },
         };

@@ -17,6 +17,7 @@ using Commander.Server.Storage.Sqlite;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.DataProtection.KeyManagement;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.OpenApi;
 using Npgsql;
 
 namespace Commander.Server.Hosting;
@@ -170,7 +171,15 @@ internal static class Application
         builder.WebHost.UseUrls(options.Url.ToString());
         builder.Services.ConfigureHttpJsonOptions(json => Json.Apply(json.SerializerOptions, JsonUnmappedMemberHandling.Disallow));
         builder.Services.AddProblemDetails();
-        builder.Services.AddOpenApi();
+        builder.Services.AddOpenApi(api => api.AddDocumentTransformer((document, _, _) =>
+        {
+            document.Components ??= new OpenApiComponents();
+            document.Components.SecuritySchemes = new Dictionary<string, IOpenApiSecurityScheme>(StringComparer.Ordinal)
+            {
+                ["token"] = new OpenApiSecurityScheme { Type = SecuritySchemeType.Http, Scheme = "bearer", Description = "A token of this server (commander token issue); not asked for while none was ever issued." },
+            };
+            return Task.CompletedTask;
+        }));
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton(options);
         builder.Services.AddSingleton<HeavyRequests>();

@@ -28,6 +28,9 @@ public sealed class PlantedSecretTests : IDisposable
         ["COMMANDER_ADMIN_TOKEN"] = "planted-admin-token-aa41bb52cc63",
         ["COMMANDER_INTAKE_SECRET"] = "planted-intake-secret-18f3",
         ["COMMANDER_WEBHOOK_KEY"] = "planted-webhook-key-6e0d",
+        ["COMMANDER_GITHUB_SECRET"] = "planted-github-secret-c41a",
+        ["COMMANDER_GITLAB_SECRET"] = "planted-gitlab-secret-0be7",
+        ["COMMANDER_OIDC_CLIENT_SECRET"] = "planted-client-secret-93d5",
     };
 
     public void Dispose() => _folder.Dispose();
@@ -65,6 +68,7 @@ public sealed class PlantedSecretTests : IDisposable
         var start = new ProcessStartInfo("dotnet", [typeof(CommanderOptions).Assembly.Location, "--urls", address.ToString(), "--data", _folder["data"], "--policy", _folder["policy.yaml"]]) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
         foreach (var (name, value) in _planted)
             start.Environment[name] = value;
+        (start.Environment["COMMANDER_OIDC_AUTHORITY"], start.Environment["COMMANDER_OIDC_CLIENT_ID"]) = (url, "commander");
         start.Environment["Logging__LogLevel__Default"] = "Debug";
         // What the environment says of endpoints is not listened on: nobody looked whether it is this machine alone.
         var stray = RunningServer.FreePort();
@@ -97,6 +101,16 @@ public sealed class PlantedSecretTests : IDisposable
 
             using (var hook = await http.PostAsync($"/api/v1/executions/webhook/ai.devops.commander/devops-loop/{_planted["COMMANDER_WEBHOOK_KEY"]}", null, cancel))
                 Hear(await hook.Content.ReadAsStringAsync(cancel));
+            // Asked with what is planted, and refused or not: the answers and the log are read below.
+            foreach (var (path, header, value) in ((string, string, string)[])[("/hooks/gitlab", "X-Gitlab-Token", _planted["COMMANDER_GITLAB_SECRET"]), ("/hooks/github", "X-Hub-Signature-256", "sha256=00")])
+            {
+                using var sent = new HttpRequestMessage(HttpMethod.Post, path) { Content = new StringContent("{}", Encoding.UTF8, "application/json"), Headers = { { header, value } } };
+                using var hooked = await http.SendAsync(sent, cancel);
+                Hear(await hooked.Content.ReadAsStringAsync(cancel));
+            }
+
+            using (var provider = await http.GetAsync("/login/provider?to=/", cancel))
+                Hear(await provider.Content.ReadAsStringAsync(cancel));
             // Until what the source said is in a fact, and what the platform said too.
             foreach (var id in ids)
                 await Until(http, $"/api/v1/deployments/{id}/facts", "you sent", cancel);

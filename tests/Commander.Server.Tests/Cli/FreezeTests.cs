@@ -42,7 +42,7 @@ public class FreezeTests
 
     [Theory]
     [InlineData("freeze on", "Option '--reason' is required.")]
-    [InlineData("freeze on --reason x --for ever", "--for 'ever' is no duration up to 89d; write 90s, 15m, 2h")]
+    [InlineData("freeze on --reason x --for ever", "--for 'ever' is no duration up to 89d; write 90s, 15m, 2h, 30d")]
     public async Task What_is_not_understood_ends_with_2(string line, string said)
     {
         var ran = await new Shell().Run(line.Split(' '));
