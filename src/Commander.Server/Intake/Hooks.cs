@@ -1,6 +1,6 @@
-using Commander.Judging;
 using System.Globalization;
 using System.Text.Json;
+using Commander.Judging;
 using Commander.Server.Access;
 using Commander.Server.Api;
 using Commander.Server.Hosting;

@@ -1,4 +1,5 @@
 using Commander.Judging.Policies;
+using Commander.Server.Connections;
 using Commander.Server.Hosting;
 using Commander.Server.Sources.Prometheus;
 using Commander.Server.Sources.Scrape;
@@ -14,7 +15,7 @@ internal sealed class SourceBook
     public static readonly string[] Types = ["scrape", "prometheus"];
 
     /// <param name="policies">Whose sources.</param>
-    /// <param name="http">Made by <see cref="ScrapeClient"/>.</param>
+    /// <param name="http">Made by <see cref="Outgoing"/>.</param>
     /// <param name="clock">The clock.</param>
     /// <param name="secret">Resolves what the policies refer to.</param>
     public SourceBook(PolicySet policies, HttpClient http, TimeProvider clock, Func<string, string?> secret)
@@ -57,8 +58,8 @@ internal static class SourceHosting
 {
     public static void AddSources(this IServiceCollection services, PolicySet policies, Secrets secrets)
     {
-        services.AddSingleton(s => new SourceBook(policies, ScrapeClient.Create(), s.GetRequiredService<TimeProvider>(), secrets.Resolve));
-        services.AddSingleton(s => new LiveCheck(ScrapeClient.Create(), s.GetRequiredService<TimeProvider>(), secrets.Resolve));
+        services.AddSingleton(s => new SourceBook(policies, Outgoing.Create(), s.GetRequiredService<TimeProvider>(), secrets.Resolve));
+        services.AddSingleton(s => new LiveCheck(Outgoing.Create(), s.GetRequiredService<TimeProvider>(), secrets.Resolve));
         services.AddHostedService<SourceRunner>();
     }
 }

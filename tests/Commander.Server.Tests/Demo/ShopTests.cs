@@ -6,6 +6,7 @@ using System.Text;
 using System.Text.Json;
 using Commander.Judging.Evidence;
 using Commander.Judging.Policies;
+using Commander.Server.Connections;
 using Commander.Server.Demo;
 using Commander.Server.Sources;
 using Commander.Server.Sources.Scrape;
@@ -332,7 +333,7 @@ public sealed class ShopTests : IAsyncLifetime
     [Fact]
     public async Task The_source_reads_the_router_like_any_other_service()
     {
-        using var http = ScrapeClient.Create();
+        using var http = Outgoing.Create();
         MetricPolicy errors = new("errors", MetricKind.Ratio, Family.Error, Direction.Up, null, """shop_requests_total{version="{{version}}",code=~"5.."}""", """shop_requests_total{version="{{version}}"}""", 0, new Tolerance(1, false), 0, null, true, "%", 1, null, TimeSpan.Zero);
         MetricPolicy latency = new("latency", MetricKind.Histogram, Family.Latency, Direction.Up, """shop_request_duration_seconds_bucket{version="{{version}}"}""", null, null, 0.95, new Tolerance(0.2, true), 25, null, true, "ms", 1000, null, TimeSpan.Zero);
         var source = new ScrapeSource(new SourceSettings("shop", "scrape", new Dictionary<string, string>(StringComparer.Ordinal) { ["targets.candidate"] = _router.MetricsUrl.ToString(), ["targets.control"] = _router.MetricsUrl.ToString() }), [errors, latency], http, TimeProvider.System);

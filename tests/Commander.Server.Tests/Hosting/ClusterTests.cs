@@ -272,6 +272,8 @@ public sealed class ClusterTests(ITestOutputHelper output) : IAsyncLifetime
             var decision = closed.GetProperty("verdict").GetProperty("decision").GetString();
             // Who changes hands often enough within half a minute has seen too little: that is a verdict too.
             held += decision == "HOLD" ? 1 : 0;
+            if (decision == "HOLD")
+                output.WriteLine($"held: {closed.GetProperty("received_at")} to {closed.GetProperty("ends_at")} {closed.GetProperty("closed_reason")}: {closed.GetProperty("verdict").GetProperty("reasoning")}");
             if (decision != "HOLD")
                 decision.ShouldBe(bad ? "ROLLBACK" : "CONTINUE", $"{id} {closed.GetProperty("closed_reason")}: {closed.GetProperty("verdict").GetProperty("reasoning")}");
             _services.Effects.Keys.Count(key => key.StartsWith(id + "/", StringComparison.Ordinal)).ShouldBe(decision == "ROLLBACK" ? 1 : 0, id);

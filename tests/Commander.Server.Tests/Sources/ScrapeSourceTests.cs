@@ -1,5 +1,6 @@
 using Commander.Judging.Evidence;
 using Commander.Judging.Policies;
+using Commander.Server.Connections;
 using Commander.Server.Sources;
 using Commander.Server.Sources.Scrape;
 using Microsoft.AspNetCore.Http;
@@ -12,7 +13,7 @@ public sealed class ScrapeSourceTests : IAsyncLifetime
     private static readonly DateTimeOffset Start = new(2026, 11, 23, 10, 0, 0, TimeSpan.Zero);
 
     private readonly FakeTimeProvider _clock = new(Start);
-    private readonly HttpClient _http = ScrapeClient.Create();
+    private readonly HttpClient _http = Outgoing.Create();
     private Exporter _exporter = null!;
     private ScrapeSource _source = null!;
 
@@ -294,6 +295,28 @@ public sealed class ScrapeSourceTests : IAsyncLifetime
         reading.Quality.ShouldBe(Quality.Error);
         reading.Detail!.ShouldContain("more than 16 MiB");
         sent.ShouldBeLessThan(200_000_000);
+    }
+
+    [Fact]
+    public async Task A_body_that_is_packed_small_and_unpacks_to_much_is_read_no_further_either()
+    {
+        var packed = new MemoryStream();
+        await using (var gzip = new System.IO.Compression.GZipStream(packed, System.IO.Compression.CompressionLevel.Optimal, leaveOpen: true))
+        {
+            var lines = System.Text.Encoding.UTF8.GetBytes(string.Concat(Enumerable.Repeat("filler_metric{label=\"value\"} 1\n", 20_000)));
+            for (var unpacked = 0; unpacked < 300_000_000; unpacked += lines.Length)
+                await gzip.WriteAsync(lines, TestContext.Current.CancellationToken);
+        }
+
+        packed.Length.ShouldBeLessThan(4_000_000);
+        _exporter.Answer = async context =>
+        {
+            context.Response.Headers.ContentEncoding = "gzip";
+            await context.Response.Body.WriteAsync(packed.ToArray(), context.RequestAborted);
+        };
+        var reading = await Tick(Memory);
+        reading.Quality.ShouldBe(Quality.Error);
+        reading.Detail!.ShouldContain("more than 16 MiB");
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using Commander.Judging.Evidence;
 using Commander.Judging.Policies;
+using Commander.Server.Connections;
 using Commander.Server.Sources;
 using Commander.Server.Sources.Prometheus;
 using Commander.Server.Sources.Scrape;
@@ -177,7 +178,7 @@ public abstract class SourceCompliance : IAsyncLifetime
 
 public sealed class ScrapeComplianceTests : SourceCompliance
 {
-    private readonly HttpClient _http = ScrapeClient.Create();
+    private readonly HttpClient _http = Outgoing.Create();
     private Exporter _exporter = null!;
     private ScrapeSource _source = null!;
 
@@ -203,7 +204,7 @@ public sealed class ScrapeComplianceTests : SourceCompliance
 
 public sealed class PrometheusComplianceTests : SourceCompliance
 {
-    private readonly HttpClient _http = ScrapeClient.Create();
+    private readonly HttpClient _http = Outgoing.Create();
     private RecordedPrometheus _prometheus = null!;
     private PrometheusSource _source = null!;
 

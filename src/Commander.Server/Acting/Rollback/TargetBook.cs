@@ -1,5 +1,6 @@
 using Commander.Judging.Policies;
 using Commander.Server.Acting.Rollback.Kubernetes;
+using Commander.Server.Connections;
 using Commander.Server.Hosting;
 
 namespace Commander.Server.Acting.Rollback;
@@ -31,7 +32,7 @@ internal static class TargetHosting
 {
     public static void AddRollbackTargets(this IServiceCollection services, Secrets secrets)
     {
-        services.AddHttpClient("rollback").ConfigurePrimaryHttpMessageHandler(() => new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false, UseProxy = false });
+        services.AddHttpClient("rollback").ConfigurePrimaryHttpMessageHandler(() => Outgoing.Handler());
         services.AddSingleton(s => new Clusters(s.GetRequiredService<TimeProvider>(), secrets.Resolve));
         services.AddSingleton(s => TargetBook.Over(
             s.GetRequiredService<IHttpClientFactory>().CreateClient("rollback"),

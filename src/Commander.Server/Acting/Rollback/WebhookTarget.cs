@@ -5,6 +5,7 @@ using System.Text;
 using System.Text.Json;
 using Commander.Judging;
 using Commander.Judging.Policies;
+using Commander.Server.Connections;
 
 namespace Commander.Server.Acting.Rollback;
 
@@ -104,7 +105,11 @@ internal sealed class WebhookTarget(RollbackPolicy policy, HttpClient http, Time
         {
             return (0, [], $"{Name} did not answer within {policy.Timeout.TotalSeconds:0.#} s");
         }
-        catch (Exception e) when (e is HttpRequestException or IOException)
+        catch (HttpRequestException e)
+        {
+            return (0, [], $"{Name} {Outgoing.Why(e)}");
+        }
+        catch (IOException e)
         {
             return (0, [], $"{Name} cannot be reached: {e.Message}");
         }

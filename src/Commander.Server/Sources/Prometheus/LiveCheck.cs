@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using Commander.Judging.Evidence;
 using Commander.Judging.Policies;
-using Commander.Server.Sources.Scrape;
+using Commander.Server.Connections;
 
 namespace Commander.Server.Sources.Prometheus;
 
@@ -19,7 +19,7 @@ namespace Commander.Server.Sources.Prometheus;
 internal sealed record LiveQuery(string Service, string Metric, string Key, string Query, int Series, double? NewestAgeSeconds, double? Value, string? Error, string? Note);
 
 /// <summary>Runs every query of policies against their Prometheus, once, now.</summary>
-/// <param name="http">Made by <see cref="ScrapeClient"/>.</param>
+/// <param name="http">Made by <see cref="Outgoing"/>.</param>
 /// <param name="clock">The clock.</param>
 /// <param name="secret">Resolves what policies refer to.</param>
 internal sealed partial class LiveCheck(HttpClient http, TimeProvider clock, Func<string, string?> secret)

@@ -5,7 +5,7 @@ using System.Text;
 using System.Text.Json;
 using Commander.Judging.Evidence;
 using Commander.Judging.Policies;
-using Commander.Server.Sources.Scrape;
+using Commander.Server.Connections;
 using Polly;
 using Polly.CircuitBreaker;
 
@@ -16,7 +16,7 @@ namespace Commander.Server.Sources.Prometheus;
 /// in size by itself, and in how much it asks at once; whatever goes wrong is an answer with a quality and its reason.
 /// </summary>
 /// <param name="settings">The policy's settings: url, token, username, password, headers.*, timeout.</param>
-/// <param name="http">Made by <see cref="ScrapeClient"/>: no redirects, no proxy, no metadata addresses.</param>
+/// <param name="http">Made by <see cref="Outgoing"/>: no redirects, no proxy, no metadata addresses.</param>
 /// <param name="clock">The clock.</param>
 /// <param name="secret">Resolves what the policy refers to.</param>
 internal sealed class PrometheusClient(SourceSettings settings, HttpClient http, TimeProvider clock, Func<string, string?> secret) : IDisposable
@@ -129,7 +129,7 @@ internal sealed class PrometheusClient(SourceSettings settings, HttpClient http,
         }
         catch (HttpRequestException refused)
         {
-            return PromAnswer.Failed(Quality.Error, $"{Name} {ScrapeClient.Why(refused)}") with { NoAnswer = true };
+            return PromAnswer.Failed(Quality.Error, $"{Name} {Outgoing.Why(refused)}") with { NoAnswer = true };
         }
         catch (FormatException)
         {

@@ -1,5 +1,6 @@
 using Commander.Judging.Evidence;
 using Commander.Judging.Policies;
+using Commander.Server.Connections;
 
 namespace Commander.Server.Sources.Prometheus;
 
@@ -35,7 +36,7 @@ internal sealed class PrometheusSource : ISource, IDisposable
 
     /// <summary>A source as the policy names it.</summary>
     /// <param name="settings">The policy's settings.</param>
-    /// <param name="http">Made by <see cref="Scrape.ScrapeClient"/>.</param>
+    /// <param name="http">Made by <see cref="Outgoing"/>.</param>
     /// <param name="clock">The clock.</param>
     /// <param name="secret">Resolves what the policy refers to.</param>
     public PrometheusSource(SourceSettings settings, HttpClient http, TimeProvider clock, Func<string, string?> secret)

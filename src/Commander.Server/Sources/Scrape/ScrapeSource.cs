@@ -1,5 +1,6 @@
 using Commander.Judging.Evidence;
 using Commander.Judging.Policies;
+using Commander.Server.Connections;
 
 namespace Commander.Server.Sources.Scrape;
 
@@ -23,7 +24,7 @@ internal sealed class ScrapeSource : ISource
     /// <summary>A source as the policy names it: targets.candidate and, where old and new have addresses of their own or share one, targets.control.</summary>
     /// <param name="settings">The policy's settings.</param>
     /// <param name="known">The metrics of every policy that uses the source: their series are remembered from the start.</param>
-    /// <param name="http">Made by <see cref="ScrapeClient"/>.</param>
+    /// <param name="http">Made by <see cref="Outgoing"/>.</param>
     /// <param name="clock">The clock.</param>
     /// <exception cref="ArgumentException">A target is missing or no http(s) address; the message names the key.</exception>
     public ScrapeSource(SourceSettings settings, IEnumerable<MetricPolicy> known, HttpClient http, TimeProvider clock)

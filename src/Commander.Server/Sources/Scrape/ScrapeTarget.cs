@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Net;
 using Commander.Judging.Evidence;
+using Commander.Server.Connections;
 
 namespace Commander.Server.Sources.Scrape;
 
@@ -167,7 +168,7 @@ internal sealed class ScrapeTarget(Uri address, HttpClient http, TimeProvider cl
         }
         catch (HttpRequestException refused)
         {
-            return (Not(Quality.Error, ScrapeClient.Why(refused)), null);
+            return (Not(Quality.Error, Outgoing.Why(refused)), null);
         }
         catch (Exception broken) when (broken is IOException or InvalidDataException)
         {

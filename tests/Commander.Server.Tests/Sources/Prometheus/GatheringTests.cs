@@ -1,9 +1,9 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Commander.Judging.Policies;
+using Commander.Server.Connections;
 using Commander.Server.Sources;
 using Commander.Server.Sources.Prometheus;
-using Commander.Server.Sources.Scrape;
 using CsCheck;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Time.Testing;
@@ -28,7 +28,7 @@ public sealed partial class GatheringTests
                 await held.Task;
             await Answer(context, form["query"].ToString());
         });
-        using var http = ScrapeClient.Create();
+        using var http = Outgoing.Create();
         using var client = new PrometheusClient(new SourceSettings("prom", "prometheus", new Dictionary<string, string>(StringComparer.Ordinal) { ["url"] = prometheus.Url }), http, clock, _ => null);
         var gathering = new Gathering(client, clock);
 
@@ -70,7 +70,7 @@ public sealed partial class GatheringTests
 
             await Answer(context, query);
         });
-        using var http = ScrapeClient.Create();
+        using var http = Outgoing.Create();
         using var client = new PrometheusClient(new SourceSettings("prom", "prometheus", new Dictionary<string, string>(StringComparer.Ordinal) { ["url"] = prometheus.Url }), http, clock, _ => null);
         var gathering = new Gathering(client, clock);
 
@@ -96,7 +96,7 @@ public sealed partial class GatheringTests
                 await never.Task;
             await Answer(context, query);
         });
-        using var http = ScrapeClient.Create();
+        using var http = Outgoing.Create();
         using var client = new PrometheusClient(new SourceSettings("prom", "prometheus", new Dictionary<string, string>(StringComparer.Ordinal) { ["url"] = prometheus.Url }), http, clock, _ => null);
         var gathering = new Gathering(client, clock);
 

@@ -1,9 +1,9 @@
 using System.Text;
 using Commander.Judging.Evidence;
 using Commander.Judging.Policies;
+using Commander.Server.Connections;
 using Commander.Server.Sources;
 using Commander.Server.Sources.Prometheus;
-using Commander.Server.Sources.Scrape;
 using CsCheck;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Time.Testing;
@@ -22,7 +22,7 @@ public sealed class PrometheusSourceTests : IAsyncLifetime
     private static readonly MetricPolicy Summed = Metric("orders", MetricKind.Count, "sum(o_total)");
 
     private readonly FakeTimeProvider _clock = new(Start);
-    private readonly HttpClient _http = ScrapeClient.Create();
+    private readonly HttpClient _http = Outgoing.Create();
     private readonly Dictionary<string, string> _secrets = new(StringComparer.Ordinal);
     private RecordedPrometheus _prometheus = null!;
     private PrometheusSource _source = null!;

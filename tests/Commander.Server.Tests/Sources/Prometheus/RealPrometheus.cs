@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using Commander.Judging.Policies;
+using Commander.Server.Connections;
 using Commander.Server.Sources.Prometheus;
-using Commander.Server.Sources.Scrape;
 using Commander.Server.Tests.Api;
 
 namespace Commander.Server.Tests.Sources.Prometheus;
@@ -11,7 +11,7 @@ internal sealed class RealPrometheus : IAsyncDisposable
 {
     private const string Program = "/usr/bin/prometheus";
 
-    private readonly HttpClient _http = ScrapeClient.Create();
+    private readonly HttpClient _http = Outgoing.Create();
     private readonly string _folder = Directory.CreateTempSubdirectory("commander-prometheus-").FullName;
     private Process? _process;
 

@@ -4,6 +4,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Commander.Server.Connections;
 using k8s;
 using k8s.Exceptions;
 
@@ -102,7 +103,7 @@ internal sealed class Cluster(Connection connection, TimeProvider clock, Func<st
             configuration.SslCaCerts = null;
             configuration.FirstMessageHandlerSetup = handler =>
             {
-                (handler.AllowAutoRedirect, handler.UseCookies) = (false, false);
+                (handler.AllowAutoRedirect, handler.UseCookies, handler.ConnectCallback) = (false, false, Outgoing.Connect);
                 if (authorities is null)
                     return;
                 var trusted = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };

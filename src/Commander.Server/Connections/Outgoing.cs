@@ -1,19 +1,20 @@
 using System.Net;
 using System.Net.Sockets;
 
-namespace Commander.Server.Sources.Scrape;
+namespace Commander.Server.Connections;
 
-/// <summary>An address that no metrics come from.</summary>
+/// <summary>An address that nothing is asked of.</summary>
 internal sealed class ForbiddenAddressException(string message) : IOException(message);
 
-/// <summary>The HTTP client of scrapes.</summary>
-internal static class ScrapeClient
+/// <summary>How sources and platforms are reached over HTTP: at the address that a policy says, and nowhere else.</summary>
+internal static class Outgoing
 {
     /// <summary>The metadata service of some clouds, outside the link-local range.</summary>
     private static readonly IPAddress Metadata = IPAddress.Parse("fd00:ec2::254");
 
     /// <summary>No redirects (an address comes from the policy and from nowhere else), no cookies, no proxy, few connections a host.</summary>
-    public static SocketsHttpHandler Handler() => new()
+    /// <param name="resolve">The addresses of a name; null for the machine's resolver.</param>
+    public static SocketsHttpHandler Handler(Func<string, CancellationToken, Task<IPAddress[]>>? resolve = null) => new()
     {
         AllowAutoRedirect = false,
         UseCookies = false,
@@ -23,8 +24,11 @@ internal static class ScrapeClient
         PooledConnectionLifetime = TimeSpan.FromMinutes(2),
         MaxConnectionsPerServer = 8,
         MaxResponseHeadersLength = 32,
-        ConnectCallback = Connect,
+        ConnectCallback = (context, cancel) => Connect(context, resolve ?? Dns.GetHostAddressesAsync, cancel),
     };
+
+    /// <summary>For handlers that others make: connects to no link-local and no metadata address.</summary>
+    public static ValueTask<Stream> Connect(SocketsHttpConnectionContext context, CancellationToken cancel) => Connect(context, Dns.GetHostAddressesAsync, cancel);
 
     /// <summary>A client whose time-outs are the callers'.</summary>
     public static HttpClient Create() => new(Handler()) { Timeout = Timeout.InfiniteTimeSpan };
@@ -45,12 +49,12 @@ internal static class ScrapeClient
         },
     };
 
-    private static async ValueTask<Stream> Connect(SocketsHttpConnectionContext context, CancellationToken cancel)
+    private static async ValueTask<Stream> Connect(SocketsHttpConnectionContext context, Func<string, CancellationToken, Task<IPAddress[]>> resolve, CancellationToken cancel)
     {
         // Checked on what the name resolves to, and connected to just that, so that no second answer of the resolver slips through.
         var addresses = IPAddress.TryParse(context.DnsEndPoint.Host, out var literal)
             ? [literal]
-            : await Dns.GetHostAddressesAsync(context.DnsEndPoint.Host, cancel);
+            : await resolve(context.DnsEndPoint.Host, cancel);
         if (Array.Exists(addresses, Forbidden))
         {
             throw new ForbiddenAddressException("is a link-local or metadata address, which Commander never asks");
