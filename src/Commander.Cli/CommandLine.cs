@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
+using System.CommandLine.Parsing;
 using Commander.Judging.Backtest;
 using Commander.Judging.Policies;
 using Commander.Judging.Simulation;
@@ -14,8 +15,6 @@ internal static class CommandLine
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(15);
 
     private static readonly TimeSpan Longest = TimeSpan.FromDays(7);
-
-    private static readonly string[] BacktestOptions = ["--judge", "--compare", "--horizon", "--out", "--report", "--simulate", "--deployments", "--seed", "--policy", "--model", "--json"];
 
     private static readonly TimeSpan LongestFreeze = TimeSpan.FromDays(89);
 
@@ -34,9 +33,7 @@ internal static class CommandLine
             var verb = parsed.CommandResult.Command;
             foreach (var word in parsed.UnmatchedTokens.Take(3))
             {
-                // An option that is not known is taken for an argument; both are looked for.
-                var known = verb.Subcommands.Select(static one => one.Name).Concat(verb.Options.Concat(verb.Parents.OfType<Command>().SelectMany(static parent => parent.Options.Where(static option => option.Recursive))).Select(static option => option.Name));
-                if (Nearest.To(word, known) is { } near && near != word)
+                if (Near(word, verb) is { } near)
                     await terminal.Error.WriteLineAsync(Terminal.Safe($"'{word}': did you mean {near}?"));
             }
 
@@ -219,7 +216,7 @@ internal static class CommandLine
             foreach (var token in result.Tokens)
             {
                 if (token.Value.StartsWith("--", StringComparison.Ordinal))
-                    result.AddError($"'{token.Value}' is no option of backtest and no file; {(Nearest.To(token.Value, BacktestOptions) is { } near ? $"did you mean {near}?" : "commander backtest --help lists them")}");
+                    result.AddError($"'{token.Value}' is no option of backtest and no file; {(result.Parent is CommandResult verb && Near(token.Value, verb.Command) is { } near ? $"did you mean {near}?" : "commander backtest --help lists them")}");
             }
         });
         var judge = new Option<string>("--judge") { Description = "Who judges: Commander, the health score, or a known rule to compare with.", HelpName = string.Join('|', Backtests.Judges), DefaultValueFactory = _ => Backtests.Judges[0] };
@@ -372,6 +369,13 @@ internal static class CommandLine
         return token is null || token.All(c => c is > ' ' and < '\u007f')
             ? token
             : throw new Failure("COMMANDER_TOKEN has characters that no token has", "copy it again, without spaces and line breaks", ExitCode.Usage);
+    }
+
+    // An option that is not known is taken for an argument; both are looked for.
+    private static string? Near(string word, Command verb)
+    {
+        var options = verb.Options.Concat(verb.Parents.OfType<Command>().SelectMany(static parent => parent.Options.Where(static option => option.Recursive)));
+        return Nearest.To(word, verb.Subcommands.Select(static one => one.Name).Concat(options.Select(static option => option.Name)));
     }
 
     private static string Path(Command command) =>

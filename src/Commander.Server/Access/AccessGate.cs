@@ -11,7 +11,7 @@ namespace Commander.Server.Access;
 /// Who comes in, and what they may. Open, while no token was ever issued: this machine alone, without a name. Closed: who shows a
 /// token, has signed the request, or signed in on the page; and each only what their role may.
 /// </summary>
-internal sealed class AccessGate(TokenBook tokens, SignedRequests signed, AccessLimits limits, Uri? publicUrl, bool openId)
+internal sealed class AccessGate(TokenBook tokens, SignedRequests signed, AccessLimits limits, TimeProvider clock, Uri? publicUrl, bool openId)
 {
     /// <summary>The scheme of the cookie that a page's visitor has after signing in.</summary>
     public const string Session = "session";
@@ -219,7 +219,7 @@ internal sealed class AccessGate(TokenBook tokens, SignedRequests signed, Access
             {
                 for (var looks = 1; ; looks++)
                 {
-                    await Task.Delay(LookAgain, TimeProvider.System, over.Token);
+                    await Task.Delay(LookAgain, clock, over.Token);
                     await tokens.Look(over.Token);
                     if (id is null ? looks >= LooksWithoutToken : tokens.ById(id) is null)
                     {

@@ -50,7 +50,7 @@ internal sealed class SignedInStill(OpenId provider, OpenIdConnectOptions oidc, 
         if (given.RefreshToken is not { Length: > 0 } token)
             return;
         session.Items[RefreshToken] = token;
-        session.Items[AskAt] = Text(clock.GetUtcNow() + In(int.TryParse(given.ExpiresIn, NumberStyles.None, CultureInfo.InvariantCulture, out var seconds) ? seconds : null));
+        session.Items[AskAt] = Text(clock.GetUtcNow() + In(given));
     }
 
     /// <summary>At each request of somebody with a session.</summary>
@@ -120,7 +120,7 @@ internal sealed class SignedInStill(OpenId provider, OpenIdConnectOptions oidc, 
 
     private async Task<Answer> Understood(OpenIdConnectMessage given, OpenIdConnectConfiguration there, string subject)
     {
-        var next = In(int.TryParse(given.ExpiresIn, NumberStyles.None, CultureInfo.InvariantCulture, out var seconds) ? seconds : null);
+        var next = In(given);
         var refresh = given.RefreshToken is { Length: > 0 } changed ? changed : null;
         if (given.IdToken is not { Length: > 0 } word)
             return new Answer(false, null, refresh, next);
@@ -140,7 +140,12 @@ internal sealed class SignedInStill(OpenId provider, OpenIdConnectOptions oidc, 
 
     private static Answer Silence => new(false, null, null, AfterSilence);
 
-    private TimeSpan In(int? seconds) => TimeSpan.FromSeconds(Math.Clamp(seconds ?? (int)Longest.TotalSeconds, (int)provider.AskedAtMost.TotalSeconds, (int)Longest.TotalSeconds));
+    private TimeSpan In(OpenIdConnectMessage given)
+    {
+        var longest = (int)Longest.TotalSeconds;
+        var seconds = int.TryParse(given.ExpiresIn, NumberStyles.None, CultureInfo.InvariantCulture, out var said) ? said : longest;
+        return TimeSpan.FromSeconds(Math.Clamp(seconds, (int)provider.AskedAtMost.TotalSeconds, longest));
+    }
 
     private static Task Out(CookieValidatePrincipalContext context)
     {

@@ -216,8 +216,8 @@ internal static class Application
             var app = builder.Build();
             app.Services.GetService<DataFolder>();
             await app.Services.GetRequiredService<TokenBook>().Look(cancel);
-            if (AccessMissingException.Why(options) is { } others && !app.Services.GetRequiredService<AccessGate>().Closed)
-                throw new AccessMissingException(others, options.Url.Port);
+            if (!app.Services.GetRequiredService<AccessGate>().Closed && AccessMissingException.For(options) is { } missing)
+                throw missing;
             app.Lifetime.ApplicationStopped.Register(storeLog.Dispose);
             app.UseProxy(options);
             app.UseExceptionHandler(error => error.Run(Problems.Write));

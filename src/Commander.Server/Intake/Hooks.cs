@@ -107,13 +107,10 @@ internal static class Hooks
         if (Text(body, "deployment_status", "state") is var state && state != "success")
             return (null, null, $"the state {Problems.Shown(state ?? "")}; success starts a watch");
         var commit = Text(body, "deployment", "sha");
-        var reference = Text(body, "deployment", "ref");
-        // Versions are of letters and digits; a branch says nothing of which one it is.
-        var tag = reference is { Length: > 1 } && char.IsAsciiDigit(reference[reference[0] == 'v' ? 1 : 0]) && reference != commit ? reference : null;
         return (
             new DeploymentRequest(
                 Own(body, "service") ?? Text(body, "repository", "name") ?? "",
-                Own(body, "version") ?? tag ?? commit ?? "",
+                Own(body, "version") ?? Tag(Text(body, "deployment", "ref"), commit) ?? commit ?? "",
                 Text(body, "deployment", "environment"),
                 Own(body, "previous_version"),
                 Time(Text(body, "deployment_status", "created_at")),
@@ -133,11 +130,10 @@ internal static class Hooks
             return (null, null, $"the status {Problems.Shown(status ?? "")}; success starts a watch");
         var (project, address) = (Text(body, "project", "path_with_namespace"), Text(body, "commit_url"));
         var commit = address is not null && address.LastIndexOf('/') is > 0 and var at ? address[(at + 1)..] : Text(body, "short_sha");
-        var reference = Text(body, "ref");
         return (
             new DeploymentRequest(
                 project?[(project.LastIndexOf('/') + 1)..] ?? "",
-                reference is { Length: > 1 } && char.IsAsciiDigit(reference[reference[0] == 'v' ? 1 : 0]) ? reference : commit ?? "",
+                Tag(Text(body, "ref"), commit) ?? commit ?? "",
                 Text(body, "environment"),
                 StartedAt: Time(Text(body, "status_changed_at")),
                 Commit: commit,
@@ -146,6 +142,10 @@ internal static class Hooks
             Key("gitlab", project, Text(body, "deployment_id")),
             null);
     }
+
+    // What begins with a digit, or with v and one; a branch says nothing of which version it is.
+    private static string? Tag(string? reference, string? commit) =>
+        reference is { Length: > 1 } && char.IsAsciiDigit(reference[reference[0] == 'v' ? 1 : 0]) && reference != commit ? reference : null;
 
     // Callers of GitHub's API give the payload as an object, or as a text with one in it.
     private static string? Own(JsonElement body, string name)

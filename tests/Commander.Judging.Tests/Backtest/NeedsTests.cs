@@ -40,7 +40,7 @@ public class NeedsTests
     }
 
     [Fact]
-    public void A_critical_count_is_asked_for_and_a_level_that_only_differs_is_not()
+    public void A_level_beside_it_changes_nothing_of_what_the_count_had()
     {
         var gauge = Case(4000, 58, 4000, 40, ticks: 10, gauge: true);
         (gauge.Decision, gauge.TooLittleData).ShouldBe(("HOLD", false));

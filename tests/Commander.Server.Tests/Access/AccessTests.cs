@@ -14,7 +14,6 @@ using Commander.Server.Storage;
 using Commander.Server.Storage.Sqlite;
 using Commander.Server.Tests.Api;
 using Commander.Server.Tests.Storage;
-using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
@@ -26,10 +25,8 @@ namespace Commander.Server.Tests.Access;
 public sealed partial class AccessTests : IAsyncLifetime
 {
     private const string Secret = "0123456789abcdef0123456789abcdef";
-    private readonly TestFolder _folder = new();
+    private readonly BuiltServer _server = new();
     private readonly List<HttpClient> _clients = [];
-    private WebApplication _app = null!;
-    private Uri _url = null!;
     private string _admin = "";
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -45,9 +42,7 @@ public sealed partial class AccessTests : IAsyncLifetime
     public async ValueTask DisposeAsync()
     {
         _clients.ForEach(client => client.Dispose());
-        await _app.StopAsync(CancellationToken.None);
-        await _app.DisposeAsync();
-        _folder.Dispose();
+        await _server.DisposeAsync();
     }
 
     [Fact]
@@ -56,8 +51,8 @@ public sealed partial class AccessTests : IAsyncLifetime
         var tokens = new Dictionary<Role, HttpClient> { [Role.None] = Client(), [Role.Admin] = Client(_admin) };
         foreach (var role in (Role[])[Role.Intake, Role.Viewer, Role.Responder])
             tokens[role] = Client(await Issue(role.Word()));
-        var routes = _app.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
-            .Concat(((IEndpointRouteBuilder)_app).DataSources.SelectMany(source => source.Endpoints).OfType<RouteEndpoint>()).Distinct().ToArray();
+        var routes = _server.App.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
+            .Concat(((IEndpointRouteBuilder)_server.App).DataSources.SelectMany(source => source.Endpoints).OfType<RouteEndpoint>()).Distinct().ToArray();
         routes.Length.ShouldBeGreaterThan(40);
         foreach (var route in routes)
         {
@@ -90,10 +85,10 @@ public sealed partial class AccessTests : IAsyncLifetime
     {
         var text = await Issue("viewer");
         var secret = text[(text.LastIndexOf('_') + 1)..];
-        var facts = await _app.Services.GetRequiredService<IFactStore>().Read(TokenBook.Stream, 0, 100, Cancel);
+        var facts = await _server.App.Services.GetRequiredService<IFactStore>().Read(TokenBook.Stream, 0, 100, Cancel);
         facts.Count.ShouldBe(2);
         facts.ShouldAllBe(fact => !Encoding.UTF8.GetString(fact.Body!).Contains(secret, StringComparison.Ordinal));
-        (await FactChain.Verify(_app.Services.GetRequiredService<IFactStore>(), TokenBook.Stream, Cancel)).ShouldBeNull();
+        (await FactChain.Verify(_server.App.Services.GetRequiredService<IFactStore>(), TokenBook.Stream, Cancel)).ShouldBeNull();
 
         var viewer = Client(text);
         (await Status(viewer, "/api/v1/deployments")).ShouldBe(HttpStatusCode.OK);
@@ -113,8 +108,6 @@ public sealed partial class AccessTests : IAsyncLifetime
     [Fact]
     public async Task A_restart_keeps_the_door_closed_and_another_token_opens_nothing()
     {
-        await _app.StopAsync(Cancel);
-        await _app.DisposeAsync();
         await Begin(new CommanderOptions());
         (await Status(Client(), "/api/v1/deployments")).ShouldBe(HttpStatusCode.Unauthorized);
         (await Status(Client(_admin), "/api/v1/deployments")).ShouldBe(HttpStatusCode.OK);
@@ -212,8 +205,6 @@ public sealed partial class AccessTests : IAsyncLifetime
     public async Task One_caller_has_so_many_requests_and_another_has_theirs()
     {
         var other = await Issue("viewer");
-        await _app.StopAsync(Cancel);
-        await _app.DisposeAsync();
         await Begin(new CommanderOptions { RateLimit = 1 });
         var statuses = new List<HttpStatusCode>();
         for (var n = 0; n < 15; n++)
@@ -247,7 +238,7 @@ public sealed partial class AccessTests : IAsyncLifetime
         await store.DisposeAsync();
         using var tokens = new TokenBook(store, TimeProvider.System, null);
         using var limits = new AccessLimits(null);
-        var gate = new AccessGate(tokens, new SignedRequests([], TimeProvider.System), limits, null, openId: false);
+        var gate = new AccessGate(tokens, new SignedRequests([], TimeProvider.System), limits, TimeProvider.System, null, openId: false);
         await using var services = new ServiceCollection().AddLogging().BuildServiceProvider();
         foreach (var (least, expected) in ((Role, int)[])[(Role.Viewer, 503), (Role.None, 200)])
         {
@@ -272,16 +263,11 @@ public sealed partial class AccessTests : IAsyncLifetime
     [GeneratedRegex(@"\{[^}]*\}")]
     private static partial Regex Variable();
 
-    private async Task Begin(CommanderOptions options)
-    {
-        _url = new Uri($"http://127.0.0.1:{RunningServer.FreePort()}");
-        _app = await Application.Build(options with { Url = _url, Data = _folder["data"], WebhookKey = "k-1" }, PolicySet.Empty, new Secrets(_ => null), null, Cancel);
-        await _app.StartAsync(Cancel);
-    }
+    private Task Begin(CommanderOptions options) => _server.Begin(options with { WebhookKey = "k-1" });
 
     private HttpClient Client(string? token = null)
     {
-        var client = new HttpClient { BaseAddress = _url, Timeout = TimeSpan.FromSeconds(20) };
+        var client = new HttpClient { BaseAddress = _server.Url, Timeout = TimeSpan.FromSeconds(20) };
         if (token is not null)
             client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);
         _clients.Add(client);
@@ -290,7 +276,7 @@ public sealed partial class AccessTests : IAsyncLifetime
 
     private HttpClient Browser()
     {
-        var client = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = true }) { BaseAddress = _url, Timeout = TimeSpan.FromSeconds(20) };
+        var client = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = true }) { BaseAddress = _server.Url, Timeout = TimeSpan.FromSeconds(20) };
         client.DefaultRequestHeaders.Add("Accept", "text/html");
         _clients.Add(client);
         return client;

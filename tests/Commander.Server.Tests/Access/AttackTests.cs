@@ -5,11 +5,8 @@ using System.Net.Http.Json;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
-using Commander.Judging.Policies;
 using Commander.Server.Hosting;
 using Commander.Server.Tests.Api;
-using Commander.Server.Tests.Storage;
-using Microsoft.AspNetCore.Builder;
 
 namespace Commander.Server.Tests.Access;
 
@@ -17,27 +14,22 @@ namespace Commander.Server.Tests.Access;
 public sealed class AttackTests : IAsyncLifetime
 {
     private const string Admin = "0123456789abcdef0123456789abcdef";
-    private readonly TestFolder _folder = new();
-    private readonly Uri _url = new($"http://127.0.0.1:{RunningServer.FreePort()}");
-    private WebApplication _app = null!;
+    private readonly BuiltServer _server = new();
     private HttpClient _http = null!;
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     public async ValueTask InitializeAsync()
     {
-        _app = await Application.Build(new CommanderOptions { Url = _url, Data = _folder["data"], AdminToken = Admin }, PolicySet.Empty, new Secrets(_ => null), null, Cancel);
-        await _app.StartAsync(Cancel);
-        _http = new HttpClient { BaseAddress = _url, Timeout = TimeSpan.FromSeconds(30) };
+        await _server.Begin(new CommanderOptions { AdminToken = Admin });
+        _http = new HttpClient { BaseAddress = _server.Url, Timeout = TimeSpan.FromSeconds(30) };
         _http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", Admin);
     }
 
     public async ValueTask DisposeAsync()
     {
         _http.Dispose();
-        await _app.StopAsync(CancellationToken.None);
-        await _app.DisposeAsync();
-        _folder.Dispose();
+        await _server.DisposeAsync();
     }
 
     [Theory]
@@ -98,7 +90,7 @@ public sealed class AttackTests : IAsyncLifetime
     public async Task Who_sends_a_letter_now_and_then_is_cut_off_and_others_are_answered_meanwhile(string begun)
     {
         using var slow = new TcpClient();
-        await slow.ConnectAsync(IPAddress.Loopback, _url.Port, Cancel);
+        await slow.ConnectAsync(IPAddress.Loopback, _server.Url.Port, Cancel);
         var stream = slow.GetStream();
         await stream.WriteAsync(Encoding.ASCII.GetBytes(begun), Cancel);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
@@ -134,7 +126,7 @@ public sealed class AttackTests : IAsyncLifetime
         using var made = await _http.PostAsJsonAsync($"/api/v1/deployments/{id}/link", new { hours = 1 }, Cancel);
         made.StatusCode.ShouldBe(HttpStatusCode.Created);
         var link = new Uri((await made.Content.ReadFromJsonAsync<JsonElement>(Cancel)).GetProperty("url").GetString()!);
-        using var stranger = new HttpClient { BaseAddress = _url };
+        using var stranger = new HttpClient { BaseAddress = _server.Url };
         (await stranger.GetStringAsync(link.PathAndQuery, Cancel)).ShouldContain(id);
         (await stranger.GetAsync(link.PathAndQuery[..^2], Cancel)).StatusCode.ShouldBe(HttpStatusCode.NotFound);
         (await stranger.GetAsync("/d/" + id, Cancel)).StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
@@ -167,7 +159,7 @@ public sealed class AttackTests : IAsyncLifetime
     private async Task<string> Raw(string request)
     {
         using var client = new TcpClient();
-        await client.ConnectAsync(IPAddress.Loopback, _url.Port, Cancel);
+        await client.ConnectAsync(IPAddress.Loopback, _server.Url.Port, Cancel);
         var stream = client.GetStream();
         try
         {

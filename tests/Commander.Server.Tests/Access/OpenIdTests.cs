@@ -3,23 +3,18 @@ using System.Net.Http.Json;
 using System.Security.Claims;
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using Commander.Judging.Policies;
 using Commander.Server.Access;
 using Commander.Server.Api;
 using Commander.Server.Hosting;
 using Commander.Server.Tests.Api;
-using Commander.Server.Tests.Storage;
-using Microsoft.AspNetCore.Builder;
 
 namespace Commander.Server.Tests.Access;
 
 /// <summary>People who sign in by a provider of OpenID Connect, and everything that may be wrong with what it says.</summary>
 public sealed partial class OpenIdTests : IAsyncLifetime
 {
-    private readonly TestFolder _folder = new();
-    private readonly Uri _url = new($"http://127.0.0.1:{RunningServer.FreePort()}");
+    private readonly BuiltServer _server = new();
     private OpenIdProvider _provider = null!;
-    private WebApplication _app = null!;
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
@@ -27,16 +22,13 @@ public sealed partial class OpenIdTests : IAsyncLifetime
     {
         _provider = await OpenIdProvider.Start();
         var openId = new OpenId(new Uri(_provider.Url), OpenIdProvider.ClientId, OpenIdProvider.ClientSecret, "groups", new Dictionary<string, Role>(StringComparer.Ordinal) { ["sre"] = Role.Responder, ["platform"] = Role.Admin }) { AskedAtMost = TimeSpan.Zero };
-        _app = await Application.Build(new CommanderOptions { Url = _url, Data = _folder["data"], OpenId = openId }, PolicySet.Empty, new Secrets(_ => null), null, Cancel);
-        await _app.StartAsync(Cancel);
+        await _server.Begin(new CommanderOptions { OpenId = openId });
     }
 
     public async ValueTask DisposeAsync()
     {
-        await _app.StopAsync(CancellationToken.None);
-        await _app.DisposeAsync();
+        await _server.DisposeAsync();
         await _provider.DisposeAsync();
-        _folder.Dispose();
     }
 
     [Theory]
@@ -128,12 +120,24 @@ public sealed partial class OpenIdTests : IAsyncLifetime
     [Fact]
     public async Task Another_browsers_answer_is_not_taken()
     {
-        using var one = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false }) { BaseAddress = _url };
+        using var one = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false }) { BaseAddress = _server.Url };
         using var away = await one.GetAsync("/login/provider?to=/", Cancel);
         using var there = await one.GetAsync(away.Headers.Location, Cancel);
-        using var other = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false }) { BaseAddress = _url };
+        using var other = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false }) { BaseAddress = _server.Url };
         using var taken = await other.GetAsync(there.Headers.Location, Cancel);
         taken.StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
+    }
+
+    [Fact]
+    public async Task Who_sends_nonsense_to_the_way_back_is_soon_not_heard()
+    {
+        await _server.Begin(new CommanderOptions { OpenId = new OpenId(new Uri(_provider.Url), OpenIdProvider.ClientId, OpenIdProvider.ClientSecret, "groups", new Dictionary<string, Role>(StringComparer.Ordinal)), RateLimit = 1 });
+        using var browser = Browser();
+        var statuses = new List<HttpStatusCode>();
+        for (var n = 0; n < 20; n++)
+            statuses.Add(await Status(browser, "/signin-oidc?error=x&error_description=%1b%5b2J"));
+        statuses.ShouldContain(HttpStatusCode.Unauthorized);
+        statuses[^1].ShouldBe(HttpStatusCode.TooManyRequests);
     }
 
     [Fact]
@@ -258,11 +262,8 @@ public sealed partial class OpenIdTests : IAsyncLifetime
     [Fact]
     public async Task Who_is_in_no_group_is_not_let_in_where_that_is_asked_for()
     {
-        await _app.StopAsync(Cancel);
-        await _app.DisposeAsync();
         var openId = new OpenId(new Uri(_provider.Url), OpenIdProvider.ClientId, OpenIdProvider.ClientSecret, "groups", new Dictionary<string, Role>(StringComparer.Ordinal) { ["sre"] = Role.Responder }) { OthersLook = false };
-        _app = await Application.Build(new CommanderOptions { Url = _url, Data = _folder["data"], OpenId = openId }, PolicySet.Empty, new Secrets(_ => null), null, Cancel);
-        await _app.StartAsync(Cancel);
+        await _server.Begin(new CommanderOptions { OpenId = openId });
         using var browser = Browser();
         using (var page = await SignIn(browser, "/"))
         {
@@ -289,7 +290,7 @@ public sealed partial class OpenIdTests : IAsyncLifetime
 
     private HttpClient Browser()
     {
-        var browser = new HttpClient(new SocketsHttpHandler { UseCookies = true }) { BaseAddress = _url, Timeout = TimeSpan.FromSeconds(20) };
+        var browser = new HttpClient(new SocketsHttpHandler { UseCookies = true }) { BaseAddress = _server.Url, Timeout = TimeSpan.FromSeconds(20) };
         browser.DefaultRequestHeaders.Add("Accept", "text/html");
         return browser;
     }

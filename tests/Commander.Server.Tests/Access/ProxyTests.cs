@@ -1,10 +1,7 @@
 using System.Net;
-using Commander.Judging.Policies;
 using Commander.Server.Access;
 using Commander.Server.Hosting;
 using Commander.Server.Tests.Api;
-using Commander.Server.Tests.Storage;
-using Microsoft.AspNetCore.Builder;
 
 namespace Commander.Server.Tests.Access;
 
@@ -12,10 +9,10 @@ namespace Commander.Server.Tests.Access;
 public sealed class ProxyTests : IAsyncLifetime
 {
     private const string Admin = "an admin's token of the environment";
-    private readonly TestFolder _folder = new();
-    private readonly Uri _url = new($"http://127.0.0.1:{RunningServer.FreePort()}");
-    private WebApplication? _app;
-    private HttpClient _http = new();
+    private readonly BuiltServer _server = new();
+    private readonly HttpClient _http;
+
+    public ProxyTests() => _http = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false }) { BaseAddress = _server.Url, Timeout = TimeSpan.FromSeconds(20) };
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
@@ -24,13 +21,7 @@ public sealed class ProxyTests : IAsyncLifetime
     public async ValueTask DisposeAsync()
     {
         _http.Dispose();
-        if (_app is not null)
-        {
-            await _app.StopAsync(CancellationToken.None);
-            await _app.DisposeAsync();
-        }
-
-        _folder.Dispose();
+        await _server.DisposeAsync();
     }
 
     [Theory]
@@ -40,7 +31,7 @@ public sealed class ProxyTests : IAsyncLifetime
     [InlineData("Via", "1.1 proxy")]
     public async Task Without_a_token_what_came_through_a_proxy_is_not_from_this_machine(string header, string value)
     {
-        await Begin(new CommanderOptions());
+        await _server.Begin(new CommanderOptions());
         (await Ask("/api/v1/deployments")).Status.ShouldBe(HttpStatusCode.OK);
         (await Ask("/api/v1/deployments", (header, value))).Status.ShouldBe(HttpStatusCode.Forbidden);
     }
@@ -49,14 +40,14 @@ public sealed class ProxyTests : IAsyncLifetime
     public async Task Whoever_names_a_proxy_or_a_public_address_and_has_no_token_is_told_so_at_the_start()
     {
         foreach (var options in (CommanderOptions[])[new() { TrustedProxies = [Network("127.0.0.1")] }, new() { PublicUrl = new Uri("https://commander.example.org/") }])
-            (await Should.ThrowAsync<AccessMissingException>(() => Begin(options))).Message.ShouldContain("commander token issue");
-        await Begin(new CommanderOptions { PublicUrl = new Uri("http://127.0.0.1:5080/commander/") });
+            (await Should.ThrowAsync<AccessMissingException>(() => _server.Begin(options))).Message.ShouldContain("commander token issue");
+        await _server.Begin(new CommanderOptions { PublicUrl = new Uri("http://127.0.0.1:5080/commander/") });
     }
 
     [Fact]
     public async Task A_trusted_proxy_says_who_guesses_and_others_are_heard_all_the_same()
     {
-        await Begin(new CommanderOptions { AdminToken = Admin, TrustedProxies = [Network("127.0.0.0/8")] });
+        await _server.Begin(new CommanderOptions { AdminToken = Admin, TrustedProxies = [Network("127.0.0.0/8")] });
         for (var n = 0; n < 10; n++)
             (await Ask("/api/v1/deployments", ("X-Forwarded-For", "203.0.113.9"), ("Authorization", "Bearer wrong"))).Status.ShouldBe(HttpStatusCode.Unauthorized);
         (await Ask("/api/v1/deployments", ("X-Forwarded-For", "203.0.113.9"), ("Authorization", "Bearer wrong"))).Status.ShouldBe(HttpStatusCode.TooManyRequests);
@@ -68,7 +59,7 @@ public sealed class ProxyTests : IAsyncLifetime
     [Fact]
     public async Task The_word_of_a_proxy_that_nobody_named_changes_nothing()
     {
-        await Begin(new CommanderOptions { AdminToken = Admin });
+        await _server.Begin(new CommanderOptions { AdminToken = Admin });
         for (var n = 0; n < 10; n++)
             (await Ask("/api/v1/deployments", ("X-Forwarded-For", $"203.0.113.{n}"), ("Authorization", "Bearer wrong"))).Status.ShouldBe(HttpStatusCode.Unauthorized);
         (await Ask("/api/v1/deployments", ("X-Forwarded-For", "203.0.113.99"), ("Authorization", "Bearer wrong"))).Status.ShouldBe(HttpStatusCode.TooManyRequests);
@@ -79,7 +70,7 @@ public sealed class ProxyTests : IAsyncLifetime
     [InlineData("", "without what the proxy knows it by")]
     public async Task Below_a_path_pages_links_and_cookies_begin_with_it(string passed, string how)
     {
-        await Begin(new CommanderOptions { AdminToken = Admin, PublicUrl = new Uri("https://example.org/deploy/commander/"), TrustedProxies = [Network("127.0.0.1")] });
+        await _server.Begin(new CommanderOptions { AdminToken = Admin, PublicUrl = new Uri("https://example.org/deploy/commander/"), TrustedProxies = [Network("127.0.0.1")] });
         (string, string)[] headers = [("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "example.org"), ("Accept", "text/html")];
         (await Ask(passed + "/", headers)).Location.ShouldBe("/deploy/commander/login?to=%2F", how);
         var login = await Ask(passed + "/login", headers);
@@ -100,14 +91,6 @@ public sealed class ProxyTests : IAsyncLifetime
     public void A_proxy_is_an_address_or_a_network(string text, bool good) => ProxyHosting.TryRead(text, out _).ShouldBe(good);
 
     private static IPNetwork Network(string text) => ProxyHosting.TryRead(text, out var network) ? network : throw new FormatException(text);
-
-    private async Task Begin(CommanderOptions options)
-    {
-        _app = await Application.Build(options with { Url = _url, Data = _folder["data"] }, PolicySet.Empty, new Secrets(_ => null), null, Cancel);
-        await _app.StartAsync(Cancel);
-        _http.Dispose();
-        _http = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false }) { BaseAddress = _url, Timeout = TimeSpan.FromSeconds(20) };
-    }
 
     private async Task<(HttpStatusCode Status, string? Location, string Cookie)> Ask(string path, params (string Name, string Value)[] headers)
     {

@@ -2,37 +2,26 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text.Json;
-using Commander.Judging.Policies;
 using Commander.Server.Hosting;
 using Commander.Server.Tests.Api;
 using Commander.Server.Tests.Cli;
-using Commander.Server.Tests.Storage;
-using Microsoft.AspNetCore.Builder;
 
 namespace Commander.Server.Tests.Access;
 
 /// <summary>Tokens by the command line, against a running server, and what a token that is bound to services may change.</summary>
 public sealed class TokenScopeTests : IAsyncLifetime
 {
-    private readonly TestFolder _folder = new();
-    private readonly Uri _url = new($"http://127.0.0.1:{RunningServer.FreePort()}");
+    private readonly BuiltServer _server = new();
     private readonly List<HttpClient> _clients = [];
-    private WebApplication _app = null!;
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    public async ValueTask InitializeAsync()
-    {
-        _app = await Application.Build(new CommanderOptions { Url = _url, Data = _folder["data"] }, PolicySet.Empty, new Secrets(_ => null), null, Cancel);
-        await _app.StartAsync(Cancel);
-    }
+    public async ValueTask InitializeAsync() => await _server.Begin(new CommanderOptions());
 
     public async ValueTask DisposeAsync()
     {
         _clients.ForEach(client => client.Dispose());
-        await _app.StopAsync(CancellationToken.None);
-        await _app.DisposeAsync();
-        _folder.Dispose();
+        await _server.DisposeAsync();
     }
 
     [Fact]
@@ -149,12 +138,12 @@ public sealed class TokenScopeTests : IAsyncLifetime
         var shell = new Shell();
         if (token is not null)
             shell.Environment["COMMANDER_TOKEN"] = token;
-        return shell.Run([.. args, "--server", _url.ToString()]);
+        return shell.Run([.. args, "--server", _server.Url.ToString()]);
     }
 
     private HttpClient Client(string token)
     {
-        var client = new HttpClient { BaseAddress = _url, Timeout = TimeSpan.FromSeconds(20), DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", token) } };
+        var client = new HttpClient { BaseAddress = _server.Url, Timeout = TimeSpan.FromSeconds(20), DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", token) } };
         _clients.Add(client);
         return client;
     }

@@ -3,12 +3,9 @@ using System.Net;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
-using Commander.Judging.Policies;
 using Commander.Server.Access;
 using Commander.Server.Hosting;
 using Commander.Server.Tests.Api;
-using Commander.Server.Tests.Storage;
-using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 
 namespace Commander.Server.Tests.Intake;
@@ -33,12 +30,10 @@ public sealed class HooksTests : IAsyncLifetime
          "commit_url":"http://10.126.0.2:3000/acme/shop/-/commit/279484c09fbe69ededfced8c1bb6e6d24616b468","commit_title":"Add new file","ref":"v1.4.2"}
         """;
 
-    private readonly TestFolder _folder = new();
-    private readonly Uri _url = new($"http://127.0.0.1:{RunningServer.FreePort()}");
+    private readonly BuiltServer _server = new();
     private readonly HttpClient _http;
-    private WebApplication? _app;
 
-    public HooksTests() => _http = new HttpClient { BaseAddress = _url, Timeout = TimeSpan.FromSeconds(20) };
+    public HooksTests() => _http = new HttpClient { BaseAddress = _server.Url, Timeout = TimeSpan.FromSeconds(20) };
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
@@ -49,13 +44,7 @@ public sealed class HooksTests : IAsyncLifetime
     public async ValueTask DisposeAsync()
     {
         _http.Dispose();
-        if (_app is not null)
-        {
-            await _app.StopAsync(CancellationToken.None);
-            await _app.DisposeAsync();
-        }
-
-        _folder.Dispose();
+        await _server.DisposeAsync();
     }
 
     [Fact]
@@ -196,8 +185,7 @@ public sealed class HooksTests : IAsyncLifetime
     private async Task Begin(bool with = true)
     {
         IReadOnlyList<byte[]> secrets = with ? [Encoding.UTF8.GetBytes("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"), Encoding.UTF8.GetBytes(Secret)] : [];
-        _app = await Application.Build(new CommanderOptions { Url = _url, Data = _folder["data"], GitHubSecrets = secrets, GitLabSecrets = secrets }, PolicySet.Empty, new Secrets(_ => null), null, Cancel);
-        await _app.StartAsync(Cancel);
+        await _server.Begin(new CommanderOptions { GitHubSecrets = secrets, GitLabSecrets = secrets });
     }
 
     private Task<(HttpStatusCode Status, JsonElement Answer)> GitHub(string body, string? signature = null, string kind = "deployment_status") =>

@@ -388,6 +388,27 @@ public sealed class KubernetesTargetTests : IAsyncLifetime
         (state.Reached, state.Message).ShouldBe((false, "kubernetes:shop/checkout: the API server did not answer in time"));
     }
 
+    [Theory]
+    [InlineData(401)]
+    [InlineData(403)]
+    [InlineData(404)]
+    [InlineData(409)]
+    [InlineData(500)]
+    public async Task A_server_that_says_back_what_it_was_sent_hands_no_token_on(int status)
+    {
+        var target = Deployed();
+        _cluster.Instead = async context =>
+        {
+            context.Response.StatusCode = status;
+            await context.Response.WriteAsJsonAsync(new { kind = "Status", message = "you sent " + context.Request.Headers.Authorization });
+            return true;
+        };
+        var state = await Look(target);
+        state.Message.ShouldContain("you sent Bearer ***");
+        state.Message.ShouldNotContain(FakeCluster.Token);
+        (await target.Order(Order(null), CancellationToken.None)).Message.ShouldNotContain(FakeCluster.Token);
+    }
+
     [Fact]
     public async Task A_server_that_is_down_is_asked_again()
     {

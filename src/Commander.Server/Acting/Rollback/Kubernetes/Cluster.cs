@@ -65,7 +65,7 @@ internal sealed class Cluster(Connection connection, TimeProvider clock, Func<st
             if (await Authenticate(client, request, deadline) is { } missing)
                 return Failed(0, true, missing);
             using var response = await client.HttpClient.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, deadline);
-            return await Read(response, deadline);
+            return await Read(response, request.Headers.Authorization?.Parameter, deadline);
         }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {
@@ -202,7 +202,7 @@ internal sealed class Cluster(Connection connection, TimeProvider clock, Func<st
 
     // ---- Answers ----
 
-    private async Task<Reply> Read(HttpResponseMessage response, CancellationToken deadline)
+    private async Task<Reply> Read(HttpResponseMessage response, string? sent, CancellationToken deadline)
     {
         var status = (int)response.StatusCode;
         var body = await Body(response, deadline);
@@ -212,7 +212,7 @@ internal sealed class Cluster(Connection connection, TimeProvider clock, Func<st
             Volatile.Write(ref _notBefore, (clock.GetUtcNow() + Wait(response.Headers.RetryAfter)).UtcTicks);
         if (status == 401)
             Renew();
-        var said = body.Text("kind") == "Status" ? Foreign.Text(body.Text("message")) : "";
+        var said = body.Text("kind") == "Status" ? Foreign.Text(Masked(body.Text("message"), sent)) : "";
         return response.StatusCode switch
         {
             // Credentials are read again for the next try: they may have been renewed in between.
@@ -227,6 +227,9 @@ internal sealed class Cluster(Connection connection, TimeProvider clock, Func<st
 
         static string After(string said) => said.Length > 0 ? ": " + said : "";
     }
+
+    // Whatever the other side says, it must not hand the credential on into facts and pages. Before it is shortened: half a secret is one too.
+    private static string? Masked(string? said, string? sent) => sent is { Length: > 0 } ? said?.Replace(sent, "***", StringComparison.Ordinal) : said;
 
     private static async Task<JsonNode?> Body(HttpResponseMessage response, CancellationToken deadline)
     {
