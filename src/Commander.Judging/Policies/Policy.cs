@@ -78,6 +78,14 @@ public sealed record Policy(
     IReadOnlyList<AlertPolicy> Alert,
     LearnPolicy Learn)
 {
+    /// <summary>Where the log lines of the service are read; null: nowhere.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ContextPolicy? Logs { get; init; }
+
+    /// <summary>Where the commits between two versions are read; null: nowhere.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ContextPolicy? Changes { get; init; }
+
     /// <summary>More metrics than this would not fit into a watch's state of 16 KB.</summary>
     public const int MaxMetrics = 16;
 }
@@ -195,6 +203,11 @@ public sealed record RollbackPolicy(string Type, IReadOnlyDictionary<string, str
 
 /// <summary>Where a fix may be opened.</summary>
 public sealed record FixPolicy(string Repository, string Agent, string? Test, bool AutoMerge);
+
+/// <summary>Where something is read that explains a verdict and never makes one: log lines, commits.</summary>
+/// <param name="Type">logs: loki, elasticsearch or kubernetes; changes: github, gitlab or git.</param>
+/// <param name="Settings">The type's own keys, as text; secrets are references, never values.</param>
+public sealed record ContextPolicy(string Type, IReadOnlyDictionary<string, string> Settings);
 
 /// <summary>Who is told of what.</summary>
 /// <param name="Channel">slack, pagerduty, teams, discord, email, webhook.</param>
