@@ -55,6 +55,41 @@ public sealed class ScrapeSourceTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_deployments_asked_for_that_have_long_ended_makes_room_for_new_ones()
+    {
+        // One exporter shows all services and keeps those that are gone: more and more series, of which few are asked for.
+        var all = new System.Text.StringBuilder();
+        var reading = default(Reading);
+        for (var round = 0; round < 30; round++)
+        {
+            var version = $"v{round}";
+            for (var n = 0; n < 250; n++)
+                all.Append($"o_total{{version=\"{version}\",pod=\"{n}\"}} 10\n");
+            _exporter.Says(all.ToString());
+            await Tick(Orders, version: version);
+            _exporter.Says(all.ToString().Replace($"{{version=\"{version}\",pod=\"7\"}} 10", $"{{version=\"{version}\",pod=\"7\"}} 15", StringComparison.Ordinal));
+            reading = await Tick(Orders, version: version);
+            reading.Quality.ShouldBe(Quality.Value, $"{version}: {reading.Detail}");
+            reading.Value.ShouldBe(5, version);
+            _clock.Advance(TimeSpan.FromMinutes(1));
+        }
+    }
+
+    [Fact]
+    public async Task More_series_than_are_remembered_are_no_silence()
+    {
+        var all = new System.Text.StringBuilder();
+        for (var n = 0; n < SeriesMemory.MaxSeries + 100; n++)
+            all.Append($"o_total{{version=\"1\",pod=\"{n}\"}} 10\n");
+        _exporter.Says(all.ToString() + "o_total{version=\"2\"} 1\n");
+        await Tick(Orders, version: "1");
+        await Tick(Orders);
+        var reading = await Tick(Orders);
+        reading.Quality.ShouldBe(Quality.Error);
+        reading.Detail!.ShouldContain("more than 4000 series are selected");
+    }
+
+    [Fact]
     public async Task The_first_scrape_of_a_counter_gives_no_growth_and_says_so()
     {
         _exporter.Says("o_total{version=\"2\"} 1000\n");

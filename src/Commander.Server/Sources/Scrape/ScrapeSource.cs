@@ -40,8 +40,8 @@ internal sealed class ScrapeSource : ISource
             // A template whose variables do not stand in conditions cannot be remembered ahead; it is from its first question on.
             if (template is not null && Selector.TryParse(template, widen: true, out var selector, out _))
             {
-                _candidate.Want(selector);
-                _control?.Want(selector);
+                _candidate.Foresee(selector);
+                _control?.Foresee(selector);
             }
         }
     }
@@ -152,9 +152,13 @@ internal sealed class ScrapeSource : ISource
             foreach (var one in asked)
             {
                 var reading = Read(memory, target, one, one.Question.From.ToUnixTimeMilliseconds(), scraped.Started, now: true);
-                readings[one.Index] = reading.Quality == Quality.Value && scraped.Quality == Quality.Partial
-                    ? reading with { Quality = Quality.Partial, Detail = scraped.Detail }
-                    : reading;
+                readings[one.Index] = reading.Quality switch
+                {
+                    Quality.Value when scraped.Quality == Quality.Partial => reading with { Quality = Quality.Partial, Detail = scraped.Detail },
+                    // What is not remembered is not known to be absent.
+                    Quality.Empty when memory.Full => Reading.Missing(Quality.Error, $"{target.Name}: more than {SeriesMemory.MaxSeries} series are selected; narrow the selectors"),
+                    _ => reading,
+                };
             }
             return 0;
         });

@@ -30,11 +30,19 @@ internal sealed class ScrapeTarget(Uri address, HttpClient http, TimeProvider cl
     /// <summary>The address without what may be secret in it.</summary>
     public string Name { get; } = address.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped);
 
+    public void Foresee(Selector selector)
+    {
+        lock (_lock)
+        {
+            _memory.Foresee(selector);
+        }
+    }
+
     public void Want(Selector selector)
     {
         lock (_lock)
         {
-            _memory.Want(selector);
+            _memory.Want(selector, clock.GetUtcNow().ToUnixTimeMilliseconds());
         }
     }
 

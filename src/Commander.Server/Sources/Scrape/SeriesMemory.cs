@@ -49,50 +49,89 @@ internal sealed class Series(string name, Label[] labels, long? bornAfter)
 }
 
 /// <summary>
-/// The recent points of the series of one target that somebody wants. Not safe for several threads: its owner locks.
+/// The recent points of the series of one target that somebody wants: those that watches ask for, and, while there is room, those that a
+/// policy may ask for once. Not safe for several threads: its owner locks.
 /// </summary>
 internal sealed class SeriesMemory
 {
     public const int MaxSeries = 4_000;
-    private const int MaxWanted = 256;
+    // What nobody has asked for yet takes no more than half of it.
+    private const int MaxForeseen = MaxSeries / 2;
+    private const int MaxWanted = 512;
     private const int MaxRead = 512;
     private static readonly TimeSpan Forget = TimeSpan.FromHours(1);
+
+    // A watch asks for its series at each of its ticks, which are ten minutes apart at most.
+    private static readonly TimeSpan Unwanted = TimeSpan.FromMinutes(11);
 
     private readonly Dictionary<string, List<Series>> _byName = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Series> _byKey = new(StringComparer.Ordinal);
     private readonly Dictionary<string, (Series[] Found, int Version)> _read = new(StringComparer.Ordinal);
-    private readonly List<Wish> _wanted = [];
+    private readonly List<Wish> _foreseen = [];
+    // What was asked for last stands last.
+    private readonly List<Wish> _asked = [];
     private int _version;
 
     private sealed class Wish(Selector selector)
     {
         public Selector Selector { get; } = selector;
 
+        /// <summary>When it was asked for last.</summary>
+        public long Asked { get; set; }
+
         /// <summary>The newest scrape without a flaw that looked for it.</summary>
         public long? Looked { get; set; }
+
+        /// <summary>Whether the newest scrape had no room for some of it.</summary>
+        public bool LeftOut { get; set; }
+
+        public bool Selects(string name, Label[] labels) => Selector.Name == name && Selector.Selects(labels);
     }
 
     /// <summary>Changes whenever something new is wanted: a scrape that began before does not have it.</summary>
     public int Wishes { get; private set; }
 
-    /// <summary>Whether there were more series than are remembered.</summary>
+    /// <summary>Whether the newest scrape had more series that are asked for than are remembered.</summary>
     public bool Full { get; private set; }
 
-    public Selector[] Wanted() => [.. _wanted.Select(wish => wish.Selector)];
+    /// <summary>What a scrape must look for.</summary>
+    public Selector[] Wanted() => [.. _foreseen.Concat(_asked.Where(wish => !Foreseen(wish.Selector))).Select(wish => wish.Selector)];
 
-    /// <summary>From now on every scrape keeps what the selector selects.</summary>
-    public void Want(Selector selector)
+    private bool Foreseen(Selector selector) => _foreseen.Exists(wish => wish.Selector.Covers(selector));
+
+    /// <summary>From now on every scrape keeps what the selector selects, while there is room.</summary>
+    public void Foresee(Selector selector)
     {
-        if (_wanted.Exists(wish => wish.Selector.Covers(selector)))
+        if (_foreseen.Count == MaxWanted || Foreseen(selector))
         {
             return;
         }
-        if (_wanted.Count == MaxWanted)
-        {
-            _wanted.RemoveAt(0);
-        }
-        _wanted.Add(new Wish(selector));
+        _foreseen.Add(new Wish(selector));
         Wishes++;
+    }
+
+    /// <summary>Somebody asks for it now: from now on every scrape keeps what the selector selects.</summary>
+    /// <param name="selector">What it asks for.</param>
+    /// <param name="now">The instant, Unix milliseconds.</param>
+    public void Want(Selector selector, long now)
+    {
+        var at = _asked.FindIndex(wish => wish.Selector.Covers(selector));
+        var wish = at >= 0 ? _asked[at] : new Wish(selector);
+        wish.Asked = now;
+        if (at >= 0)
+        {
+            _asked.RemoveAt(at);
+        }
+        else
+        {
+            if (_asked.Count == MaxWanted)
+            {
+                _asked.RemoveAt(0);
+            }
+            // What was foreseen is looked for already; where it found no room, the next scrape makes it.
+            Wishes += _foreseen.Exists(known => known.Selector.Covers(selector) && !known.LeftOut) ? 0 : 1;
+        }
+        _asked.Add(wish);
     }
 
     /// <summary>Takes what a scrape found.</summary>
@@ -103,15 +142,17 @@ internal sealed class SeriesMemory
     /// <returns>How many samples were there twice; the first counts.</returns>
     public int Take(Selector[] looked, List<Sample> samples, long at, bool flawless)
     {
-        var twice = 0;
+        var (twice, noRoom, foreseenOut) = (0, false, false);
         foreach (var sample in samples)
         {
             var key = Key(sample);
             if (!_byKey.TryGetValue(key, out var series))
             {
-                if (_byKey.Count >= MaxSeries && !Shrink(at))
+                var foreseen = _byKey.Count >= MaxForeseen && !_asked.Exists(wish => wish.Selects(sample.Name, sample.Labels));
+                if (foreseen || (_byKey.Count >= MaxSeries && (noRoom || !Shrink(at))))
                 {
-                    Full = true;
+                    foreseenOut |= foreseen;
+                    noRoom |= !foreseen;
                     continue;
                 }
                 series = new Series(sample.Name, sample.Labels, BornAfter(sample));
@@ -130,17 +171,30 @@ internal sealed class SeriesMemory
             }
             series.Add(at, sample.Value, sample.At);
         }
-        if (flawless)
+        Full = noRoom;
+        foreach (var wish in _foreseen)
         {
-            foreach (var wish in _wanted)
-            {
-                if (Array.IndexOf(looked, wish.Selector) >= 0)
-                {
-                    wish.Looked = at;
-                }
-            }
+            Look(wish, foreseenOut || noRoom);
+        }
+        foreach (var wish in _asked)
+        {
+            Look(wish, noRoom);
         }
         return twice;
+
+        void Look(Wish wish, bool leftOut)
+        {
+            wish.LeftOut = leftOut;
+            if (leftOut)
+            {
+                // What is new later need not be new there.
+                wish.Looked = null;
+            }
+            else if (flawless && Array.Exists(looked, selector => selector.Covers(wish.Selector)))
+            {
+                wish.Looked = at;
+            }
+        }
     }
 
     /// <summary>The series that a selector selects, by its text.</summary>
@@ -161,15 +215,10 @@ internal sealed class SeriesMemory
 
     private long? BornAfter(in Sample sample)
     {
-        // Where series had to be left out, one that is new here need not be new there.
-        if (Full)
-        {
-            return null;
-        }
         long? latest = null;
-        foreach (var wish in _wanted)
+        foreach (var wish in _foreseen.Concat(_asked))
         {
-            if (wish.Looked > (latest ?? long.MinValue) && wish.Selector.Name == sample.Name && wish.Selector.Selects(sample.Labels))
+            if (wish.Looked > (latest ?? long.MinValue) && wish.Selects(sample.Name, sample.Labels))
             {
                 latest = wish.Looked;
             }
@@ -177,17 +226,27 @@ internal sealed class SeriesMemory
         return latest;
     }
 
+    // First what has not been there for long, then what nobody asks for any more: deployments end.
     private bool Shrink(long at)
     {
-        var oldest = at - (long)Forget.TotalMilliseconds;
-        var gone = _byKey.Where(pair => pair.Value.Last.At < oldest).ToArray();
-        foreach (var (key, series) in gone)
+        if (Drop(series => series.Last.At < at - (long)Forget.TotalMilliseconds))
+        {
+            return true;
+        }
+        _asked.RemoveAll(wish => wish.Asked < at - (long)Unwanted.TotalMilliseconds);
+        return Drop(series => !_asked.Exists(wish => wish.Selects(series.Name, series.Labels)));
+    }
+
+    private bool Drop(Func<Series, bool> gone)
+    {
+        var dropped = _byKey.Where(pair => gone(pair.Value)).ToArray();
+        foreach (var (key, series) in dropped)
         {
             _byKey.Remove(key);
             _byName[series.Name].Remove(series);
         }
         _version++;
-        return gone.Length > 0;
+        return dropped.Length > 0;
     }
 
     private static string Key(in Sample sample) =>
