@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Commander.Judging.Verdicts;
 
 /// <summary>A deployment with all that became of it: the resource of the API, the value behind every page and report.</summary>
@@ -55,9 +57,40 @@ public sealed record Deployment(
     /// <summary>The health score behind the verdict's whole number, unrounded; null without a verdict or a value.</summary>
     public double? Health { get; init; }
 
+    /// <summary>The newest question to the language model; null when none was asked.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ReasoningNote? Reasoning { get; init; }
+
     /// <summary>What a page must say beside the verdict: what is missing, what waits, what was refused.</summary>
     public IReadOnlyList<string> Notes { get; init; } = [];
 }
+
+/// <summary>What came of a question to the language model, beside the opinion itself.</summary>
+/// <param name="State">asked, answered or none.</param>
+/// <param name="Purpose">advise, or explain: then it changes nothing.</param>
+/// <param name="Model">Who was asked.</param>
+/// <param name="At">When it was asked, and once there is an answer, when that came.</param>
+/// <param name="Missing">Why there is no opinion, or why it is not grounded.</param>
+/// <param name="ErrorType">What kind of error it names.</param>
+/// <param name="PromptHash">SHA-256 of the question.</param>
+/// <param name="TookMs">How long it took.</param>
+/// <param name="Tokens">Of prompt and answer.</param>
+/// <param name="Cost">In the currency of the configured price; null where there is none.</param>
+/// <param name="Cached">Whether the same question had been answered before.</param>
+/// <param name="Withheld">How many texts from outside read like an instruction and were kept from the model.</param>
+public sealed record ReasoningNote(
+    string State,
+    string Purpose,
+    string Model,
+    DateTimeOffset At,
+    string? Missing,
+    string? ErrorType,
+    string? PromptHash,
+    double? TookMs,
+    int Tokens,
+    double? Cost,
+    bool Cached,
+    int Withheld);
 
 /// <summary>The pinned policy: its name and content hash.</summary>
 public sealed record PolicyReference(string Name, string Version);

@@ -30,6 +30,9 @@ public static partial class Judge
 
     private const double GreyFactor = 4;
 
+    // An opinion holds until a score is by so much above the worst that it was given.
+    private const double Outgrown = 0.5;
+
     // What a count's score is at most in the vote of families.
     private const double AlmostAlone = 0.99;
 
@@ -82,6 +85,8 @@ public static partial class Judge
             state.Guard != 0,
             state.Mild != 0,
             state.GreyZone != 0,
+            Worst(policy, state) > Fine,
+            state.Asked == 1 && Worst(policy, state) > state.HeardScore + Outgrown,
             gone,
             Recovery.Answer(state),
             Recovery.StillReached(state));
@@ -317,6 +322,7 @@ public static partial class Judge
     {
         state.Asked = 1;
         state.Cited = 0;
+        state.HeardScore = (float)Worst(policy, state);
         state.Grounded = (byte)(opinion.Grounded && DecisionWords.TryDecision(opinion.Decision, out state.Opinion) ? 1 : 0);
         for (var cited = 0; cited < opinion.Metrics.Count; cited++)
         {
@@ -439,10 +445,11 @@ public static partial class Judge
         state.GreyZone = (byte)(Math.Abs(distance) <= Math.Log(GreyFactor) ? 1 : 0);
         state.Guard |= (byte)(guard ? 1 : 0);
         state.Alarm = (byte)(guard || counted || levelAlarm || silent ? 1 : 0);
-        state.Mild = (byte)(state.Alarm != 0 && state.GreyZone != 0 && !guard && !counted && !silent ? 1 : 0);
+        var proven = guard || counted || silent;
+        state.Mild = (byte)(state.Alarm != 0 && state.GreyZone != 0 && !proven ? 1 : 0);
         if (state.Person == 0)
         {
-            Settle(policy, ref state, threshold);
+            Settle(policy, ref state, threshold, proven);
         }
         if (state.Decision == Decision.Continue && state.CarriedOn == 0)
         {
@@ -495,22 +502,33 @@ public static partial class Judge
         return first >= 0.5 && first + (0.8 * second) >= 1;
     }
 
-    private static void Settle(Policy policy, ref WatchState state, double threshold)
+    private static void Settle(Policy policy, ref WatchState state, double threshold, bool proven)
     {
         var authority = policy.Decide.Reasoning;
-        var heard = state.Asked == 1 && state.Grounded != 0 && authority is Authority.Advise or Authority.Decide ? state.Opinion : (Decision?)null;
-        if (state.Alarm != 0 && state.PBad >= threshold)
+        var worst = Worst(policy, state);
+        var heard = state.Asked == 1 && state.Grounded != 0 && authority is Authority.Advise or Authority.Decide && worst <= state.HeardScore + Outgrown
+            ? state.Opinion
+            : (Decision?)null;
+        var chooses = authority == Authority.Decide;
+        var alarmed = state.Alarm != 0 && state.PBad >= threshold;
+        // What an opinion may not hold up: a guard, a count test, silence; and, unless it decides, every alarm that is not mild.
+        if (alarmed && (proven || (!chooses && state.Mild == 0)))
         {
-            if (state.Mild == 0)
-            {
-                state.Firm = 1;
-            }
-            if (state.Firm == 0 && state.Mild != 0 && heard is Decision.Hold or Decision.Continue)
+            state.Firm = 1;
+        }
+        if (heard is { } opinion && chooses && state.Firm == 0 && worst > Fine)
+        {
+            Choose(policy, ref state, opinion);
+            return;
+        }
+        if (alarmed)
+        {
+            if (state.Firm == 0 && heard is Decision.Hold or Decision.Continue)
             {
                 state.Decision = Decision.Hold;
                 return;
             }
-            state.Decision = Decision.Rollback;
+            (state.Decision, state.Chosen) = (Decision.Rollback, 0);
             return;
         }
         if (state.Decision == Decision.Rollback)
@@ -522,17 +540,9 @@ public static partial class Judge
             }
             return;
         }
-        if (heard is { } opinion && authority == Authority.Decide && Unclear(policy, state))
-        {
-            if (opinion != Decision.Rollback || CitesGrounds(policy, state))
-            {
-                state.Decision = opinion;
-            }
-            return;
-        }
         if (state.Decision == Decision.Hold && state.Alarm == 0 && Harmless(policy, ref state))
         {
-            state.Decision = Decision.Continue;
+            (state.Decision, state.Chosen) = (Decision.Continue, 0);
         }
         if (state.Decision == Decision.Continue && state.GreyZone != 0 && heard is Decision.Hold or Decision.Rollback)
         {
@@ -540,16 +550,34 @@ public static partial class Judge
         }
     }
 
-    private static bool Unclear(Policy policy, in WatchState state)
+    /// <summary>The authority "decide": the opinion's choice, where something is unclear and nothing is proven. ROLLBACK needs grounds that it cites, CONTINUE the policy's time.</summary>
+    private static void Choose(Policy policy, ref WatchState state, Decision opinion)
     {
+        var may = opinion switch
+        {
+            Decision.Rollback => CitesGrounds(policy, state),
+            Decision.Continue => state.CandidateTicks > 0 && policy.Watch.Step.TotalSeconds * state.LastTick >= policy.Watch.Min.TotalSeconds,
+            _ => true,
+        };
+        if (may)
+        {
+            (state.Decision, state.Chosen) = (opinion, 1);
+        }
+        else if (opinion == Decision.Continue && state.Decision != Decision.Continue)
+        {
+            state.Decision = Decision.Hold;
+        }
+    }
+
+    /// <summary>The worst score there is, the candidate's silence among them; beyond 2 it says nothing more, as to a model.</summary>
+    private static double Worst(Policy policy, in WatchState state)
+    {
+        var worst = state.Silence;
         for (var index = 0; index < policy.Metrics.Count; index++)
         {
-            if (state.Metrics[index].Head.Score > Fine)
-            {
-                return true;
-            }
+            worst = Math.Max(worst, state.Metrics[index].Head.Score);
         }
-        return state.Silence > Fine;
+        return Math.Min(worst, 2);
     }
 
     private static bool CitesGrounds(Policy policy, in WatchState state)

@@ -85,6 +85,8 @@ public readonly struct Input
 /// <param name="Guard">Whether a hard guard fired.</param>
 /// <param name="Mild">An alarm in the grey zone without hard guard and without count test.</param>
 /// <param name="GreyZone">Whether the odds of P(BAD) lie within a factor 4 of the odds of the threshold.</param>
+/// <param name="Unclear">Whether something is not fine: a score above 0.3, from which on the authority "decide" asks.</param>
+/// <param name="Outgrown">Whether the evidence has become so much worse since the opinion that it speaks for it no more.</param>
 /// <param name="ControlGone">Bit i is set when metric i has lost its control (silent 3 ticks, candidate serving): the caller records a change to <see cref="Arm.Before"/> and feeds it back.</param>
 /// <param name="Recovered">For <see cref="Subject.Restored"/>: whether the restored version's metrics are back at the reference and the bad version gets no request any more; null while that cannot be told.</param>
 /// <param name="StillReached">For <see cref="Subject.Restored"/>: how many requests a second still reach the bad version after a short draining time; null for none, and where the source cannot tell the versions apart.</param>
@@ -95,6 +97,8 @@ public readonly record struct Step(
     bool Guard,
     bool Mild,
     bool GreyZone,
+    bool Unclear,
+    bool Outgrown,
     uint ControlGone,
     bool? Recovered,
     double? StillReached);

@@ -91,7 +91,13 @@ public static partial class Judge
             Decision.Continue => WhyContinue(policy, state, findings),
             _ => WhyHold(policy, state, findings),
         };
-        return state.Person == 0 ? why : $"decided by a person; {why}";
+        if (state.Person != 0)
+        {
+            return $"decided by a person; {why}";
+        }
+        return state.Chosen == 0
+            ? why
+            : $"chosen by the language model{(state is { Decision: Decision.Rollback, Alarm: 0 } ? " without an alarm, outside the false-alarm budget" : "")}; {why}";
     }
 
     private static string WhyRollback(Policy policy, in WatchState state, (Finding Finding, int Index)[] findings)

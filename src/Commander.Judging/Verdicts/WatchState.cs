@@ -36,6 +36,10 @@ public struct WatchState
     internal Decision Opinion;
     // Bit i: the opinion cites metric i.
     internal uint Cited;
+    // The worst score at the opinion: it speaks for that evidence, not for what became much worse since.
+    internal float HeardScore;
+    // 1: the decision is the opinion's own choice, by the authority "decide".
+    internal int Chosen;
     internal int Misses;
     // Ticks with no number of any arm, in a row, and what stood there instead.
     internal int Blind;

@@ -3,6 +3,7 @@ using Commander.Charts;
 using Commander.Judging.Evidence;
 using Commander.Judging.Verdicts;
 using Commander.Server.Loop;
+using Commander.Server.Reasoning;
 using Commander.Server.Storage;
 
 namespace Commander.Server.Dashboard;
@@ -102,7 +103,7 @@ internal static class Timeline
             FactKind.Pinned => 2,
             FactKind.Tick => 3,
             FactKind.Reference => 4,
-            FactKind.Neighbours or FactKind.Verdict => 5,
+            FactKind.Neighbours or FactKind.Verdict or FactKind.Asked or FactKind.Opinion => 5,
             FactKind.Person => 6,
             FactKind.Intent or FactKind.Result => 7,
             FactKind.Outcome or FactKind.Closed => 8,
@@ -133,7 +134,7 @@ internal static class Timeline
     private static TimeSpan? Took(Fact fact)
     {
         using var body = Body(fact);
-        return body?.RootElement is { ValueKind: JsonValueKind.Object } root && root.TryGetProperty("ms", out var value) && value.TryGetDouble(out var ms) && ms is >= 0 and < 1e12
+        return body?.RootElement is { ValueKind: JsonValueKind.Object } root && (root.TryGetProperty("ms", out var value) || root.TryGetProperty("took_ms", out value)) && value.TryGetDouble(out var ms) && ms is >= 0 and < 1e12
             ? TimeSpan.FromMilliseconds(ms)
             : null;
     }
@@ -177,6 +178,13 @@ internal static class Timeline
             case FactKind.Verdict:
                 var verdict = FactBody.Read<Verdict>(body);
                 return $"{verdict.Decision}: {verdict.Reasoning}";
+            case FactKind.Asked:
+                return $"{FactBody.Read<AskedBody>(body).Model} is asked {(FactBody.Read<AskedBody>(body).Purpose == Purpose.Explain ? "to explain it" : "for its opinion")}";
+            case FactKind.Opinion:
+                var said = FactBody.Read<OpinionBody>(body);
+                return said.Opinion is { } opinion
+                    ? $"{said.Model} says {opinion.Decision}{(opinion.Grounded ? "" : $", which is not grounded: {said.Missing}")}"
+                    : $"no opinion: {said.Missing}";
             case FactKind.State:
                 var state = FactBody.Read<StateBody>(body);
                 var name = state.State.Replace('_', ' ');

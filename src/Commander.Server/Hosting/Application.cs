@@ -10,6 +10,7 @@ using Commander.Server.Dashboard;
 using Commander.Server.Demo;
 using Commander.Server.Intake;
 using Commander.Server.Loop;
+using Commander.Server.Reasoning;
 using Commander.Server.Sources;
 using Commander.Server.Storage;
 using Commander.Server.Storage.Postgres;
@@ -56,7 +57,8 @@ internal static class Application
         var (github, unlikeGitHub) = Signing("COMMANDER_GITHUB_SECRET");
         var (gitlab, unlikeGitLab) = Signing("COMMANDER_GITLAB_SECRET");
         var (provider, unusable) = OpenId.Read(Environment.GetEnvironmentVariables().Keys.OfType<string>(), Environment.GetEnvironmentVariable, secrets.Resolve);
-        wrong ??= unusable;
+        var (reasoning, unreadable) = ReasoningOptions.Read(Environment.GetEnvironmentVariable, secrets.Resolve);
+        wrong ??= unusable ?? unreadable;
         wrong ??= unlike ?? unlikeGitHub ?? unlikeGitLab;
         if (wrong is not null)
         {
@@ -64,9 +66,9 @@ internal static class Application
             return 2;
         }
 
-        foreach (var value in (string?[])[key, admin, provider?.ClientSecret, .. intake.Concat(github).Concat(gitlab).Select(System.Text.Encoding.UTF8.GetString)])
+        foreach (var value in (string?[])[key, admin, provider?.ClientSecret, reasoning?.Key, .. intake.Concat(github).Concat(gitlab).Select(System.Text.Encoding.UTF8.GetString)])
             secrets.Hide(value);
-        options = options with { WebhookKey = key, IsDemoKey = options.Demo && string.IsNullOrEmpty(options.WebhookKey) && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("COMMANDER_WEBHOOK_KEY")), Cluster = cluster, AdminToken = admin, IntakeSecrets = intake, GitHubSecrets = github, GitLabSecrets = gitlab, OpenId = provider };
+        options = options with { WebhookKey = key, IsDemoKey = options.Demo && string.IsNullOrEmpty(options.WebhookKey) && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("COMMANDER_WEBHOOK_KEY")), Cluster = cluster, AdminToken = admin, IntakeSecrets = intake, GitHubSecrets = github, GitLabSecrets = gitlab, OpenId = provider, Reasoning = reasoning };
         try
         {
             await using var demo = options.Demo ? await OpenDemo(options, secrets, cancel) : null;
@@ -200,6 +202,7 @@ internal static class Application
             builder.AddSilo(options);
             builder.Services.AddLoop(await PinBook.Open(store, policies, Model.Shipped, TimeProvider.System, cancel), options);
             builder.Services.AddSources(policies, secrets);
+            builder.Services.AddReasoning(options.Reasoning, secrets);
             builder.Services.AddRollbackTargets(secrets);
             builder.Services.AddDashboard();
             builder.Services.AddAccess(options);

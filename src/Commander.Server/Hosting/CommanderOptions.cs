@@ -1,5 +1,6 @@
 using System.Net;
 using Commander.Server.Access;
+using Commander.Server.Reasoning;
 using Commander.Server.Storage.Postgres;
 
 namespace Commander.Server.Hosting;
@@ -54,6 +55,9 @@ internal sealed record CommanderOptions
 
     /// <summary>Any of which may have signed what GitLab sends; none: its path answers 404.</summary>
     public IReadOnlyList<byte[]> GitLabSecrets { get; init; } = [];
+
+    /// <summary>Which language model is asked; null for none.</summary>
+    public ReasoningOptions? Reasoning { get; init; }
 
     /// <summary>The address that people and other pages know it by, behind a proxy; null for where it listens.</summary>
     public Uri? PublicUrl { get; init; }

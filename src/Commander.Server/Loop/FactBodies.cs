@@ -3,6 +3,7 @@ using System.Text.Json.Serialization;
 using Commander.Judging;
 using Commander.Judging.Evidence;
 using Commander.Judging.Verdicts;
+using Commander.Server.Reasoning;
 
 namespace Commander.Server.Loop;
 
@@ -29,6 +30,12 @@ internal static class FactKind
 
     /// <summary>Step 5: the judgement changed.</summary>
     public const string Verdict = "verdict";
+
+    /// <summary>Step 5: the language model is asked; whoever owns the watch until then hears the answer.</summary>
+    public const string Asked = "asked";
+
+    /// <summary>Step 5: what the language model said, or why it said nothing. Form: <see cref="OpinionBody"/>.</summary>
+    public const string Opinion = "opinion";
 
     /// <summary>Step 6: the watch's state changed, with the reason where there is one.</summary>
     public const string State = "state";
@@ -101,6 +108,11 @@ internal sealed record StateBody(
     string? Note,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool Passing = false,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Verdict? Verdict = null);
+
+/// <param name="Purpose">What for.</param>
+/// <param name="Model">Who is asked.</param>
+/// <param name="Until">From then on the verdict stands without it.</param>
+internal sealed record AskedBody(Purpose Purpose, string Model, DateTimeOffset Until);
 
 internal sealed record PersonBody(string Decision, string By, string? Reason);
 

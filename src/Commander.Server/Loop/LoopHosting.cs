@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using Commander.Server.Acting.Rollback;
 using Commander.Server.Hosting;
 using Commander.Server.Learning;
+using Commander.Server.Reasoning;
 using Commander.Server.Sources;
 using Commander.Server.Storage;
 using Commander.Server.Storage.Postgres;
@@ -46,6 +47,7 @@ internal static class LoopHosting
             id => new Uri(options.PublicUrl ?? options.Url, "d/" + id).ToString(),
             s.GetRequiredService<ILoggerFactory>().CreateLogger("Commander.Loop"),
             s.GetRequiredService<FreezeBook>(),
+            s.GetService<Reasoner>(),
             new SampleFiles(Path.Combine(options.Data, "training-data"), s.GetRequiredService<ILoggerFactory>().CreateLogger("Commander.Learning"))));
     }
 }

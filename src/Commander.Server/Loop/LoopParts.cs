@@ -1,5 +1,6 @@
 using Commander.Server.Acting.Rollback;
 using Commander.Server.Learning;
+using Commander.Server.Reasoning;
 using Commander.Server.Sources;
 using Commander.Server.Storage;
 
@@ -48,6 +49,7 @@ internal sealed class LoopLimits
 /// <param name="Url">A deployment's page.</param>
 /// <param name="Log">The log.</param>
 /// <param name="Freezes">What may not be rolled back by itself now.</param>
+/// <param name="Reasoner">The language model; null when none is configured.</param>
 /// <param name="Samples">Where training samples are written; null for nowhere.</param>
 internal sealed record LoopParts(
     IFactStore Store,
@@ -60,4 +62,5 @@ internal sealed record LoopParts(
     Func<string, string> Url,
     ILogger Log,
     FreezeBook Freezes,
+    Reasoner? Reasoner,
     SampleFiles? Samples);

@@ -40,6 +40,9 @@ internal sealed class OwnedLoop(LoopParts parts, string id) : IAsyncDisposable
     public async Task<DateTimeOffset?> Wake(CancellationToken cancel) =>
         await Loop(cancel) is { } loop ? await loop.Wake(cancel) : null;
 
+    /// <summary>The question to the language model that is under way; null for none.</summary>
+    internal Task? Answer => _loop?.Answer;
+
     public async Task<byte[]?> Document(CancellationToken cancel) =>
         await Loop(cancel) is { } loop ? FactBody.Write(await loop.Document(cancel)) : null;
 

@@ -4,6 +4,7 @@ using Commander.Judging;
 using Commander.Judging.Models;
 using Commander.Judging.Policies;
 using Commander.Judging.Verdicts;
+using Commander.Server.Reasoning;
 using Commander.Server.Storage;
 
 namespace Commander.Server.Loop;
@@ -71,6 +72,15 @@ internal static class Replay
                 state = Judge.Start(policy, watch.Pinned!.Restarted);
             if (fact.Kind == FactKind.Verdict)
                 recorded = watch.LastVerdict;
+            // What was said then is said again; nobody is asked.
+            if (fact is { Kind: FactKind.Opinion, Body: { } said } && state is { } heard && FactBody.Read<OpinionBody>(said) is { Purpose: Purpose.Advise } told)
+            {
+                step = Judge.Next(policy, model, ref heard, told.Opinion is { } opinion ? Input.Of(opinion) : Input.NoOpinion());
+                state = heard;
+                if (step.Decision == Decision.Rollback)
+                    break;
+            }
+
             if (fact.Kind != FactKind.Tick || state is not { } now || watch.Policy is null || watch.NewestTick is not { } stored)
                 continue;
             var tick = new Judging.Evidence.Tick(stored.N, stored.Span, policy.Metrics.Count);
@@ -93,7 +103,7 @@ internal static class Replay
 
         if (state is not { } end)
             return new ReplayAnswer(null, false, ["there is no evidence: the watch never began"]);
-        var verdict = watch.BesideNeighbours(Judge.Read(policy, model, end, new Reader(at, (at - watch.Received.StartedAt).TotalMilliseconds, [], false)));
+        var verdict = watch.BesideNeighbours(Judge.Read(policy, model, end, new Reader(at, (at - watch.Received.StartedAt).TotalMilliseconds, [], false)) with { Opinion = watch.Opinion });
         var differences = new List<string>();
         if (recorded is not null)
             Compare("verdict", recorded, verdict, differences);

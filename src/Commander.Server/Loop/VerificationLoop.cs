@@ -4,6 +4,7 @@ using Commander.Judging.Evidence;
 using Commander.Judging.Policies;
 using Commander.Judging.Verdicts;
 using Commander.Server.Acting.Rollback;
+using Commander.Server.Reasoning;
 using Commander.Server.Sources;
 using Commander.Server.Storage;
 
@@ -31,6 +32,7 @@ internal sealed class VerificationLoop : IDisposable
     private static readonly TimeSpan ActingDeadline = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan RecoveryDeadline = TimeSpan.FromMinutes(2);
     private static readonly TimeSpan SourceDeadline = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan AnswerPoll = TimeSpan.FromMilliseconds(200);
     private const int FailuresBeforeGivingUp = 10;
     private const string ByPolicy = "policy";
 
@@ -44,6 +46,8 @@ internal sealed class VerificationLoop : IDisposable
     private bool _stale;
     private bool _askedPast;
     private int _failures;
+    private Task<OpinionBody>? _answer;
+    private CancellationTokenSource _asking = new();
 
     private VerificationLoop(LoopParts parts, string id, Watch watch)
     {
@@ -114,6 +118,7 @@ internal sealed class VerificationLoop : IDisposable
             await HearOfNewer(cancel);
             while (_watch.Open)
             {
+                await Hear(cancel);
                 var again = _watch.State switch
                 {
                     WatchStates.Queued => await Schedule(cancel),
@@ -122,8 +127,11 @@ internal sealed class VerificationLoop : IDisposable
                     _ => await Tick(cancel) || await End(cancel),
                 };
                 _failures = 0;
-                if (!again)
-                    return NextDue();
+                if (again)
+                    continue;
+                await Ask(cancel);
+                var due = NextDue();
+                return _answer is not null && due > Now + AnswerPoll ? Now + AnswerPoll : due;
             }
 
             return null;
@@ -317,15 +325,95 @@ internal sealed class VerificationLoop : IDisposable
             Recovered(batch, rollback);
         else if (_watch is { LastRollback: { Result: { State: "done" } done }, Step.StillReached: { } again })
             Reached(batch, done, again);
+        if (_parts.Reasoner is not null && Opinions.AdviceDue(_watch, Now))
+            Question(batch, Purpose.Advise);
+        await JudgeChanged(batch, cancel);
+        if (_parts.Reasoner is { } reasoner && Opinions.ExplanationDue(_watch, Now, reasoner.Patience))
+            Question(batch, Purpose.Explain);
+    }
+
+    private async Task JudgeChanged(Batch batch, CancellationToken cancel)
+    {
         if (_watch.Person is not null || _watch.Decision == Decision.Rollback || _watch.Decision == _watch.Step.Decision)
             return;
         if (_watch.Decision == Decision.Continue && _watch.Step.Decision == Decision.Hold)
+            return;
+        if (Opinions.Waits(_watch, Now))
             return;
         var afterContinue = _watch.Decision == Decision.Continue;
         if (_watch.Step.Decision == Decision.Rollback)
             await NameNeighbours(batch, cancel);
         batch.AddVerdict();
         await Decide(batch, afterContinue, cancel);
+    }
+
+    // The question is a fact before it is asked; where it would not be answered, that it is not asked is one.
+    private void Question(Batch batch, Purpose purpose)
+    {
+        var reasoner = _parts.Reasoner!;
+        if (reasoner.NotNow is { } why)
+            batch.Add(FactKind.Opinion, new OpinionBody(purpose, reasoner.Model, null, why));
+        else
+            batch.Add(FactKind.Asked, new AskedBody(purpose, reasoner.Model, Now + reasoner.Patience));
+    }
+
+    /// <summary>What is asked and not answered, when the process that asks is this one.</summary>
+    internal Task? Answer => _answer;
+
+    // Asks beside the loop: nothing waits for it here.
+    private async Task Ask(CancellationToken cancel)
+    {
+        if (_parts.Reasoner is not { } reasoner || _answer is not null || _watch.Question is null)
+            return;
+        await _gate.WaitAsync(cancel);
+        try
+        {
+            if (_watch is not { Question: { } question, Policy: { } policy } || Now >= question.Until || _watch.Judgement(Now, false) is not { } judged)
+                return;
+            var document = _watch.Document(_parts.Url) with { Verdict = _watch.Decision == Decision.Rollback && _watch.LastVerdict is { } decided ? decided : judged };
+            var asking = new Asking(document, policy, question.Purpose, _watch.Received.StartedAt, Now, _watch.Spent);
+            _answer = reasoner.Ask(asking, _asking.Token);
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    // The answer becomes a fact, and so does that there is none: from then on the verdict stands without it.
+    private async Task Hear(CancellationToken cancel)
+    {
+        if (_watch.Question is not { } question)
+            return;
+        OpinionBody said;
+        if (_answer is { IsCompletedSuccessfully: true } answer)
+            said = await answer;
+        else if (_answer is { IsCompleted: true } || Now >= question.Until)
+            said = new OpinionBody(question.Purpose, question.Model, null, $"{question.Model} did not answer in time");
+        else
+            return;
+        using var span = Tracing.Step(_parts.Clock, "5 judge", _id);
+        await Commit(async batch =>
+        {
+            if (_watch is not { Open: true, Question: not null })
+                return;
+            batch.Add(FactKind.Opinion, said);
+            Compare(batch);
+            await JudgeNow(batch, cancel);
+        }, cancel);
+        await Forget();
+    }
+
+    private async Task Forget()
+    {
+        if (_answer is { IsCompleted: false })
+        {
+            await _asking.CancelAsync();
+            _asking.Dispose();
+            _asking = new CancellationTokenSource();
+        }
+
+        _answer = null;
     }
 
     private async Task NameNeighbours(Batch batch, CancellationToken cancel)
@@ -747,7 +835,7 @@ internal sealed class VerificationLoop : IDisposable
             WatchStates.WaitingForPerson => _watch.StateSince + _watch.Policy!.Act.AskFor,
             _ => null,
         };
-        DateTimeOffset?[] instants = [poll, NextTick()?.Due, _watch.State is WatchStates.Acting or WatchStates.Verifying ? null : _watch.EndsAt];
+        DateTimeOffset?[] instants = [poll, NextTick()?.Due, _watch.Question?.Until, _watch.State is WatchStates.Acting or WatchStates.Verifying ? null : _watch.EndsAt];
         return instants.Min() ?? Now + RetryPause;
     }
 
@@ -882,6 +970,8 @@ internal sealed class VerificationLoop : IDisposable
     public void Dispose()
     {
         Leave();
+        _asking.Cancel();
+        _asking.Dispose();
         _gate.Dispose();
         _waking.Dispose();
     }

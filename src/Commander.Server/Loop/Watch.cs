@@ -2,6 +2,7 @@ using Commander.Judging.Evidence;
 using Commander.Judging.Models;
 using Commander.Judging.Policies;
 using Commander.Judging.Verdicts;
+using Commander.Server.Reasoning;
 using Commander.Server.Storage;
 
 namespace Commander.Server.Loop;
@@ -103,6 +104,27 @@ internal sealed class Watch(IPinned pinned)
     public Rollback? LastRollback { get; private set; }
 
     public PersonBody? Person { get; private set; }
+
+    /// <summary>The question to the language model that is not answered yet; null for none.</summary>
+    public AskedBody? Question { get; private set; }
+
+    /// <summary>How many questions were asked.</summary>
+    public int Questions { get; private set; }
+
+    /// <summary>What the language model took so far.</summary>
+    public Spent Spent { get; private set; }
+
+    /// <summary>What the language model said last; null while it said nothing.</summary>
+    public Opinion? Opinion { get; private set; }
+
+    /// <summary>What came of the last question.</summary>
+    public ReasoningNote? Reasoning { get; private set; }
+
+    /// <summary>Whether the language model was asked about the state that the evidence is in: since it entered the grey zone, or (by the authority to decide) since something is unclear.</summary>
+    public bool AskedHere { get; private set; }
+
+    /// <summary>Whether the standing decision was explained, or an explanation was asked for.</summary>
+    public bool Explained { get; private set; }
 
     public Verdict? FinalVerdict { get; private set; }
 
@@ -214,6 +236,12 @@ internal sealed class Watch(IPinned pinned)
             case FactKind.Verdict:
                 Record(FactBody.Read<Verdict>(body), fact.At);
                 break;
+            case FactKind.Asked:
+                Ask(FactBody.Read<AskedBody>(body), fact.At);
+                break;
+            case FactKind.Opinion:
+                Hear(FactBody.Read<OpinionBody>(body), fact.At);
+                break;
             case FactKind.State:
                 var state = FactBody.Read<StateBody>(body);
                 if (state.State != State)
@@ -316,7 +344,33 @@ internal sealed class Watch(IPinned pinned)
         }
 
         Step = Judge.Next(Policy, Model, ref _judge[0], Input.Of(tick));
+        AskedHere &= Policy.Decide.Reasoning == Authority.Decide ? Step.Unclear : Step.GreyZone;
     }
+
+    private void Ask(AskedBody asked, DateTimeOffset at)
+    {
+        (Question, Questions) = (asked, Questions + 1);
+        AskedHere |= asked.Purpose == Purpose.Advise;
+        Explained |= asked.Purpose == Purpose.Explain;
+        Reasoning = new ReasoningNote("asked", Named(asked.Purpose), asked.Model, at, null, null, null, null, 0, null, false, 0);
+    }
+
+    private void Hear(OpinionBody said, DateTimeOffset at)
+    {
+        // A question that was not even asked counts too: otherwise it would be refused anew at every tick.
+        Questions += Question is null ? 1 : 0;
+        Question = null;
+        AskedHere |= said.Purpose == Purpose.Advise;
+        Explained |= said.Purpose == Purpose.Explain || said.Opinion is not null;
+        Spent = new Spent(Spent.Questions + 1, Spent.Tokens + said.PromptTokens + said.AnswerTokens, Spent.Cost + (said.Cost ?? 0));
+        Opinion = said.Opinion ?? Opinion;
+        Reasoning = new ReasoningNote(
+            said.Opinion is null ? "none" : "answered", Named(said.Purpose), said.Model, at, said.Missing, said.ErrorType, said.PromptHash, said.TookMs, said.PromptTokens + said.AnswerTokens, said.Cost, said.Cached, said.Withheld);
+        if (said.Purpose == Purpose.Advise && Policy is not null && Model is not null)
+            Step = Judge.Next(Policy, Model, ref _judge[0], said.Opinion is { } opinion ? Input.Of(opinion) : Input.NoOpinion());
+    }
+
+    private static string Named(Purpose purpose) => purpose == Purpose.Advise ? "advise" : "explain";
 
     private bool Serves(int metric, in Reading reading) => reading.HasValue && (Policy!.Metrics[metric].Kind != MetricKind.Ratio || reading.Total > 0);
 
@@ -343,6 +397,7 @@ internal sealed class Watch(IPinned pinned)
         Decision = decision;
         (DecidedAt, DecidedTick) = decision == Judging.Verdicts.Decision.Hold ? ((DateTimeOffset?)null, (int?)null) : (at, LastTick);
         LastVerdict = verdict;
+        Explained = false;
         _health = HealthScore;
         _verdicts.Add(new VerdictEntry(verdict.Decision, false, at, verdict.Reasoning));
     }
@@ -407,7 +462,8 @@ internal sealed class Watch(IPinned pinned)
     {
         if (Policy is null || Model is null)
             return LastVerdict;
-        return BesideNeighbours(Judge.Read(Policy, Model, _judge[0], new Reader(at, (at - Received.StartedAt).TotalMilliseconds, Arms.CandidateQueries(this), final)));
+        var judged = Judge.Read(Policy, Model, _judge[0], new Reader(at, (at - Received.StartedAt).TotalMilliseconds, Arms.CandidateQueries(this), final));
+        return BesideNeighbours(judged with { Opinion = Opinion });
     }
 
     /// <summary>A judgement of this watch's evidence, with what it must say when other deployments began at the time.</summary>
@@ -420,6 +476,9 @@ internal sealed class Watch(IPinned pinned)
     public Deployment Document(Func<string, string> url)
     {
         var verdict = FinalVerdict ?? Standing();
+        // What is said of a decision comes after it, and what was said before is not said of it.
+        if (verdict is not null)
+            verdict = verdict with { Opinion = Opinion };
         return new Deployment(
             Received.Id,
             Received.Service,
@@ -445,6 +504,7 @@ internal sealed class Watch(IPinned pinned)
             Labels = Received.Labels,
             Metrics = Received.Metrics,
             // With the verdict it stands still; on hold it moves as the findings do.
+            Reasoning = Reasoning,
             Health = LastVerdict is null ? null : Moves ? HealthScore : _health,
             Notes = Notes,
         };

@@ -9,6 +9,9 @@ internal static class Streams
     /// <summary>What concerns the whole server: freezes.</summary>
     public const string System = "system";
 
+    /// <summary>What stands before a day: what was spent on the language model on it.</summary>
+    public const string Reasoning = "reasoning/";
+
     /// <summary>The stream of a deployment.</summary>
     public static string Of(string deploymentId) => Deployment + deploymentId;
 }

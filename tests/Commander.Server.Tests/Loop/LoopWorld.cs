@@ -8,6 +8,7 @@ using Commander.Judging.Verdicts;
 using Commander.Server.Acting.Rollback;
 using Commander.Server.Learning;
 using Commander.Server.Loop;
+using Commander.Server.Reasoning;
 using Commander.Server.Sources;
 using Commander.Server.Storage;
 using Commander.Server.Storage.Sqlite;
@@ -53,6 +54,9 @@ internal sealed class LoopWorld : IAsyncDisposable
 
     public FreezeBook Freezes { get; private set; } = null!;
 
+    /// <summary>Whether the clock stands still while the language model is asked; false for a model that hangs.</summary>
+    public bool AwaitsAnswers { get; set; } = true;
+
     public string Folder => _folder;
 
     public string SamplesFolder => Path.Combine(_folder, "training-data");
@@ -63,9 +67,11 @@ internal sealed class LoopWorld : IAsyncDisposable
 
     private readonly Func<TimeProvider, Task<IFactStore>>? _opens;
 
-    private LoopWorld(string policy, Func<RollbackPolicy, IRollbackTarget?>? targets, ISource? source, Func<TimeProvider, Task<IFactStore>>? opens)
+    private readonly Func<IFactStore, TimeProvider, Reasoner>? _reasoner;
+
+    private LoopWorld(string policy, Func<RollbackPolicy, IRollbackTarget?>? targets, ISource? source, Func<TimeProvider, Task<IFactStore>>? opens, Func<IFactStore, TimeProvider, Reasoner>? reasoner)
     {
-        (_targets, _source, _opens) = (targets, source, opens);
+        (_targets, _source, _opens, _reasoner) = (targets, source, opens, reasoner);
         var read = PolicyReader.Read(policy, "policy.yaml");
         Policies = read.Policies ?? throw new InvalidOperationException(string.Join('\n', read.Errors));
         Source = new TruthSource(Clock, Platform);
@@ -75,9 +81,11 @@ internal sealed class LoopWorld : IAsyncDisposable
     /// <param name="targets">The rollback targets; without them the world's own platform.</param>
     /// <param name="source">Answers instead of <see cref="Source"/>.</param>
     /// <param name="opens">Opens another store than SQLite's in the world's folder.</param>
-    public static async Task<LoopWorld> Begin(string? policy = null, Func<RollbackPolicy, IRollbackTarget?>? targets = null, ISource? source = null, Func<TimeProvider, Task<IFactStore>>? opens = null)
+    /// <param name="reasoner">Asks a language model.</param>
+    public static async Task<LoopWorld> Begin(
+        string? policy = null, Func<RollbackPolicy, IRollbackTarget?>? targets = null, ISource? source = null, Func<TimeProvider, Task<IFactStore>>? opens = null, Func<IFactStore, TimeProvider, Reasoner>? reasoner = null)
     {
-        var world = new LoopWorld(policy ?? PolicyText, targets, source, opens);
+        var world = new LoopWorld(policy ?? PolicyText, targets, source, opens, reasoner);
         await world.Open();
         return world;
     }
@@ -104,6 +112,7 @@ internal sealed class LoopWorld : IAsyncDisposable
             id => "http://127.0.0.1:5080/d/" + id,
             NullLogger.Instance,
             Freezes = new FreezeBook(_store, Clock),
+            _reasoner?.Invoke(_store, Clock),
             new SampleFiles(SamplesFolder, NullLogger.Instance));
         _owners = new Owners(Parts);
         _desk = new DeploymentDesk(Parts, _owners, new WakeQueue(_store, _owners, Parts.Limits, Clock, NullLogger<WakeQueue>.Instance), new DeploymentId(Clock, RandomNumberGenerator.Create()));
@@ -130,6 +139,9 @@ internal sealed class LoopWorld : IAsyncDisposable
         while (true)
         {
             var next = await _owners!.Loop(id).Wake(CancellationToken.None);
+            // A real server answers in real time, the clock is the test's: it stands still until the answer is there.
+            if (AwaitsAnswers && _owners.Loop(id).Answer is { } answer)
+                await answer.WaitAsync(TimeSpan.FromSeconds(20), TimeProvider.System);
             var deployment = await Get(id);
             if (until(deployment))
                 return deployment;

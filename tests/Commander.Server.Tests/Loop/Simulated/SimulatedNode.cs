@@ -52,6 +52,7 @@ internal sealed class SimulatedNode
             id => "http://127.0.0.1:5080/d/" + id,
             NullLogger.Instance,
             new FreezeBook(store, Clock),
+            null,
             null);
         var owners = new Routes(_world, this);
         Desk = new DeploymentDesk(Parts, owners, new WakeQueue(store, owners, Parts.Limits, Clock, NullLogger<WakeQueue>.Instance), new DeploymentId(Clock, new Randomness(_world.Random)));

@@ -1,0 +1,56 @@
+using Commander.Judging.Policies;
+using Commander.Judging.Verdicts;
+using Commander.Server.Reasoning;
+
+namespace Commander.Server.Loop;
+
+/// <summary>When a watch asks the language model, and what waits for the answer. Pure.</summary>
+internal static class Opinions
+{
+    /// <summary>A watch asks at most so often.</summary>
+    public const int Most = 6;
+
+    // After a question without an answer, the same state is asked about once more then.
+    private static readonly TimeSpan Again = TimeSpan.FromMinutes(1);
+
+    /// <summary>
+    /// Whether an opinion is wanted that may change the verdict: when the evidence enters the grey zone, by the authority to decide when
+    /// something becomes unclear, and again when it has become much worse than what the last opinion was about.
+    /// </summary>
+    public static bool AdviceDue(Watch watch, DateTimeOffset now)
+    {
+        if (!MayAsk(watch) || watch is not { State: WatchStates.Watching or WatchStates.Observing, Subject: Subject.Candidate, Person: null, LastTick: > 0 } || watch.Decision == Decision.Rollback)
+            return false;
+        var authority = watch.Policy!.Decide.Reasoning;
+        var there = authority switch
+        {
+            Authority.Advise => watch.Step.GreyZone,
+            Authority.Decide => watch.Step.Unclear,
+            _ => false,
+        };
+        return there && (!watch.AskedHere || watch.Step.Outgrown || (watch.Reasoning is { State: "none", Purpose: "advise" } last && now - last.At >= Again));
+    }
+
+    /// <summary>Whether an explanation is wanted, which changes nothing: of a ROLLBACK; by the authority to explain of a CONTINUE too; of a HOLD before a person is asked at its end.</summary>
+    /// <param name="watch">The watch.</param>
+    /// <param name="now">Now.</param>
+    /// <param name="patience">How long an answer may take.</param>
+    public static bool ExplanationDue(Watch watch, DateTimeOffset now, TimeSpan patience)
+    {
+        if (!MayAsk(watch) || watch is not { Explained: false, LastTick: > 0, Open: true, SupersededBy: null })
+            return false;
+        return watch.Decision switch
+        {
+            Decision.Rollback => watch.Person is null,
+            Decision.Continue => watch.Policy!.Decide.Reasoning == Authority.Explain && watch.Person is null,
+            _ => watch.State == WatchStates.Watching && watch.EndsAt - now <= patience + watch.Policy!.Watch.Lag + (2 * watch.Policy.Watch.Step),
+        };
+    }
+
+    /// <summary>Whether the judgement waits for the answer that is under way: a mild ROLLBACK only, and not beyond the time-out.</summary>
+    public static bool Waits(Watch watch, DateTimeOffset now) =>
+        watch is { Step: { Decision: Decision.Rollback, Mild: true }, Question: { Purpose: Purpose.Advise } asked } && now < asked.Until;
+
+    private static bool MayAsk(Watch watch) =>
+        watch is { Policy: { } policy, Model: not null, Question: null, Questions: < Most } && policy.Decide.Reasoning != Authority.Off;
+}

@@ -1,0 +1,197 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
+using System.Text.Json.Serialization;
+using Commander.Judging.Policies;
+using Commander.Judging.Verdicts;
+using Commander.Server.Hosting;
+using Commander.Server.Reasoning.Context;
+
+namespace Commander.Server.Reasoning;
+
+/// <summary>A question and all that came of it: what a watch keeps as a fact, so that it replays without asking anybody.</summary>
+/// <param name="Purpose">What for.</param>
+/// <param name="Model">Which model was asked.</param>
+/// <param name="Opinion">What it says; null when there is none.</param>
+/// <param name="Missing">Why there is no opinion, or why it is not grounded.</param>
+/// <param name="ErrorType">What kind of error it names.</param>
+/// <param name="PromptHash">SHA-256 of the question; null when none was made.</param>
+/// <param name="Messages">The question.</param>
+/// <param name="Answer">The answer as it came.</param>
+/// <param name="PromptTokens">What it took.</param>
+/// <param name="AnswerTokens">What it took.</param>
+/// <param name="Cost">In the currency of the price; null when nobody said one.</param>
+/// <param name="TookMs">From the question to here.</param>
+/// <param name="Requests">How many requests it took; 0 when it was not asked.</param>
+/// <param name="Cached">Whether the same question had been answered already.</param>
+/// <param name="Withheld">How many texts read like an instruction and were not passed on.</param>
+/// <param name="Context">What could not be read of logs and changes.</param>
+internal sealed record OpinionBody(
+    Purpose Purpose,
+    string Model,
+    Opinion? Opinion,
+    string? Missing,
+    string? ErrorType = null,
+    string? PromptHash = null,
+    IReadOnlyList<Message>? Messages = null,
+    string? Answer = null,
+    int PromptTokens = 0,
+    int AnswerTokens = 0,
+    double? Cost = null,
+    double TookMs = 0,
+    int Requests = 0,
+    bool Cached = false,
+    int Withheld = 0,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<string>? Context = null);
+
+/// <summary>What a watch wants to know of the language model.</summary>
+/// <param name="Deployment">As it stands, with its verdict.</param>
+/// <param name="Policy">The pinned policy.</param>
+/// <param name="Purpose">What for.</param>
+/// <param name="From">From when on the logs are read.</param>
+/// <param name="Now">Until when.</param>
+/// <param name="Spent">What this deployment took already.</param>
+internal sealed record Asking(Deployment Deployment, Policy Policy, Purpose Purpose, DateTimeOffset From, DateTimeOffset Now, Spent Spent);
+
+/// <summary>Asks the language model about a deployment: gathers what may explain it, keeps to the budget, checks the answer.</summary>
+internal sealed class Reasoner(LanguageModel model, ReasoningOptions options, UsageBook usage, Secrets secrets, TimeProvider clock) : IDisposable
+{
+    private const int MaxCached = 500;
+    private static readonly TimeSpan Tail = TimeSpan.FromMilliseconds(500);
+
+    private readonly ConcurrentDictionary<string, string> _answers = new(StringComparer.Ordinal);
+    private readonly ConcurrentQueue<string> _oldest = new();
+    private readonly Meter _meter = new("Commander.Reasoning");
+    private Counter<long>? _questions;
+    private Counter<long>? _tokens;
+    private Counter<double>? _cost;
+    private Histogram<double>? _took;
+
+    public string Model => model.Name;
+
+    /// <summary>From the question to the verdict without an opinion.</summary>
+    public TimeSpan Patience => options.Timeout;
+
+    /// <summary>Why nothing is asked now; null when it is.</summary>
+    public string? NotNow => model.LeftAloneBecause;
+
+    /// <summary>Always answers, at the latest shortly after <see cref="Patience"/>.</summary>
+    public async Task<OpinionBody> Ask(Asking asking, CancellationToken cancel)
+    {
+        var began = clock.GetTimestamp();
+        OpinionBody said;
+        try
+        {
+            said = await Answered(asking, began, cancel);
+        }
+        catch (Exception e) when (!cancel.IsCancellationRequested)
+        {
+            // Whatever fails here, the verdict is made without it.
+            said = Nothing(asking, $"the question failed: {e.GetType().Name}");
+        }
+
+        said = said with { TookMs = Math.Round(clock.GetElapsedTime(began).TotalMilliseconds, 1) };
+        Measure(said);
+        return said;
+    }
+
+    /// <summary>A question that is not asked, and why.</summary>
+    public OpinionBody Nothing(Asking asking, string why) => new(asking.Purpose, Model, null, why);
+
+    private async Task<OpinionBody> Answered(Asking asking, long began, CancellationToken cancel)
+    {
+        TimeSpan Left() => options.Timeout - clock.GetElapsedTime(began);
+        var (logs, changes) = (new Signatures([], null), new ChangeList([], 0, [], null));
+        var prompt = Prompt.Of(new Inquiry(asking.Deployment, asking.Policy, asking.Purpose, (asking.Now - asking.Deployment.StartedAt).TotalSeconds, logs, changes));
+        var messages = prompt.Messages.Select(message => message with { Content = secrets.Scrub(message.Content) }).ToArray();
+        var body = Nothing(asking, "") with { PromptHash = prompt.Hash, Messages = messages, Withheld = prompt.Withheld, Context = [.. new[] { logs.Missing, changes.Missing }.OfType<string>()] };
+        if (_answers.TryGetValue(prompt.Hash, out var known))
+            return Heard(body, Answer.Read(known, prompt, Model), known) with { Cached = true };
+        var estimate = LanguageModel.Tokens(messages) + LanguageModel.MaxAnswer;
+        if (await Over(asking, estimate, cancel) is { } over)
+            return body with { Missing = over, Messages = null };
+
+        var reply = await model.Ask(messages, Left(), cancel);
+        var heard = reply.Text is { } text ? Answer.Read(text, prompt, Model) : null;
+        var (promptTokens, answerTokens, requests) = (reply.PromptTokens, reply.AnswerTokens, reply.Requests);
+        if (heard is { Malformed: true } && Left() > Tail && await Over(asking, estimate + promptTokens + answerTokens, cancel) is null)
+        {
+            // Once: told what was wrong, most models mend it.
+            Message[] again = [.. messages, new("assistant", secrets.Scrub(Cut(reply.Text!))), new("user", $"That is not in the form that was asked for: {heard.Wrong}. Answer again with the one JSON object and nothing else.")];
+            var second = await model.Ask(again, Left(), cancel);
+            (promptTokens, answerTokens, requests) = (promptTokens + second.PromptTokens, answerTokens + second.AnswerTokens, requests + second.Requests);
+            if (second.Text is { } mended)
+            {
+                (reply, heard, messages) = (second, Answer.Read(mended, prompt, Model), again);
+            }
+        }
+
+        double? cost = options.Price is { } price ? ((promptTokens * price.Prompt) + (answerTokens * price.Answer)) / 1_000_000 : null;
+        if (requests > 0)
+            await usage.Add(new UsageBody(asking.Deployment.Id, asking.Deployment.Service, promptTokens, answerTokens, cost), cancel);
+        body = body with { Messages = messages, PromptTokens = promptTokens, AnswerTokens = answerTokens, Cost = cost, Requests = requests };
+        if (heard is null)
+            return body with { Missing = reply.Missing };
+        if (heard.Opinion is not null)
+            Keep(prompt.Hash, reply.Text!);
+        return Heard(body, heard, reply.Text!);
+    }
+
+    private OpinionBody Heard(OpinionBody body, Heard heard, string text) => body with
+    {
+        Opinion = heard.Opinion is { } opinion ? opinion with { Reasoning = secrets.Scrub(opinion.Reasoning) } : null,
+        Missing = heard.Wrong,
+        ErrorType = heard.ErrorType,
+        Answer = secrets.Scrub(Cut(text)),
+    };
+
+    private static string Cut(string text) => text.Length <= Answer.MaxText ? text : text[..Answer.MaxText];
+
+    /// <summary>Which budget a question would exceed; null when none.</summary>
+    private async Task<string?> Over(Asking asking, int estimate, CancellationToken cancel)
+    {
+        var (day, service) = await usage.Today(asking.Deployment.Service, cancel);
+        return Over("this deployment", asking.Spent, options.Tokens.Deployment, options.Cost.Deployment)
+            ?? Over("this service today", service, options.Tokens.Service, options.Cost.Service)
+            ?? Over("today", day, options.Tokens.Day, options.Cost.Day);
+        string? Over(string whose, Spent spent, double tokens, double cost) =>
+            spent.Tokens + estimate > tokens ? $"the budget of tokens for {whose} is used up ({tokens:0})"
+            : options.Price is { } price && spent.Cost + (estimate * Math.Max(price.Prompt, price.Answer) / 1_000_000) > cost ? $"the budget of money for {whose} is used up ({cost:0.##})"
+            : null;
+    }
+
+    private void Keep(string hash, string answer)
+    {
+        if (!_answers.TryAdd(hash, answer))
+            return;
+        _oldest.Enqueue(hash);
+        while (_answers.Count > MaxCached && _oldest.TryDequeue(out var oldest))
+            _answers.TryRemove(oldest, out _);
+    }
+
+    private void Measure(OpinionBody said)
+    {
+        _questions ??= _meter.CreateCounter<long>("commander.reasoning.questions", description: "Questions to the language model, by what came of them.");
+        _tokens ??= _meter.CreateCounter<long>("commander.reasoning.tokens", description: "Tokens of prompts and answers.");
+        _cost ??= _meter.CreateCounter<double>("commander.reasoning.cost", description: "What they cost, in the currency of the price.");
+        _took ??= _meter.CreateHistogram<double>("commander.reasoning.duration", "s", "From the question to the answer or to none.");
+        var came = said.Opinion switch
+        {
+            { Grounded: true } => "grounded",
+            { } => "ungrounded",
+            null when said.Requests == 0 && !said.Cached => "not_asked",
+            null => "none",
+        };
+        _questions.Add(1, new KeyValuePair<string, object?>("result", came));
+        _tokens.Add(said.PromptTokens, new KeyValuePair<string, object?>("of", "prompt"));
+        _tokens.Add(said.AnswerTokens, new KeyValuePair<string, object?>("of", "answer"));
+        if (said.Cost is { } cost)
+            _cost.Add(cost);
+        _took.Record(said.TookMs / 1000);
+    }
+
+    public void Dispose()
+    {
+        _meter.Dispose();
+        model.Dispose();
+    }
+}
