@@ -97,6 +97,7 @@ public sealed class ErrorTypesTests
         new("errors and no line", "unknown", "weak", "errors error worse", []),
         new("errors and slow and no line", "unknown", "weak", "errors error worse; latency latency worse", []),
         new("fewer requests and errors", "unknown", "weak", "errors error worse; requests traffic worse", []),
+        new("one line of a wrong use among very many requests", "unknown", "weak", "errors error same", ["InvalidOperationException =1:0"]),
         new("lines that nobody knows", "unknown", "weak", "errors error worse", ["The flux capacitor is misaligned =500:0"]),
         new("only time-outs are said", "unknown", "weak", "errors error worse", ["deadline exceeded =30:0"]),
         new("it ended as it should", "unknown", "weak", "errors error same", ["container migrate exited with code 0 =1:0"]),
@@ -132,6 +133,50 @@ public sealed class ErrorTypesTests
 
     [Fact]
     public void Every_type_has_a_story() => Stories.Select(s => s.Type).Distinct().ShouldBe(Known, ignoreOrder: true);
+
+    // Lines as well-known software writes them, with what differs as <*>.
+    [Theory]
+    [InlineData("org.postgresql.util.PSQLException: FATAL: remaining connection slots are reserved for non-replication superuser connections", "database_timeout")]
+    [InlineData("com.mysql.cj.jdbc.exceptions.CommunicationsException: Communications link failure", "dependency_failure")]
+    [InlineData("sqlalchemy.exc.TimeoutError: QueuePool limit of size <*> overflow <*> reached, connection timed out", "database_timeout")]
+    [InlineData("ActiveRecord::ConnectionTimeoutError: could not obtain a connection from the pool within <*> seconds", "database_timeout")]
+    [InlineData("Microsoft.Data.SqlClient.SqlException (0x80131904): Execution Timeout Expired.", "database_timeout")]
+    [InlineData("MongoServerSelectionError: connection timed out", "database_timeout")]
+    [InlineData("RedisConnectionException: It was not possible to connect to the redis server(s)", "dependency_failure")]
+    [InlineData("StackExchange.Redis.RedisTimeoutException: Timeout performing GET (<*>ms)", "dependency_failure")]
+    [InlineData("System.Net.Http.HttpRequestException: Connection refused (payments:<*>)", "dependency_failure")]
+    [InlineData("Polly.CircuitBreaker.BrokenCircuitException: The circuit is now open and is not allowing calls.", "dependency_failure")]
+    [InlineData("requests.exceptions.ConnectionError: HTTPConnectionPool: Max retries exceeded with url: /pay (Caused by NewConnectionError)", "dependency_failure")]
+    [InlineData("rpc error: code = Unavailable desc = connection error: desc = transport: Error while dialing", "dependency_failure")]
+    [InlineData("upstream connect error or disconnect/reset before headers. reset reason: connection failure", "dependency_failure")]
+    [InlineData("java.net.UnknownHostException: payments.shop.svc.cluster.local", "dependency_failure")]
+    [InlineData("javax.net.ssl.SSLHandshakeException: PKIX path building failed", "configuration")]
+    [InlineData("Microsoft.Extensions.Options.OptionsValidationException: DataAnnotation validation failed for PaymentOptions", "configuration")]
+    [InlineData("Could not resolve placeholder payments.url in value", "configuration")]
+    [InlineData("KeyError: DATABASE_URL environment variable is not set", "configuration")]
+    [InlineData("pydantic_core.ValidationError: <*> validation error for Settings", "configuration")]
+    [InlineData("MountVolume.SetUp failed for volume config : configmap checkout-config not found", "configuration")]
+    [InlineData("Error: couldn't find key api-key in Secret shop/payments", "configuration")]
+    [InlineData("yaml: line <*>: mapping values are not allowed in this context", "configuration")]
+    [InlineData("nginx: [emerg] unknown directive proxy_pas in /etc/nginx/nginx.conf", "configuration")]
+    [InlineData("Liveness probe failed: HTTP probe failed with statuscode: 500", "crash_loop")]
+    [InlineData("Back-off restarting failed container checkout in pod checkout-<*>", "crash_loop")]
+    [InlineData("Process terminated. Assertion failed.", "code_defect")]
+    [InlineData("java.lang.IllegalStateException: Duplicate key", "code_defect")]
+    [InlineData("NoMethodError: undefined method total for nil:NilClass", "code_defect")]
+    [InlineData("AttributeError: NoneType object has no attribute total", "code_defect")]
+    [InlineData("System.InvalidOperationException: Sequence contains no elements", "code_defect")]
+    [InlineData("System.Text.Json.JsonException: The JSON value could not be converted to System.Decimal", "code_defect")]
+    [InlineData("thread main panicked at called Option::unwrap() on a None value", "code_defect")]
+    [InlineData("PHP Fatal error: Uncaught Error: Call to a member function total() on null", "code_defect")]
+    [InlineData("runtime: goroutine stack exceeds <*>-byte limit", "code_defect")]
+    [InlineData("container was OOM-killed", "memory_leak")]
+    [InlineData("System.OutOfMemoryException: Exception of type System.OutOfMemoryException was thrown.", "memory_leak")]
+    [InlineData("runtime: out of memory: cannot allocate <*>-byte block", "memory_leak")]
+    [InlineData("As of <*>, the heartbeat has been running for <*> which is longer than <*>. This could be caused by thread pool starvation.", "performance")]
+    [InlineData("429 Too Many Requests from client <*>", "traffic")]
+    public void A_line_of_well_known_software_has_its_type(string template, string type) =>
+        ErrorTypes.Of(Verdict(type is "performance" or "traffic" or "crash_loop" ? "errors error same" : "errors error worse"), [new SaidLine("l1", template, 50, 0)]).Type.ShouldBe(type);
 
     [Fact]
     public void The_evidence_names_what_says_it_with_a_sentence_each()

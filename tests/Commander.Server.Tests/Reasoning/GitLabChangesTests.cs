@@ -29,7 +29,7 @@ public sealed class GitLabChangesTests
     [InlineData("278964", "278964")]
     public async Task It_is_asked_as_its_documentation_says(string repository, string id)
     {
-        await using var forge = await Forge.Start(200, GitLabAnswers.Compare([], []));
+        await using var forge = await Forge.Start(200, GitLabAnswers.Compare(["One"], []));
 
         await forge.Source("gitlab", ("repository", repository), Token, ("tag", "v{{version}}"), ("url", forge.Url + "/api/v4")).Between(Forge.Question(version: "1.2.0+7"), CancellationToken.None).ShouldSucceed();
 
@@ -37,6 +37,19 @@ public sealed class GitLabChangesTests
         forge.Headers["PRIVATE-TOKEN"].ShouldBe(Forge.Secret);
         forge.Headers["User-Agent"].ShouldBe("Commander");
         forge.Headers.ShouldNotContainKey("Authorization");
+    }
+
+    [Theory]
+    [InlineData(false, "1.2.0 has no commit that 1.1.0 does not have: it lies before it")]
+    [InlineData(true, null)]
+    public async Task No_commits_are_another_thing_for_one_commit_with_two_tags_than_for_an_older_version(bool same, string? said)
+    {
+        var body = GitLabAnswers.Compare([], []).Replace("\"compare_same_ref\":false", $"\"compare_same_ref\":{(same ? "true" : "false")}", StringComparison.Ordinal);
+        await using var forge = await Forge.Start(200, body);
+
+        var read = await forge.Source("gitlab", Own).Between(Forge.Question(), CancellationToken.None);
+
+        (read.Missing, read.Total).ShouldBe((said, 0));
     }
 
     [Fact]

@@ -5,17 +5,19 @@ namespace Commander.Server.Reasoning.Context.Commits;
 /// <summary>What the systems call the parts of a comparison.</summary>
 /// <param name="Total">The property with the number of commits; null where there is none and all of them come.</param>
 /// <param name="Behind">The property with the number of commits that only the version before has; null where there is none.</param>
+/// <param name="Same">The property that says whether both versions are one commit; null where there is none.</param>
 /// <param name="Files">The property with the changed files.</param>
 /// <param name="Commit">Reads one commit; null when it is none.</param>
 /// <param name="File">Reads one file's path; null when it has none.</param>
-internal sealed record ComparisonForm(string? Total, string? Behind, string Files, Func<JsonElement, Change?> Commit, Func<JsonElement, string?> File);
+internal sealed record ComparisonForm(string? Total, string? Behind, string? Same, string Files, Func<JsonElement, Change?> Commit, Func<JsonElement, string?> File);
 
 /// <summary>What a comparison of two versions says.</summary>
 /// <param name="Commits">The newest, newest first.</param>
 /// <param name="Total">How many there are in all.</param>
 /// <param name="Behind">How many commits only the version before has; 0 where that is not said.</param>
+/// <param name="IsOther">Whether it is said that the two versions are not one commit.</param>
 /// <param name="Files">The first of the changed files.</param>
-internal sealed record Comparison(IReadOnlyList<Change> Commits, int Total, int Behind, IReadOnlyList<string> Files)
+internal sealed record Comparison(IReadOnlyList<Change> Commits, int Total, int Behind, bool IsOther, IReadOnlyList<string> Files)
 {
     private const string CommitList = "commits";
 
@@ -35,13 +37,14 @@ internal sealed record Comparison(IReadOnlyList<Change> Commits, int Total, int 
             throw new JsonException("no object");
         var newest = new Queue<Change>();
         var files = new List<string>();
-        var (known, count, total, behind) = (false, 0, 0, 0);
+        var (known, other, count, total, behind) = (false, false, 0, 0, 0);
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             var isCommits = reader.ValueTextEquals(CommitList);
             var isFiles = reader.ValueTextEquals(form.Files);
             var isTotal = form.Total is not null && reader.ValueTextEquals(form.Total);
             var isBehind = form.Behind is not null && reader.ValueTextEquals(form.Behind);
+            var isSame = form.Same is not null && reader.ValueTextEquals(form.Same);
             if (!reader.Read())
                 break;
             if (isCommits)
@@ -63,6 +66,10 @@ internal sealed record Comparison(IReadOnlyList<Change> Commits, int Total, int 
                     throw new JsonException("no number");
                 (total, behind) = isTotal ? (number, behind) : (total, number);
             }
+            else if (isSame)
+            {
+                other = reader.TokenType == JsonTokenType.False;
+            }
             else if (!reader.TrySkip())
             {
                 break;
@@ -71,7 +78,7 @@ internal sealed record Comparison(IReadOnlyList<Change> Commits, int Total, int 
 
         if (!known)
             return whole ? throw new JsonException("no commits") : null;
-        return new Comparison(ChangeBounds.Numbered(newest.Reverse()), Math.Max(Math.Max(0, total), count), Math.Max(0, behind), files);
+        return new Comparison(ChangeBounds.Numbered(newest.Reverse()), Math.Max(Math.Max(0, total), count), Math.Max(0, behind), other, files);
 
         // Both systems list the oldest first.
         void Take(JsonElement element)

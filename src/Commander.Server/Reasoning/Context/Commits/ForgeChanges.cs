@@ -165,9 +165,12 @@ internal abstract class ForgeChanges(ContextPolicy policy, string usual, HttpCli
         {
             if (Comparison.Read(answer.Body.Span, answer.Whole, Form) is not { } read)
                 return ChangeBounds.Nothing($"{Name} sends more than {ChangeBounds.Answer / 1024 / 1024} MiB of commits between {from} and {to}");
-            return read is { Total: 0, Behind: > 0 }
-                ? ChangeBounds.Nothing($"{to} has no commit that {from} does not have: it lies {read.Behind} commits before it")
-                : new ChangeList(read.Commits, read.Total, read.Files, null);
+            return read switch
+            {
+                { Total: 0, Behind: > 0 } => ChangeBounds.Nothing($"{to} has no commit that {from} does not have: it lies {read.Behind} commits before it"),
+                { Total: 0, IsOther: true } => ChangeBounds.Nothing($"{to} has no commit that {from} does not have: it lies before it"),
+                _ => new ChangeList(read.Commits, read.Total, read.Files, null),
+            };
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {

@@ -18,6 +18,7 @@ internal sealed partial class GitHubChanges(ContextPolicy policy, HttpClient htt
     protected override ComparisonForm Form { get; } = new(
         "total_commits",
         "behind_by",
+        Same: null,
         "files",
         static commit => ChangeBounds.Commit(
             Comparison.Text(commit, "sha"),

@@ -14,6 +14,7 @@ internal sealed partial class GitLabChanges(ContextPolicy policy, HttpClient htt
     protected override ComparisonForm Form { get; } = new(
         Total: null,
         Behind: null,
+        "compare_same_ref",
         "diffs",
         static commit => ChangeBounds.Commit(
             Comparison.Text(commit, "id"),
