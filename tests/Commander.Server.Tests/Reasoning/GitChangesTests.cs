@@ -147,7 +147,9 @@ public sealed class GitChangesTests : IDisposable
         await File.WriteAllTextAsync(Path.Combine(Repository, ".gitattributes"), "*.txt diff=evil filter=evil\n");
         await Git("add", "-A");
         await Commit("Two", "b.txt");
-        await Git("tag", "v1.2.0");
+        // A commit that says it is signed makes git ask the program that checks signatures, where the settings say so.
+        await File.WriteAllTextAsync(_folder["signed"], $"tree {await Git("rev-parse", "HEAD^{tree}")}\nparent {await Git("rev-parse", "HEAD")}\nauthor A <a@example.com> 1768388400 +0000\ncommitter A <a@example.com> 1768388400 +0000\ngpgsig -----BEGIN PGP SIGNATURE-----\n \n x\n -----END PGP SIGNATURE-----\n\nSigned\n");
+        await Git("tag", "v1.2.0", await Git("hash-object", "-t", "commit", "-w", _folder["signed"]));
         var pwned = _folder["pwned"];
         var program = _folder["evil.sh"];
         await File.WriteAllTextAsync(program, $"#!/bin/sh\necho \"$0 $*\" >> '{pwned}'\ncat\n");
@@ -157,11 +159,13 @@ public sealed class GitChangesTests : IDisposable
         await Git("config", "log.showSignature", "true");
         await Git("config", "color.ui", "always");
         await Git("config", "alias.log", "!" + program);
+        await Git("log", "-n1", "v1.2.0");
+        File.Exists(pwned).ShouldBeTrue("the trap must be one");
         File.Delete(pwned);
 
         var read = await Source().Between(Forge.Question(), CancellationToken.None);
 
-        read.Commits.Select(c => c.Title).ShouldBe(["Two", "One"]);
+        read.Commits.Select(c => c.Title).ShouldBe(["Signed", "Two", "One"]);
         File.Exists(pwned).ShouldBeFalse();
     }
 
