@@ -86,7 +86,7 @@ public static partial class Judge
             state.Mild != 0,
             state.GreyZone != 0,
             Worst(policy, state) > Fine,
-            state.Asked == 1 && Worst(policy, state) > state.HeardScore + Outgrown,
+            state.Asked == 1 && !Heard(state, Worst(policy, state)),
             gone,
             Recovery.Answer(state),
             Recovery.StillReached(state));
@@ -322,8 +322,9 @@ public static partial class Judge
     {
         state.Asked = 1;
         state.Cited = 0;
-        state.HeardScore = (float)Worst(policy, state);
-        state.Grounded = (byte)(opinion.Grounded && DecisionWords.TryDecision(opinion.Decision, out state.Opinion) ? 1 : 0);
+        state.HeardScore = (byte)Math.Round(100 * Worst(policy, state));
+        state.Grounded = (byte)(DecisionWords.TryDecision(opinion.Decision, out var said) && opinion.Grounded ? 1 : 0);
+        state.Opinion = (byte)said;
         for (var cited = 0; cited < opinion.Metrics.Count; cited++)
         {
             for (var index = 0; index < policy.Metrics.Count; index++)
@@ -506,8 +507,8 @@ public static partial class Judge
     {
         var authority = policy.Decide.Reasoning;
         var worst = Worst(policy, state);
-        var heard = state.Asked == 1 && state.Grounded != 0 && authority is Authority.Advise or Authority.Decide && worst <= state.HeardScore + Outgrown
-            ? state.Opinion
+        var heard = state.Asked == 1 && state.Grounded != 0 && authority is Authority.Advise or Authority.Decide && Heard(state, worst)
+            ? (Decision)state.Opinion
             : (Decision?)null;
         var chooses = authority == Authority.Decide;
         var alarmed = state.Alarm != 0 && state.PBad >= threshold;
@@ -568,6 +569,9 @@ public static partial class Judge
             state.Decision = Decision.Hold;
         }
     }
+
+    // Whether the opinion speaks for what the evidence is now.
+    private static bool Heard(in WatchState state, double worst) => worst <= (state.HeardScore / 100.0) + Outgrown;
 
     /// <summary>The worst score there is, the candidate's silence among them; beyond 2 it says nothing more, as to a model.</summary>
     private static double Worst(Policy policy, in WatchState state)

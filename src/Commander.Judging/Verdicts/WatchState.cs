@@ -33,13 +33,13 @@ public struct WatchState
     internal byte Reaching;
     internal Subject Subject;
     internal Decision Decision;
-    internal Decision Opinion;
+    // The opinion's decision; and the worst score then, in hundredths: it speaks for that evidence, not for what became much worse since.
+    internal byte Opinion;
+    internal byte HeardScore;
+    // 1: the decision is the opinion's own choice, by the authority "decide".
+    internal short Chosen;
     // Bit i: the opinion cites metric i.
     internal uint Cited;
-    // The worst score at the opinion: it speaks for that evidence, not for what became much worse since.
-    internal float HeardScore;
-    // 1: the decision is the opinion's own choice, by the authority "decide".
-    internal int Chosen;
     internal int Misses;
     // Ticks with no number of any arm, in a row, and what stood there instead.
     internal int Blind;
