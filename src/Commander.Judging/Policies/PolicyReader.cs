@@ -24,7 +24,7 @@ public static class PolicyReader
     private const int MaxAlerts = 32;
 
     private static readonly string[] OverrideKeys =
-        ["source", "preset", "metrics", "compare", "no_data", "watch", "decide", "act", "fix", "alert", "learn"];
+        ["source", "preset", "metrics", "compare", "no_data", "watch", "decide", "act", "fix", "alert", "learn", "logs", "changes"];
 
     private static readonly string[] ServiceKeys =
         [.. OverrideKeys, "environments"];
@@ -240,7 +240,11 @@ public static class PolicyReader
                 Act(section.Map("act"), source),
                 Fix(section),
                 Alerts(section),
-                Learn(section.Map("learn")));
+                Learn(section.Map("learn")))
+            {
+                Logs = Context(section, "logs", Settings.Logs),
+                Changes = Context(section, "changes", Settings.Changes),
+            };
         }
 
         private Section Checked(MapNode map) => new(map, errors, [.. map.Entries.Select(entry => entry.Key)]);
@@ -448,6 +452,27 @@ public static class PolicyReader
             else if (repository is not null && (repository.Split('/').Length < 2 || repository.Split('/').Any(part => part.Length == 0) || repository.Any(c => char.IsWhiteSpace(c) || char.IsControl(c))))
                 section.Wrong("repository", $"{Quote.It(repository)} is no repository", "write owner/name");
             return new FixPolicy(repository ?? "", section.Word("agent", "cline", "cline", "none"), section.Text("test", "'dotnet test'"), section.Flag("auto_merge", otherwise: false));
+        }
+
+        private ContextPolicy? Context(Section parent, string key, IReadOnlyDictionary<string, IReadOnlyList<Settings.Setting>> types)
+        {
+            // Switched off: what the defaults or the service reads and this service or environment does not.
+            if (parent.Value(key) is null or TextNode { Value: "off" })
+                return null;
+            if (parent.Value(key) is not MapNode map)
+            {
+                parent.Wrong(key, $"is {Section.What(parent.At(key))}, not a map", $"write {key}: {{ type: {types.Keys.First()}, ... }}, or off");
+                return null;
+            }
+
+            if (Typed(map, types, []) is not var (section, type, known))
+                return null;
+            var settings = Settings.Read(section, type, known);
+            if (type == "kubernetes")
+                Settings.CheckCluster(section, settings);
+            else
+                Settings.CheckCredentials(section);
+            return new ContextPolicy(type, settings);
         }
 
         private List<AlertPolicy> Alerts(Section parent)

@@ -162,11 +162,11 @@ public static class Queries
         return new Scanned(uses, names, calls, open);
     }
 
-    /// <summary>Whether the text before an opening quote ends in =~ or !~.</summary>
+    /// <summary>Whether the text before an opening quote ends in =~ or !~, or in |~, which is how LogQL filters lines by an expression.</summary>
     private static bool IsRegex(ReadOnlySpan<char> before)
     {
         before = before.TrimEnd();
-        return before.EndsWith("=~", StringComparison.Ordinal) || before.EndsWith("!~", StringComparison.Ordinal);
+        return before.EndsWith("=~", StringComparison.Ordinal) || before.EndsWith("!~", StringComparison.Ordinal) || before.EndsWith("|~", StringComparison.Ordinal);
     }
 
     private static bool TryAppend(StringBuilder text, string value, in Use use)

@@ -1,6 +1,6 @@
 namespace Commander.Judging.Policies;
 
-/// <summary>The keys of sources and rollback targets, by type, and how their values are checked.</summary>
+/// <summary>The keys of sources, rollback targets, logs and changes, by type, and how their values are checked.</summary>
 internal static class Settings
 {
     public static readonly IReadOnlyDictionary<string, IReadOnlyList<Setting>> Sources = new Dictionary<string, IReadOnlyList<Setting>>(StringComparer.Ordinal)
@@ -53,7 +53,45 @@ internal static class Settings
         ["webhook"] = [new("url", Form.Url, Required: true, "https://deploy.example.com/rollback"), new("secret", Form.Secret)],
     };
 
-    public enum Form { Text, Url, Secret, Duration, Headers, Targets }
+    public static readonly IReadOnlyDictionary<string, IReadOnlyList<Setting>> Logs = new Dictionary<string, IReadOnlyList<Setting>>(StringComparer.Ordinal)
+    {
+        ["loki"] =
+        [
+            new("url", Form.Url, Required: true, "http://loki:3100"), new("query", Form.LogQl, Required: true, "'{service=\"{{service}}\",version=\"{{version}}\"}'"),
+            new("tenant", Form.Header, Example: "shop"), new("token", Form.Secret), new("username", Form.Text, Example: "reader"), new("password", Form.Secret),
+            new("timeout", Form.Duration),
+        ],
+        ["elasticsearch"] =
+        [
+            new("url", Form.Url, Required: true, "http://elasticsearch:9200"), new("index", Form.Index, Required: true, "'logs-*'"),
+            new("query", Form.Lucene, Required: true, "'service.name:\"{{service}}\" AND service.version:\"{{version}}\"'"),
+            new("time_field", Form.Field, Example: "'@timestamp'"), new("message_field", Form.Field, Example: "message"),
+            new("api_key", Form.Secret), new("username", Form.Text, Example: "reader"), new("password", Form.Secret), new("timeout", Form.Duration),
+        ],
+        ["kubernetes"] =
+        [
+            new("namespace", Form.Text, Required: true, "shop"), new("selector", Form.Selector, Required: true, "app=checkout,version={{version}}"),
+            new("container", Form.Text, Example: "app"), new("context", Form.Text, Example: "production"),
+            new("server", Form.Url, Example: "https://cluster:6443"), new("token", Form.Secret), new("ca", Form.Secret), new("timeout", Form.Duration),
+        ],
+    };
+
+    public static readonly IReadOnlyDictionary<string, IReadOnlyList<Setting>> Changes = new Dictionary<string, IReadOnlyList<Setting>>(StringComparer.Ordinal)
+    {
+        ["github"] =
+        [
+            new("repository", Form.Repository, Example: "acme/checkout"), new("url", Form.Url, Example: "https://api.github.com"), new("token", Form.Secret),
+            new("tag", Form.Tag, Example: "'v{{version}}'"),
+        ],
+        ["gitlab"] =
+        [
+            new("repository", Form.Repository, Example: "acme/shop/checkout"), new("url", Form.Url, Example: "https://gitlab.com"), new("token", Form.Secret),
+            new("tag", Form.Tag, Example: "'v{{version}}'"),
+        ],
+        ["git"] = [new("path", Form.Text, Required: true, "/srv/git/checkout.git"), new("tag", Form.Tag, Example: "'v{{version}}'")],
+    };
+
+    public enum Form { Text, Url, Secret, Duration, Headers, Targets, Header, LogQl, Lucene, Selector, Tag, Index, Field, Repository }
 
     public sealed record Setting(string Key, Form Form, bool Required = false, string Example = "")
     {
@@ -95,17 +133,35 @@ internal static class Settings
     /// <summary>What no single setting of a kubernetes target can tell: one workload, one way to the cluster, no token in the clear.</summary>
     public static void CheckKubernetes(Section section, IReadOnlyDictionary<string, string> values)
     {
+        CheckCluster(section, values);
         string[] workloads = [.. ((string[])["deployment", "statefulset", "daemonset"]).Where(section.Has)];
         if (workloads.Length == 0)
             section.Wrong("deployment", "is missing, and type kubernetes needs a workload", "write deployment: checkout, or statefulset: or daemonset:");
         foreach (var other in workloads.Skip(1))
             section.Wrong(other, $"is a second workload beside {workloads[0]}", "write one of deployment, statefulset, daemonset");
+    }
+
+    /// <summary>What no single setting can tell of anything in a cluster: one way to it, no token in the clear.</summary>
+    public static void CheckCluster(Section section, IReadOnlyDictionary<string, string> values)
+    {
         if (section.Has("server") && section.Has("context"))
             section.Wrong("context", "stands beside server, and only one of them can lead to the cluster", "remove context or server");
         foreach (var alone in ((string[])["token", "ca"]).Where(key => section.Has(key) && !section.Has("server")))
             section.Wrong(alone, "belongs to a server, and there is none", "write server: https://cluster:6443, or remove it");
         if (values.ContainsKey("token") && values.TryGetValue("server", out var server) && new Uri(server) is { Scheme: "http", IsLoopback: false })
             section.Wrong("server", "http would send the token in the clear", "write https://");
+    }
+
+    /// <summary>What no single setting of logs can tell: one way to show who asks, and a whole one.</summary>
+    public static void CheckCredentials(Section section)
+    {
+        string[] ways = [.. ((string[])["token", "api_key", "username"]).Where(section.Has)];
+        foreach (var other in ways.Skip(1))
+            section.Wrong(other, $"stands beside {ways[0]}, and a request carries only one of them", $"remove {ways[0]} or {other}");
+        if (section.Has("password") && !section.Has("username"))
+            section.Wrong("password", "belongs to a username, and there is none", "write username: reader, or remove it");
+        if (section.Has("username") && !section.Has("password"))
+            section.Wrong("username", "stands without a password", "write password: ${COMMANDER_SECRET_NAME}");
     }
 
     /// <summary>Whether a text is ${COMMANDER_SECRET_NAME} or file:PATH below the secrets folder.</summary>
@@ -141,6 +197,12 @@ internal static class Settings
             return false;
         }
 
+        if (Strange(form, text, $"write {example}") is var (message, remedy))
+        {
+            errors.Add(node, message, remedy);
+            return false;
+        }
+
         if (form != Form.Url)
             return true;
         if (!Uri.TryCreate(text, UriKind.Absolute, out var uri) || uri.Scheme is not ("http" or "https") || uri.Host.Length == 0 || text.AsSpan().ContainsAny(" \t\r\n"))
@@ -150,6 +212,23 @@ internal static class Settings
         else
             return true;
         return false;
+    }
+
+    private static (string Message, string Remedy)? Strange(Form form, string text, string otherwise)
+    {
+        static bool Only(string text, string signs) => text.All(c => char.IsAsciiLetterOrDigit(c) || signs.Contains(c, StringComparison.Ordinal));
+        return form switch
+        {
+            Form.LogQl => ContextQueries.Check(ContextLanguage.LogQl, text),
+            Form.Lucene => ContextQueries.Check(ContextLanguage.Lucene, text),
+            Form.Selector => ContextQueries.Check(ContextLanguage.Selector, text),
+            Form.Tag => ContextQueries.Check(ContextLanguage.Tag, text),
+            Form.Header when text.Any(c => c is < ' ' or > '~') => ($"{Quote.It(text)} cannot stand in a header", otherwise),
+            Form.Index when !Only(text, "._-*,:+") || text.Split(',').Any(part => part is "" or "." or "..") => ($"{Quote.It(text)} is no name of an index", otherwise),
+            Form.Field when !Only(text, "@._-") => ($"{Quote.It(text)} is no name of a field", otherwise),
+            Form.Repository when !Only(text, "._-/") || text.Split('/') is not [_, _, ..] parts || parts.Any(part => part is "" or "." or "..") => ($"{Quote.It(text)} is no repository", otherwise),
+            _ => null,
+        };
     }
 
     private static bool NotOurs(string header) =>

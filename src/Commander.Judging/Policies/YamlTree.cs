@@ -43,7 +43,7 @@ internal sealed record MapNode(Place Place, string Path, IReadOnlyList<Entry> En
         {
             if (!index.TryGetValue(entry.Key, out var i))
                 merged.Add(entry);
-            else if (merged[i].Value is MapNode below && entry.Value is MapNode above)
+            else if (merged[i].Value is MapNode below && entry.Value is MapNode above && !Replaces(entry.Key, below, above))
                 merged[i] = entry with { Value = below.Under(above) };
             else
                 merged[i] = entry;
@@ -51,6 +51,10 @@ internal sealed record MapNode(Place Place, string Path, IReadOnlyList<Entry> En
 
         return new MapNode(over.Place, over.Path, merged);
     }
+
+    // Logs of another system have nothing in common with the inherited ones.
+    private static bool Replaces(string key, MapNode below, MapNode above) =>
+        key is "logs" or "changes" && below.Find("type")?.Value is TextNode inherited && above.Find("type")?.Value is TextNode own && inherited.Value != own.Value;
 
     public MapNode Without(string key) => this with { Entries = [.. Entries.Where(entry => entry.Key != key)] };
 }

@@ -42,7 +42,7 @@ public class PolicyErrorTests
         { "services: { s: { decide: { zzz: 1 } } }", "policy.yaml:1:28 services.s.decide.zzz: is no key here; known are false_alarms, cost, reasoning" },
         { "services: { s: { watch: { step: 1s, step: 2s } } }", "policy.yaml:1:37 services.s.watch.step: stands twice; the first one is on line 1; remove one of the two" },
         { "services: { s: { watch: { warmup: { latenzy: 2s } } } }", "policy.yaml:1:37 services.s.watch.warmup.latenzy: is no key here; did you mean latency?" },
-        { "services: { s: { environments: { staging: { environments: {} } } } }", "policy.yaml:1:45 services.s.environments.staging.environments: is no key here; known are source, preset, metrics, compare, no_data, watch, decide, act, fix, alert, learn" },
+        { "services: { s: { environments: { staging: { environments: {} } } } }", "policy.yaml:1:45 services.s.environments.staging.environments: is no key here; known are source, preset, metrics, compare, no_data, watch, decide, act, fix, alert, learn, logs, changes" },
 
         // Types.
         { "services: { s: { environments: { staging: yes } } }", "policy.yaml:1:43 services.s.environments.staging: is a text, not a map; write { act: { autonomy: observe } }" },
@@ -87,6 +87,32 @@ public class PolicyErrorTests
         { "services: { s: { act: { rollback: { type: kubernetes, namespace: shop, deployment: a, server: 'http://c', token: 'file:t' } } } }", "policy.yaml:1:95 services.s.act.rollback.server: http would send the token in the clear; write https://" },
         { "services: { s: { act: { rollback: { type: command } } } }", "policy.yaml:1:35 services.s.act.rollback.run: is missing, and type command needs it; write run: [PROGRAM, ARGUMENT]" },
         { "services: { s: { fix: { agent: cline } } }", "policy.yaml:1:23 services.s.fix.repository: is missing, and a fix needs it; write repository: acme/checkout" },
+
+        // Logs and changes.
+        { "services: { s: { logs: yes } }", "policy.yaml:1:24 services.s.logs: is a text, not a map; write logs: { type: loki, ... }, or off" },
+        { "services: { s: { logs: {} } }", "policy.yaml:1:24 services.s.logs.type: is missing; write one of loki, elasticsearch, kubernetes" },
+        { "services: { s: { logs: { type: lokki } } }", "policy.yaml:1:32 services.s.logs.type: 'lokki' is not known; did you mean loki? known are loki, elasticsearch, kubernetes" },
+        { "services: { s: { changes: { type: githab } } }", "policy.yaml:1:35 services.s.changes.type: 'githab' is not known; did you mean github? known are github, gitlab, git" },
+        { "services: { s: { logs: { type: loki, url: 'http://l' } } }", "policy.yaml:1:24 services.s.logs.query: is missing, and type loki needs it; write query: '{service=\"{{service}}\",version=\"{{version}}\"}'" },
+        { Logs("type: loki, url: 'http://l', tennant: a, query: '{a=\"b\"}'"), "policy.yaml:1:55 services.s.logs.tennant: is no key here; did you mean tenant?" },
+        { Logs("type: loki, url: 'http://l', query: '{a=\"b\"'"), "policy.yaml:1:62 services.s.logs.query: { is opened or closed without its counterpart; check quotes and braces" },
+        { Logs("type: loki, url: 'http://l', query: '{a=\"{{verson}}\"}'"), "policy.yaml:1:62 services.s.logs.query: {{verson}} is no variable; did you mean {{version}}?" },
+        { Logs("type: loki, url: 'http://l', query: '{a=`{{version}}`}'"), "policy.yaml:1:62 services.s.logs.query: {{version}} stands outside of double quotes; write it as a label's value: label=\"{{version}}\"" },
+        { Logs("type: loki, url: 'http://l', query: '{a=\"b\"}', token: hunter2"), "policy.yaml:1:80 services.s.logs.token: a secret must not stand in a policy; write ${COMMANDER_SECRET_NAME}, or file:PATH below the secrets folder" },
+        { Logs("type: loki, url: 'http://l', query: '{a=\"b\"}', token: 'file:t', username: u, password: 'file:p'"), "policy.yaml:1:100 services.s.logs.username: stands beside token, and a request carries only one of them; remove token or username" },
+        { Logs("type: loki, url: 'http://l', query: '{a=\"b\"}', username: u"), "policy.yaml:1:83 services.s.logs.username: stands without a password; write password: ${COMMANDER_SECRET_NAME}" },
+        { Logs("type: loki, url: 'http://l', query: '{a=\"b\"}', tenant: 'a\u00e9'"), "policy.yaml:1:81 services.s.logs.tenant: 'a\u00e9' cannot stand in a header; write shop" },
+        { Logs("type: elasticsearch, url: 'http://e', index: '../x', query: 'a:b'"), "policy.yaml:1:71 services.s.logs.index: '../x' is no name of an index; write 'logs-*'" },
+        { Logs("type: elasticsearch, url: 'http://e', index: a, query: 'v:{{version}}'"), "policy.yaml:1:81 services.s.logs.query: {{version}} stands outside of double quotes; write it as a phrase: field:\"{{version}}\"" },
+        { Logs("type: elasticsearch, url: 'http://e', index: a, query: 'v:/\"{{version}}\"/'"), "policy.yaml:1:81 services.s.logs.query: {{version}} stands outside of double quotes; write it as a phrase: field:\"{{version}}\"" },
+        { Logs("type: elasticsearch, url: 'http://e', index: a, query: 'v:\"a'"), "policy.yaml:1:81 services.s.logs.query: \" is opened or closed without its counterpart; check quotes and braces" },
+        { Logs("type: elasticsearch, url: 'http://e', index: a, query: 'a:b', message_field: 'a b'"), "policy.yaml:1:103 services.s.logs.message_field: 'a b' is no name of a field; write message" },
+        { Logs("type: kubernetes, namespace: shop, selector: 'app=a;b'"), "policy.yaml:1:71 services.s.logs.selector: 'app=a;b' is no label selector; write app=checkout,version={{version}}" },
+        { Logs("type: kubernetes, namespace: shop, selector: a, token: 'file:t'"), "policy.yaml:1:81 services.s.logs.token: belongs to a server, and there is none; write server: https://cluster:6443, or remove it" },
+        { "services: { s: { changes: { type: github, repository: checkout } } }", "policy.yaml:1:55 services.s.changes.repository: 'checkout' is no repository; write acme/checkout" },
+        { "services: { s: { changes: { type: github, tag: 'v' } } }", "policy.yaml:1:48 services.s.changes.tag: 'v' is one tag for all versions; write 'v{{version}}'" },
+        { "services: { s: { changes: { type: gitlab, tag: 'v {{version}}' } } }", "policy.yaml:1:48 services.s.changes.tag: 'v {{version}}' is no name of a tag; write 'v{{version}}'" },
+        { "services: { s: { changes: { type: git } } }", "policy.yaml:1:27 services.s.changes.path: is missing, and type git needs it; write path: /srv/git/checkout.git" },
         { "services: { 'a\ud800b': {} }", "policy.yaml:1:13 services.a\ufffdb: 'a\ufffdb' is no name of a service; write 1 to 100 characters without / and *" },
         { "services: { a/b: {} }", "policy.yaml:1:13 services.a/b: 'a/b' is no name of a service; write 1 to 100 characters without / and *" },
 
@@ -240,6 +266,8 @@ public class PolicyErrorTests
         text.ShouldNotContain('\u001b');
         text.Length.ShouldBeLessThan(250);
     }
+
+    private static string Logs(string settings) => "services: { s: { logs: { " + settings + " } } }";
 
     private static string Metric(string metric) => Source + $"services: {{ s: {{ source: prom, metrics: {{ m: {{ {metric} }} }} }} }}";
 }

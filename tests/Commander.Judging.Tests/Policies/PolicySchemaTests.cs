@@ -31,7 +31,7 @@ public class PolicySchemaTests
                 { "services: { s: { alert: [ { slack: a, " + Unknown + ": 1 } ] } }", "definitions/overrides/properties/alert/items" },
                 { "services: { s: { metrics: { m: { kind: gauge, " + Unknown + ": 1 } } } }", "definitions/metric" },
             };
-            foreach (var (section, file) in new[] { ("source", "sources: { x: { type: TYPE, " + Unknown + ": 1 } }"), ("rollback", "services: { s: { act: { rollback: { type: TYPE, " + Unknown + ": 1 } } } }") })
+            foreach (var (section, file) in new[] { ("source", "sources: { x: { type: TYPE, " + Unknown + ": 1 } }"), ("rollback", "services: { s: { act: { rollback: { type: TYPE, " + Unknown + ": 1 } } } }"), ("logs", "services: { s: { logs: { type: TYPE, " + Unknown + ": 1 } } }"), ("changes", "services: { s: { changes: { type: TYPE, " + Unknown + ": 1 } } }") })
             {
                 var kinds = Root["definitions"]![section]!["anyOf"]!.AsArray();
                 for (var at = 0; at < kinds.Count; at++)
@@ -60,6 +60,8 @@ public class PolicySchemaTests
     [InlineData("sources: { x: { type: qqqqqqqqqq } }", "source")]
     [InlineData("services: { s: { act: { rollback: { type: qqqqqqqqqq } } } }", "rollback")]
     [InlineData("services: { s: { preset: qqqqqqqqqq } }", "preset")]
+    [InlineData("services: { s: { logs: { type: qqqqqqqqqq } } }", "logs")]
+    [InlineData("services: { s: { changes: { type: qqqqqqqqqq } } }", "changes")]
     public void Both_know_the_same_types_and_presets(string yaml, string section)
     {
         const string known = "write one of ";
@@ -87,6 +89,8 @@ public class PolicySchemaTests
     [InlineData("services: { s: { watch: { step: soon } } }")]
     [InlineData("services: { s: { act: { rollback: { type: webhook, secret: plain } } } }")]
     [InlineData("sources: { s: { type: prometheus } }")]
+    [InlineData("services: { s: { logs: on } }")]
+    [InlineData("services: { s: { changes: { type: github, tag: latest } } }")]
     [InlineData("services: { s: { preset: [http, htp] } }")]
     public async Task What_is_wrong_is_refused_by_both(string text)
     {

@@ -1,6 +1,7 @@
 using Commander.Judging.Policies;
 using Commander.Server.Acting.Rollback.Kubernetes;
 using Commander.Server.Connections;
+using Commander.Server.Connections.Kubernetes;
 using Commander.Server.Hosting;
 
 namespace Commander.Server.Acting.Rollback;
@@ -33,7 +34,7 @@ internal static class TargetHosting
     public static void AddRollbackTargets(this IServiceCollection services, Secrets secrets)
     {
         services.AddHttpClient("rollback").ConfigurePrimaryHttpMessageHandler(() => Outgoing.Handler());
-        services.AddSingleton(s => new Clusters(s.GetRequiredService<TimeProvider>(), secrets.Resolve));
+        services.AddClusters(secrets.Resolve);
         services.AddSingleton(s => TargetBook.Over(
             s.GetRequiredService<IHttpClientFactory>().CreateClient("rollback"),
             s.GetRequiredService<Clusters>(),

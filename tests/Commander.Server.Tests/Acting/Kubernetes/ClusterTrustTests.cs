@@ -4,7 +4,7 @@ using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
-using Commander.Server.Acting.Rollback.Kubernetes;
+using Commander.Server.Connections.Kubernetes;
 
 namespace Commander.Server.Tests.Acting.Kubernetes;
 

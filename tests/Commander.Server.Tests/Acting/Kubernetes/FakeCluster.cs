@@ -43,6 +43,9 @@ internal sealed class FakeCluster : IAsyncDisposable
     /// <summary>Whether autoscaling/v2 is served.</summary>
     public bool ServesAutoscaling { get; set; } = true;
 
+    /// <summary>What the container of a pod wrote, by the pod's name (by name/previous before it was started again): an instant, a space and the line.</summary>
+    public Dictionary<string, List<string>> Logs { get; } = new(StringComparer.Ordinal);
+
     /// <summary>Items a page of a list, whatever is asked for.</summary>
     public int PageSize { get; set; } = MaxPage;
 
@@ -379,6 +382,12 @@ internal sealed class FakeCluster : IAsyncDisposable
             return;
         }
 
+        if (path is ["api", "v1", "namespaces", var core, "pods", .. var pod])
+        {
+            await Pods(context, core, pod);
+            return;
+        }
+
         // apis/GROUP/VERSION/namespaces/NAMESPACE/RESOURCE[/NAME]
         if (path is not ["apis", var group, _, "namespaces", var space, var resource, .. var rest] || (group == "autoscaling" && !ServesAutoscaling))
         {
@@ -403,6 +412,49 @@ internal sealed class FakeCluster : IAsyncDisposable
             await Read(context, resource, group, space, rest[0]);
         else
             await Patch(context, resource, group, space, rest[0]);
+    }
+
+    // pods and pods/NAME/log, which is text and knows no end of its time.
+    private async Task Pods(HttpContext context, string space, string[] pod)
+    {
+        var (verb, resource) = pod.Length == 0 ? ("list", "pods") : ("get", "pods/log");
+        lock (_lock)
+            Requests.Add($"{verb} {resource}");
+        if (Denied.Contains($"{verb} {resource}"))
+        {
+            await Status(context, 403, "Forbidden", $"{resource} is forbidden: User \"system:serviceaccount:commander:commander\" cannot {verb} resource \"{resource}\" in API group \"\" in the namespace \"{space}\"");
+            return;
+        }
+
+        if (pod is not [var name, "log"])
+        {
+            await List(context, "pods", space);
+            return;
+        }
+
+        var query = context.Request.Query;
+        List<string>? written;
+        lock (_lock)
+            written = Found("pods", space, name) is null ? null : Logs.GetValueOrDefault(query["previous"] == "true" ? name + "/previous" : name, []);
+        if (written is null)
+        {
+            await Status(context, 404, "NotFound", $"pods \"{name}\" not found");
+            return;
+        }
+
+        if (written.Count == 0)
+        {
+            var why = query["previous"] == "true" ? $"previous terminated container \"{query["container"]}\" in pod \"{name}\" not found" : $"container \"{query["container"]}\" in pod \"{name}\" is waiting to start: ContainerCreating";
+            await Status(context, 400, "BadRequest", why);
+            return;
+        }
+
+        var since = DateTimeOffset.Parse(query["sinceTime"].ToString(), CultureInfo.InvariantCulture);
+        var lines = written.Where(line => DateTimeOffset.Parse(line[..line.IndexOf(' ', StringComparison.Ordinal)], CultureInfo.InvariantCulture) >= since);
+        if (int.TryParse(query["tailLines"], CultureInfo.InvariantCulture, out var tail))
+            lines = lines.TakeLast(tail);
+        context.Response.ContentType = "text/plain";
+        await context.Response.Body.WriteAsync(Encoding.UTF8.GetBytes(string.Concat(lines.Select(line => line + "\n"))));
     }
 
     private async Task Read(HttpContext context, string resource, string group, string space, string name)

@@ -1,4 +1,5 @@
 using Commander.Server.Acting.Rollback.Kubernetes;
+using Commander.Server.Connections.Kubernetes;
 using Commander.Server.Tests.Loop;
 
 namespace Commander.Server.Tests.Acting.Kubernetes;

@@ -1,6 +1,7 @@
 using Commander.Judging.Policies;
 using Commander.Server.Acting.Rollback;
 using Commander.Server.Acting.Rollback.Kubernetes;
+using Commander.Server.Connections.Kubernetes;
 
 namespace Commander.Server.Tests.Acting.Kubernetes;
 

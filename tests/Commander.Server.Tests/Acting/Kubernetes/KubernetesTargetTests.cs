@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Commander.Judging.Policies;
 using Commander.Server.Acting.Rollback;
 using Commander.Server.Acting.Rollback.Kubernetes;
+using Commander.Server.Connections.Kubernetes;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Time.Testing;
 

@@ -1,4 +1,5 @@
 using Commander.Judging.Policies;
+using Commander.Server.Connections.Kubernetes;
 
 namespace Commander.Server.Acting.Rollback.Kubernetes;
 

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Commander.Server.Connections.Kubernetes;
 
 namespace Commander.Server.Acting.Rollback.Kubernetes;
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Commander.Judging.Decisions;
+using Commander.Server.Connections.Kubernetes;
 
 namespace Commander.Server.Acting.Rollback.Kubernetes;
 

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Commander.Server.Connections.Kubernetes;
 
 namespace Commander.Server.Acting.Rollback.Kubernetes;
 

@@ -4,11 +4,10 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Commander.Server.Connections;
 using k8s;
 using k8s.Exceptions;
 
-namespace Commander.Server.Acting.Rollback.Kubernetes;
+namespace Commander.Server.Connections.Kubernetes;
 
 /// <summary>How a cluster is reached, as a policy says it; equal for targets of one cluster.</summary>
 /// <param name="Server">The API server's address; null for a kubeconfig or the cluster that Commander runs in.</param>
@@ -46,7 +45,35 @@ internal sealed class Cluster(Connection connection, TimeProvider clock, Func<st
     /// <param name="patch">A JSON patch; null for none.</param>
     /// <param name="deadline">When the answer is no longer waited for.</param>
     /// <param name="cancel">Ends the caller's work; only this is thrown.</param>
-    public async Task<Reply> Send(HttpMethod method, string path, JsonArray? patch, CancellationToken deadline, CancellationToken cancel)
+    public Task<Reply> Send(HttpMethod method, string path, JsonArray? patch, CancellationToken deadline, CancellationToken cancel) =>
+        Exchange(method, path, patch, Read, deadline, cancel);
+
+    /// <summary>Asks once for what is no object of the API but text: a log.</summary>
+    /// <param name="path">Path and query, below the server's address.</param>
+    /// <param name="most">Bytes that are read of it; what follows is left.</param>
+    /// <param name="deadline">When the answer is no longer waited for.</param>
+    /// <param name="cancel">Ends the caller's work; only this is thrown.</param>
+    public async Task<(byte[] Text, Trouble? Trouble)> Text(string path, int most, CancellationToken deadline, CancellationToken cancel)
+    {
+        byte[] text = [];
+        var reply = await Exchange(HttpMethod.Get, path, null, ReadText, deadline, cancel);
+        return (text, reply.Trouble);
+
+        async Task<Reply> ReadText(HttpResponseMessage response, string? sent, CancellationToken until)
+        {
+            if (!response.IsSuccessStatusCode)
+                return await Read(response, sent, until);
+            await using var stream = await response.Content.ReadAsStreamAsync(until);
+            using var bytes = new MemoryStream();
+            var buffer = new byte[64 * 1024];
+            for (int read; bytes.Length < most && (read = await stream.ReadAsync(buffer.AsMemory(0, (int)Math.Min(buffer.Length, most - bytes.Length)), until)) > 0;)
+                bytes.Write(buffer, 0, read);
+            text = bytes.ToArray();
+            return new Reply(null, null);
+        }
+    }
+
+    private async Task<Reply> Exchange(HttpMethod method, string path, JsonArray? patch, Func<HttpResponseMessage, string?, CancellationToken, Task<Reply>> answer, CancellationToken deadline, CancellationToken cancel)
     {
         var notBefore = new DateTimeOffset(Volatile.Read(ref _notBefore), TimeSpan.Zero);
         if (clock.GetUtcNow() < notBefore)
@@ -58,6 +85,9 @@ internal sealed class Cluster(Connection connection, TimeProvider clock, Func<st
                 return Failed(0, false, reason!);
             using var request = new HttpRequestMessage(method, new Uri(client.BaseUri, path));
             request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("application/json"));
+            // A log is text, errors are JSON: both are taken, as kubectl takes them.
+            if (answer != Read)
+                request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("*/*", 0.5));
             if (patch is not null)
                 request.Content = new StringContent(patch.ToJsonString(), new MediaTypeHeaderValue("application/json-patch+json"));
             // The name that the certificate is checked against.
@@ -65,7 +95,7 @@ internal sealed class Cluster(Connection connection, TimeProvider clock, Func<st
             if (await Authenticate(client, request, deadline) is { } missing)
                 return Failed(0, true, missing);
             using var response = await client.HttpClient.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, deadline);
-            return await Read(response, request.Headers.Authorization?.Parameter, deadline);
+            return await answer(response, request.Headers.Authorization?.Parameter, deadline);
         }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {

@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
 
-namespace Commander.Server.Acting.Rollback.Kubernetes;
+namespace Commander.Server.Connections.Kubernetes;
 
 /// <summary>Reads the fields of an API object: what is not there, or is of another type, is null and never an error.</summary>
 internal static class Fields

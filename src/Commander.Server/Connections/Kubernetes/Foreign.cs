@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace Commander.Server.Acting.Rollback.Kubernetes;
+namespace Commander.Server.Connections.Kubernetes;
 
 /// <summary>Text from a cluster as it may stand in a sentence: one line, bounded.</summary>
 internal static class Foreign
