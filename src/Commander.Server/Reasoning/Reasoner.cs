@@ -47,13 +47,13 @@ internal sealed record OpinionBody(
 /// <param name="Deployment">As it stands, with its verdict.</param>
 /// <param name="Policy">The pinned policy.</param>
 /// <param name="Purpose">What for.</param>
-/// <param name="From">From when on the logs are read.</param>
-/// <param name="Now">Until when.</param>
+/// <param name="Now">Now.</param>
 /// <param name="Spent">What this deployment took already.</param>
-internal sealed record Asking(Deployment Deployment, Policy Policy, Purpose Purpose, DateTimeOffset From, DateTimeOffset Now, Spent Spent);
+/// <param name="Around">Logs and changes where they were read already; null to read them.</param>
+internal sealed record Asking(Deployment Deployment, Policy Policy, Purpose Purpose, DateTimeOffset Now, Spent Spent, Surroundings? Around);
 
 /// <summary>Asks the language model about a deployment: gathers what may explain it, keeps to the budget, checks the answer.</summary>
-internal sealed class Reasoner(LanguageModel model, ReasoningOptions options, UsageBook usage, Secrets secrets, TimeProvider clock) : IDisposable
+internal sealed class Reasoner(LanguageModel model, ReasoningOptions options, UsageBook usage, ContextBook? context, Secrets secrets, TimeProvider clock) : IDisposable
 {
     private const int MaxCached = 500;
     private static readonly TimeSpan Tail = TimeSpan.FromMilliseconds(500);
@@ -100,10 +100,11 @@ internal sealed class Reasoner(LanguageModel model, ReasoningOptions options, Us
     private async Task<OpinionBody> Answered(Asking asking, long began, CancellationToken cancel)
     {
         TimeSpan Left() => options.Timeout - clock.GetElapsedTime(began);
-        var (logs, changes) = (new Signatures([], null), new ChangeList([], 0, [], null));
-        var prompt = Prompt.Of(new Inquiry(asking.Deployment, asking.Policy, asking.Purpose, (asking.Now - asking.Deployment.StartedAt).TotalSeconds, logs, changes));
+        // Half of the time at most: the other half is the model's.
+        var around = asking.Around ?? (context is null ? Surroundings.None : await context.Gather(asking.Deployment, asking.Policy, asking.Now, options.Timeout / 2, cancel));
+        var prompt = Prompt.Of(new Inquiry(asking.Deployment, asking.Policy, asking.Purpose, (asking.Now - asking.Deployment.StartedAt).TotalSeconds, around.Logs, around.Changes));
         var messages = prompt.Messages.Select(message => message with { Content = secrets.Scrub(message.Content) }).ToArray();
-        var body = Nothing(asking, "") with { PromptHash = prompt.Hash, Messages = messages, Withheld = prompt.Withheld, Context = [.. new[] { logs.Missing, changes.Missing }.OfType<string>()] };
+        var body = Nothing(asking, "") with { PromptHash = prompt.Hash, Messages = messages, Withheld = prompt.Withheld, Context = around.Missing is { Count: > 0 } missing ? missing : null };
         if (_answers.TryGetValue(prompt.Hash, out var known))
             return Heard(body, Answer.Read(known, prompt, Model), known) with { Cached = true };
         var estimate = LanguageModel.Tokens(messages) + LanguageModel.MaxAnswer;

@@ -1,4 +1,5 @@
 using Commander.Server.Hosting;
+using Commander.Server.Reasoning.Context;
 
 namespace Commander.Server.Reasoning;
 
@@ -7,12 +8,13 @@ internal static class ReasoningHosting
 {
     public static void AddReasoning(this IServiceCollection services, ReasoningOptions? options, Secrets secrets)
     {
+        services.AddReasoningContext(secrets);
         services.AddSingleton<UsageBook>();
         if (options is null)
             return;
         services.AddSingleton(options);
         services.AddSingleton(provider => new LanguageModel(options, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton(provider => new Reasoner(
-            provider.GetRequiredService<LanguageModel>(), options, provider.GetRequiredService<UsageBook>(), secrets, provider.GetRequiredService<TimeProvider>()));
+            provider.GetRequiredService<LanguageModel>(), options, provider.GetRequiredService<UsageBook>(), provider.GetRequiredService<ContextBook>(), secrets, provider.GetRequiredService<TimeProvider>()));
     }
 }
