@@ -204,6 +204,7 @@ internal static class Application
             builder.Services.AddSources(policies, secrets);
             builder.Services.AddReasoning(options.Reasoning, secrets);
             builder.Services.AddRollbackTargets(secrets);
+            builder.Services.AddTelemetry();
             builder.Services.AddDashboard();
             builder.Services.AddAccess(options);
             // Forms that are open in a browser stay good across a restart, and on whichever node they come back to.
@@ -235,6 +236,7 @@ internal static class Application
             app.MapSamplesApi();
             app.MapFreezeApi();
             app.MapHealthApi();
+            app.MapTelemetry();
             app.MapTokensApi();
             app.MapOpenApi().Needs(Role.Viewer);
             if (demo is not null)

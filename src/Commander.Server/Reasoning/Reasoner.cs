@@ -55,12 +55,15 @@ internal sealed record Asking(Deployment Deployment, Policy Policy, Purpose Purp
 /// <summary>Asks the language model about a deployment: gathers what may explain it, keeps to the budget, checks the answer.</summary>
 internal sealed class Reasoner(LanguageModel model, ReasoningOptions options, UsageBook usage, ContextBook? context, Secrets secrets, TimeProvider clock) : IDisposable
 {
+    /// <summary>Under which name usage is measured.</summary>
+    public const string Meter = "Commander.Reasoning";
+
     private const int MaxCached = 500;
     private static readonly TimeSpan Tail = TimeSpan.FromMilliseconds(500);
 
     private readonly ConcurrentDictionary<string, string> _answers = new(StringComparer.Ordinal);
     private readonly ConcurrentQueue<string> _oldest = new();
-    private readonly Meter _meter = new("Commander.Reasoning");
+    private readonly Meter _meter = new(Meter);
     private Counter<long>? _questions;
     private Counter<long>? _tokens;
     private Counter<double>? _cost;
