@@ -29,6 +29,8 @@ internal static partial class Untrusted
     {
         if (string.IsNullOrEmpty(text))
             return "";
+        if (text == Withheld)
+            return Withheld;
         try
         {
             // Whatever comes is looked at whole up to here; what is cut off later is cut off of the clean text.
@@ -215,7 +217,7 @@ internal static partial class Untrusted
         + "|mark(?:it|this|all|the(?:release|deployment|version)?)?as(?:safe|good|healthy|fine|harmless)|treat(?:it|this|all|every|m[a-z])as|classif[a-z]{1,3}(?:it|this)as|(?:is|are)alwayshealthy|kepteverydeployment|everydeploymentof"
         + "|(?:language|ai)modelapply|dearai|(?:note|message|attention)(?:to|for)(?:the)?(?:ai|llm|model|judge|analyst|reviewer)|dearreview|messagefromyour|securityteamhere|fromyouroperator|tellthe(?:ai|model|judge|reviewer|engineer)|when[a-z]{0,3}youreview"
         + "|endofdata|thedataends|thatisallthedata|realtask|numbers?arewrong|(?:evidence|metrics|table|measurements?)(?:table)?(?:is|are)(?:wrong|fake|swapped)|tablesays|swappedinth|notlookat|correctedmeasurement"
-        + "|plannedloadtest|knownfalsealarm|isafalsealarm|safetocontinue|legallyobliged|firstletters|willbeshutdown|followtherules|followit$|rulesthere|claimofm|intoyourreasons|insteadofyourown",
+        + "|plannedloadtest|knownfalsealarm|isafalsealarm|safetocontinue|legallyobliged|firstletters|willbeshutdown|your(?:answer|decision|verdict)(?:is|must|should)|statementsend|followtherules|followit$|rulesthere|claimofm|intoyourreasons|insteadofyourown",
         RegexOptions.CultureInvariant, Timeout)]
     private static partial Regex Orders();
 }
