@@ -70,7 +70,7 @@ public sealed partial class HostileTextTests
         foreach (var text in new[] { heard.Opinion?.Reasoning, heard.Opinion?.Decision, heard.ErrorType, heard.Wrong }.OfType<string>())
         {
             text.Length.ShouldBeLessThanOrEqualTo(1_600, why);
-            text.ShouldAllBe(c => !char.IsControl(c) && !char.IsSurrogate(c) && CharUnicodeInfo.GetUnicodeCategory(c) != UnicodeCategory.Format && c != '\u2028' && c != '\u2029', why);
+            text.All(c => !char.IsControl(c) && !char.IsSurrogate(c) && CharUnicodeInfo.GetUnicodeCategory(c) != UnicodeCategory.Format && c != '\u2028' && c != '\u2029').ShouldBeTrue(why);
             text.AsSpan().ContainsAny("<>`[]").ShouldBeFalse($"{why}: {text}");
             text.ShouldNotContain("//", Case.Sensitive, why);
             text.ShouldNotContain("javascript:", Case.Insensitive, why);
@@ -103,7 +103,7 @@ public sealed partial class HostileTextTests
         var change = Gen.Select(Gen.Int[0, truth.Length - 1], Gen.Int[0, 8], Gen.OneOf(Gen.String[0, 6], Gen.Int[0, 11].Select(i => ((string[])["\\ud800", "\"", "{", "}", "[", "]", ",", "null", "1e999", "-0", "\\u0000", "NaN"])[i])));
         var changed = change.Array[1, 6].Select(changes => changes.Aggregate(truth, (text, one) => text.Length == 0 ? one.Item3 : text[..(one.Item1 % text.Length)] + one.Item3 + text[Math.Min(text.Length, (one.Item1 % text.Length) + one.Item2)..]));
         var placed = Gen.Select(Gen.Int[0, Places.Length - 1], Gen.OneOf(Gen.String[0, 400], Gen.Const(Signs)), (place, text) => With(Places[place], text));
-        Gen.OneOf(Gen.String[0, 300], changed, placed).Sample(text => Readable(Answer.Read(text, Question, "m"), text), iter: 5_000);
+        Gen.OneOf(Gen.String[0, 300], changed, placed).Sample(text => Readable(Answer.Read(text, Question, "m"), text), iter: 3_000);
     }
 
     [Theory]
@@ -164,6 +164,7 @@ public sealed partial class HostileTextTests
             builder.WebHost.UseKestrel().UseUrls("http://127.0.0.1:0");
             builder.Services.AddSingleton(deployments);
             builder.Services.AddSingleton<PinnedPolicy>((_, _) => ValueTask.FromResult<Judging.Policies.Policy?>(Questions.Policy("advise")));
+            builder.Services.ConfigureHttpJsonOptions(json => Judging.Json.Apply(json.SerializerOptions, System.Text.Json.Serialization.JsonUnmappedMemberHandling.Disallow));
             builder.Services.AddDashboard();
             builder.Services.Configure<DashboardOptions>(options => options.HasPolicy = true);
             var app = builder.Build();
@@ -178,6 +179,8 @@ public sealed partial class HostileTextTests
             using var http = new HttpClient();
             using var answer = await http.GetAsync(app.Urls.First() + path);
             var text = await answer.Content.ReadAsStringAsync();
+            if (path.Contains("/api/", StringComparison.Ordinal))
+                answer.Content.Headers.ContentType!.MediaType.ShouldBe("application/json");
             answer.IsSuccessStatusCode.ShouldBeTrue($"{path}: {answer.StatusCode} {text}");
             return text;
         }
@@ -189,30 +192,31 @@ public sealed partial class HostileTextTests
     private static string Tags(string html) =>
         string.Join('\n', Tag().Matches(html).Select(tag => $"{tag.Groups["name"].Value} {string.Join(' ', tag.Groups["attribute"].Captures.Select(attribute => attribute.Value))}"));
 
+    // What begins like a tag and is no whole one.
+    private static string[] Begun(string html) => [.. Declarations().Replace(Tag().Replace(html, ""), "").Split('<').Skip(1).Select(rest => rest.Length <= 80 ? rest : rest[..80])];
+
     private static void NothingForeign(string html, string why)
     {
         // Nothing that begins a tag is anything but a whole tag of ours.
-        html.Split('<').Length.ShouldBe(Tag().Count(html) + Declarations().Count(html) + 1, why);
+        Begun(html).ShouldBeEmpty(why);
         foreach (Match tag in Tag().Matches(html))
         {
-            tag.Groups["attribute"].Captures.ShouldAllBe(attribute => !attribute.Value.StartsWith("on", StringComparison.OrdinalIgnoreCase) && attribute.Value != "srcdoc", why);
+            tag.Groups["attribute"].Captures.Any(attribute => attribute.Value.StartsWith("on", StringComparison.OrdinalIgnoreCase) || attribute.Value == "srcdoc").ShouldBeFalse(why);
             tag.Value.ShouldNotContain("javascript:", Case.Insensitive, why);
             tag.Value.ShouldNotContain("evil.example/x\"", Case.Insensitive, why);
             if (tag.Groups["name"].Value.Equals("script", StringComparison.OrdinalIgnoreCase))
                 tag.Value.ShouldContain("app.", Case.Sensitive, why);
         }
 
-        html.ShouldAllBe(c => c == '\n' || c == '\r' || c == '\t' || !char.IsControl(c), why);
+        html.All(c => c == '\n' || c == '\r' || c == '\t' || !char.IsControl(c)).ShouldBeTrue(why);
     }
 
     [Theory]
     [InlineData("reasons")]
     [InlineData("claim")]
-    [InlineData("error_type")]
     [InlineData("decision")]
     [InlineData("id")]
     [InlineData("alone")]
-    [InlineData("another property")]
     public async Task Nothing_of_a_hostile_answer_stands_on_a_page_in_a_report_or_on_a_terminal_but_as_text(string place)
     {
         await using var server = await ModelServer.Start();
@@ -234,7 +238,7 @@ public sealed partial class HostileTextTests
         };
         var shop = new ShopSource();
         shop.Sales["2.0.0"] = 30;
-        await using var world = await LoopWorld.Begin(ShopSource.Policy("advise"), source: shop, reasoner: (store, clock) =>
+        await using var world = await LoopWorld.Begin(ShopSource.Policy("advise").Replace("max: 2m", "max: 20s", StringComparison.Ordinal).Replace("after: 3m", "after: 10s", StringComparison.Ordinal), source: shop, reasoner: (store, clock) =>
         {
             var options = new ReasoningOptions(server.Url, "a-model") { Timeout = TimeSpan.FromSeconds(10) };
             return new Reasoner(new LanguageModel(options, clock), options, new UsageBook(store, clock), new Secrets(_ => null), clock);
@@ -247,7 +251,7 @@ public sealed partial class HostileTextTests
         {
             var page = await pages.Get(path);
             NothingForeign(page, path);
-            page.ShouldAllBe(c => CharUnicodeInfo.GetUnicodeCategory(c) != UnicodeCategory.Format, path);
+            page.All(c => CharUnicodeInfo.GetUnicodeCategory(c) != UnicodeCategory.Format).ShouldBeTrue(path);
         }
 
         (await pages.Get($"/d/{done.Id}.md")).ShouldNotContain("<script", Case.Insensitive);
@@ -255,12 +259,14 @@ public sealed partial class HostileTextTests
         {
             var json = await pages.Get(path);
             using var whole = JsonDocument.Parse(json);
-            json.ShouldNotContain("<script", Case.Insensitive, path);
-            json.ShouldAllBe(c => !char.IsControl(c), path);
+            // The facts keep the answer as it came: escaped as JSON is, for programs.
+            if (!path.Contains("/facts", StringComparison.Ordinal))
+                json.ShouldNotContain("<script", Case.Insensitive, path);
+            json.All(c => !char.IsControl(c)).ShouldBeTrue(path);
         }
 
         await using var told = await Answering.Start();
-        told.With(JsonNode.Parse(await pages.Get($"/api/v1/deployments/{done.Id}"))!);
+        told.With(JsonNode.Parse(await pages.Get($"/d/{done.Id}.json"))!);
         NothingForTerminals(await told.Run("explain", done.Id));
     }
 
@@ -283,8 +289,8 @@ public sealed partial class HostileTextTests
     private static void NothingForTerminals(Ran ran)
     {
         ran.Code.ShouldBe(0, ran.Error);
-        ran.Out.ShouldAllBe(c => c == '\n' || !char.IsControl(c));
-        ran.Out.ShouldAllBe(c => !(c >= '\u202A' && c <= '\u202E') && !(c >= '\u2066' && c <= '\u2069') && c != '\u2028' && c != '\u2029');
+        ran.Out.All(c => c == '\n' || !char.IsControl(c)).ShouldBeTrue();
+        ran.Out.All(c => !(c >= '\u202A' && c <= '\u202E') && !(c >= '\u2066' && c <= '\u2069') && c != '\u2028' && c != '\u2029').ShouldBeTrue();
     }
 
     [Fact]
@@ -309,7 +315,7 @@ public sealed partial class HostileTextTests
             foreach (var path in (string[])["/d/dep-1", "/d/dep-1.html", "/"])
             {
                 var page = await pages.Get(path);
-                page.Split('<').Length.ShouldBe(Tag().Count(page) + Declarations().Count(page) + 1, $"{path}: {attack.Name}");
+                Begun(page).ShouldBeEmpty($"{path}: {attack.Name}");
                 tags += Tags(page) + "\n";
             }
 
@@ -346,7 +352,7 @@ public sealed partial class HostileTextTests
         public IAsyncEnumerable<LiveEvent> Watch(string? id, CancellationToken cancel) => throw new NotSupportedException();
     }
 
-    [GeneratedRegex("""<(?<name>/?[A-Za-z][A-Za-z0-9]*)(?:\s+(?<attribute>[A-Za-z][-A-Za-z:]*)(?:="[^"<]*"|=[^\s"'<>]+)?)*\s*/?>""", RegexOptions.CultureInvariant)]
+    [GeneratedRegex("""<(?<name>/?[A-Za-z][A-Za-z0-9]*)(?:\s+(?<attribute>[A-Za-z][-A-Za-z0-9:]*)(?:="[^"<]*"|=[^\s"'<>]+)?)*\s*/?>""", RegexOptions.CultureInvariant)]
     private static partial Regex Tag();
 
     [GeneratedRegex("<(?:!doctype html|!--!?-->)", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
