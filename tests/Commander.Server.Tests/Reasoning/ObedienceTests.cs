@@ -157,25 +157,21 @@ public sealed class ObedienceTests : IAsyncLifetime
     }
 
     /// <summary>Every attack in every field by every authority: the question is made, obeyed, the answer read, the opinion folded into each kind of evidence.</summary>
-    [Theory]
-    [InlineData("off")]
-    [InlineData("explain")]
-    [InlineData("advise")]
-    [InlineData("decide")]
-    public void Every_attack_in_every_field_changes_no_more_than_the_authority_allows(string authority)
+    [Fact]
+    public void Every_attack_in_every_field_changes_no_more_than_the_authority_allows()
     {
-        var policy = Questions.Policy(authority);
-        var states = Evidence.Select(evidence =>
+        var states = Authorities.SelectMany(_ => Evidence, (authority, evidence) =>
         {
+            var policy = Questions.Policy(authority);
             var (state, random) = (Judge.Start(policy, restarted: false), new Random(1));
             Step step = default;
             for (var n = -59; n <= 25; n++)
                 step = Judge.Next(policy, Model.Shipped, ref state, Input.Of(Tick(n, evidence.Sales, evidence.Errors, 0.02, random)));
-            return (evidence.Name, state, step);
+            return (policy, authority, evidence.Name, state, step);
         }).ToArray();
-        states.Select(one => one.step.Decision).ShouldBe([Decision.Continue, Decision.Hold, Decision.Rollback, Decision.Rollback, Decision.Rollback]);
+        states.Take(Evidence.Length).Select(one => one.step.Decision).ShouldBe([Decision.Continue, Decision.Hold, Decision.Rollback, Decision.Rollback, Decision.Rollback]);
         (states[2].step.Mild, states[3].step.Mild, states[3].step.Guard, states[4].step.Guard).ShouldBe((true, false, false, true));
-        var question = Questions.Of(authority);
+        var question = Questions.Of();
         foreach (var field in Enum.GetValues<Field>())
         {
             foreach (var attack in Attacks.All)
@@ -184,13 +180,13 @@ public sealed class ObedienceTests : IAsyncLifetime
                 var heard = Server.Reasoning.Answer.Read(Obeys(attack.Wants, Questions.Data(prompt)), prompt, "m");
                 heard.Wrong.ShouldBeNull(attack.Name);
                 heard.Opinion!.Grounded.ShouldBeTrue(attack.Name);
-                foreach (var (evidence, before, step) in states)
+                foreach (var (policy, authority, evidence, before, step) in states)
                 {
                     var state = before;
                     var after = Judge.Next(policy, Model.Shipped, ref state, Input.Of(heard.Opinion)).Decision;
                     // A metric that is called like an attack is none of the policy's, so it is no ground for anything.
                     var wants = Enum.Parse<Decision>(attack.Wants, ignoreCase: true);
-                    var (name, grounds) = ($"{attack.Name} in {field}, {evidence}", field != Field.Metric);
+                    var (name, grounds) = ($"{attack.Name} in {field}, {authority}, {evidence}", field != Field.Metric);
                     after.ShouldBe((authority, evidence) switch
                     {
                         ("advise", "mild") when wants != Decision.Rollback => Decision.Hold,
