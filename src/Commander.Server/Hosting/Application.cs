@@ -224,6 +224,12 @@ internal static class Application
                 throw missing;
             app.Lifetime.ApplicationStopped.Register(storeLog.Dispose);
             app.UseProxy(options);
+            app.Use((context, next) =>
+            {
+                // Texts from outside stand in JSON too: no browser shall take it for a page.
+                context.Response.Headers.XContentTypeOptions = "nosniff";
+                return next(context);
+            });
             app.UseExceptionHandler(error => error.Run(Problems.Write));
             app.UseStatusCodePages();
             app.UseAccess();

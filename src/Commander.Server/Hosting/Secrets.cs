@@ -1,4 +1,6 @@
 using System.Collections.Concurrent;
+using System.Text.Encodings.Web;
+using System.Text.Json;
 
 namespace Commander.Server.Hosting;
 
@@ -22,13 +24,13 @@ internal sealed class Secrets(Func<string, string?> environment)
         Hide(value);
     }
 
-    /// <summary>From now on this text is in no line of the log, as it is or as it stands in an address.</summary>
+    /// <summary>From now on this text is in no line of the log, as it is or as it stands in an address or in JSON.</summary>
     public void Hide(string? value)
     {
         if (value is not { Length: >= LeastHidden })
             return;
-        _hidden[value] = 0;
-        _hidden[Uri.EscapeDataString(value)] = 0;
+        foreach (var form in (string[])[value, Uri.EscapeDataString(value), JsonEncodedText.Encode(value).ToString(), JsonEncodedText.Encode(value, JavaScriptEncoder.UnsafeRelaxedJsonEscaping).ToString()])
+            _hidden[form] = 0;
     }
 
     /// <summary>The text without any secret that was resolved here.</summary>

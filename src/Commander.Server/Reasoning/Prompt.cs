@@ -49,13 +49,16 @@ internal sealed record Prompt(IReadOnlyList<Message> Messages, string Hash, IRea
 
     private static readonly JsonSerializerOptions Compact = new() { Encoder = JavaScriptEncoder.Default };
 
-    public static Prompt Of(Inquiry inquiry)
+    /// <summary>Makes the question.</summary>
+    /// <param name="inquiry">What it is made of.</param>
+    /// <param name="scrub">Takes secrets out of a text as it came: what is cut out of it afterwards would hide them from a later look; null for none.</param>
+    public static Prompt Of(Inquiry inquiry, Func<string, string>? scrub = null)
     {
         var (deployment, policy, verdict) = (inquiry.Deployment, inquiry.Policy, inquiry.Deployment.Verdict!);
         var withheld = 0;
         string Clean(string? text, int longest)
         {
-            var clean = Untrusted.Clean(text, longest);
+            var clean = Untrusted.Clean(text is null || scrub is null ? text : scrub(text), longest);
             withheld += clean == Untrusted.Withheld ? 1 : 0;
             return clean;
         }

@@ -105,8 +105,8 @@ internal sealed class Reasoner(LanguageModel model, ReasoningOptions options, Us
         TimeSpan Left() => options.Timeout - clock.GetElapsedTime(began);
         // Half of the time at most: the other half is the model's.
         var around = asking.Around ?? (context is null ? Surroundings.None : await context.Gather(asking.Deployment, asking.Policy, asking.Now, options.Timeout / 2, cancel));
-        var prompt = Prompt.Of(new Inquiry(asking.Deployment, asking.Policy, asking.Purpose, (asking.Now - asking.Deployment.StartedAt).TotalSeconds, around.Logs, around.Changes));
-        var messages = prompt.Messages.Select(message => message with { Content = secrets.Scrub(message.Content) }).ToArray();
+        var prompt = Prompt.Of(new Inquiry(asking.Deployment, asking.Policy, asking.Purpose, (asking.Now - asking.Deployment.StartedAt).TotalSeconds, around.Logs, around.Changes), secrets.Scrub);
+        var messages = prompt.Messages.ToArray();
         var body = Nothing(asking, "") with { PromptHash = prompt.Hash, Messages = messages, Withheld = prompt.Withheld, Context = around.Missing is { Count: > 0 } missing ? missing : null };
         if (_answers.TryGetValue(prompt.Hash, out var known))
             return Heard(body, Answer.Read(known, prompt, Model), known) with { Cached = true };

@@ -88,6 +88,24 @@ public sealed class BudgetTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task No_secret_is_sent_or_kept_even_where_it_would_be_cut_to_pieces()
+    {
+        var secrets = new Secrets(_ => null);
+        secrets.Hide("hunter'2!2{secret}");
+        await using var world = await Begin();
+        var done = await Mild(world);
+        var options = new ReasoningOptions(_server.Url, "a-model");
+        using var usage = new UsageBook(world.Store, world.Clock);
+        using var reasoner = new Reasoner(new LanguageModel(options, world.Clock), options, usage, null, secrets, world.Clock);
+        _server.Says = ModelServer.Truth("HOLD", "The password hunter'2!2{secret} was there.");
+        done = done with { Labels = new Dictionary<string, string>(StringComparer.Ordinal) { ["db"] = "hunter'2!2{secret}" } };
+        var said = await reasoner.Ask(new Asking(done, world.Parts.Pins.Current.For("checkout", "prod"), Purpose.Explain, world.Clock.GetUtcNow(), default, null), TestContext.Current.CancellationToken);
+        _server.Asked.Last().ToJsonString().ShouldNotContain("hunter");
+        System.Text.Encoding.UTF8.GetString(FactBody.Write(said)).ShouldNotContain("hunter");
+        said.Opinion.ShouldNotBeNull().Reasoning.ShouldContain("(secret)");
+    }
+
+    [Fact]
     public async Task Who_takes_a_deployment_over_in_the_middle_of_a_question_asks_it_again_and_the_verdict_comes_in_time()
     {
         _server.Instead = ModelServer.Hang;

@@ -31,6 +31,8 @@ public sealed class UsageMetricsTests
         metrics.ShouldContain("result=\"grounded\"");
         metrics.ShouldContain("commander_reasoning_tokens");
         metrics.ShouldNotContain("a-secret-key");
-        (await http.GetAsync("/api/v1/deployments", cancel)).StatusCode.ShouldBe(HttpStatusCode.OK);
+        using var listed = await http.GetAsync("/api/v1/deployments", cancel);
+        listed.StatusCode.ShouldBe(HttpStatusCode.OK);
+        listed.Headers.GetValues("X-Content-Type-Options").ShouldBe(["nosniff"]);
     }
 }
