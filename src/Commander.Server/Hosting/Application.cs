@@ -204,6 +204,7 @@ internal static class Application
             builder.Services.AddSources(policies, secrets);
             builder.Services.AddReasoning(options.Reasoning, secrets);
             builder.Services.AddRollbackTargets(secrets);
+            builder.Services.AddJobs();
             builder.Services.AddDashboard();
             builder.Services.AddAccess(options);
             // Forms that are open in a browser stay good across a restart, and on whichever node they come back to.
@@ -233,6 +234,7 @@ internal static class Application
             app.MapDecisionsApi();
             app.MapPoliciesApi();
             app.MapSamplesApi();
+            app.MapJobsApi();
             app.MapFreezeApi();
             app.MapHealthApi();
             app.MapTokensApi();
