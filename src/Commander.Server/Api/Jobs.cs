@@ -113,7 +113,7 @@ internal sealed class Job(string id, string kind, TimeProvider clock, Cancellati
 }
 
 /// <summary>The jobs of this process: one of a kind at once, the last ones kept in memory, all of them ended with the server.</summary>
-internal sealed class JobBook(IEnumerable<JobKind> kinds, DeploymentId ids, TimeProvider clock, ILogger<JobBook> log) : IHostedService, IDisposable
+internal sealed class JobBook(IEnumerable<JobKind> kinds, DeploymentId ids, TimeProvider clock, IHostApplicationLifetime lifetime, ILogger<JobBook> log) : IHostedService, IDisposable
 {
     /// <summary>So many are kept.</summary>
     public const int Most = 20;
@@ -121,7 +121,8 @@ internal sealed class JobBook(IEnumerable<JobKind> kinds, DeploymentId ids, Time
     private readonly Lock _lock = new();
     private readonly Dictionary<string, JobKind> _kinds = kinds.ToDictionary(static kind => kind.Name, StringComparer.Ordinal);
     private readonly List<(string Id, Job Job, Task Ended)> _jobs = [];
-    private readonly CancellationTokenSource _stopping = new();
+    // Before the server waits for its last answers: whoever follows a job is told its end.
+    private readonly CancellationTokenSource _stopping = CancellationTokenSource.CreateLinkedTokenSource(lifetime.ApplicationStopping);
 
     /// <summary>The names of the kinds.</summary>
     public IEnumerable<string> Kinds => _kinds.Keys.Order(StringComparer.Ordinal);

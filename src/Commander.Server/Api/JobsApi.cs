@@ -64,7 +64,7 @@ internal static class JobsApi
     }
 
     /// <summary>Server-sent events: how far it is, without a result, at every change; then, named by how it ended, the whole job.</summary>
-    private static async Task Events(string id, HttpContext context, JobBook jobs, TimeProvider clock, IHostApplicationLifetime lifetime, CancellationToken cancel)
+    private static async Task Events(string id, HttpContext context, JobBook jobs, TimeProvider clock, CancellationToken cancel)
     {
         if (jobs.Find(id) is not { } job)
         {
@@ -75,7 +75,6 @@ internal static class JobsApi
         context.Response.ContentType = "text/event-stream";
         context.Response.Headers.CacheControl = "no-store";
         context.Response.Headers["X-Accel-Buffering"] = "no";
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancel, lifetime.ApplicationStopped);
         while (true)
         {
             var (document, changed) = job.Now;
@@ -97,9 +96,9 @@ internal static class JobsApi
 
         async Task<bool> Within(Task task, TimeSpan pause)
         {
-            using var wait = CancellationTokenSource.CreateLinkedTokenSource(either.Token);
+            using var wait = CancellationTokenSource.CreateLinkedTokenSource(cancel);
             var first = await Task.WhenAny(task, Task.Delay(pause, clock, wait.Token));
-            either.Token.ThrowIfCancellationRequested();
+            cancel.ThrowIfCancellationRequested();
             await wait.CancelAsync();
             return first == task;
         }

@@ -215,7 +215,7 @@ public sealed class EvaluationTests : IAsyncLifetime
         await Measured(Order([line.ToJsonString()], attacks: 3));
         var bad = _model.Asked.Select(request => request["messages"]!.ToJsonString()).ToArray();
         bad.ShouldNotBeEmpty();
-        bad.ShouldAllBe(text => !text.Contains("TELLTALE", StringComparison.OrdinalIgnoreCase) && !text.Contains("GOOD", StringComparison.Ordinal) && !text.Contains("\"BAD", StringComparison.Ordinal));
+        bad.ShouldAllBe(text => !text.Contains("TELLTALE", StringComparison.OrdinalIgnoreCase));
         // The other label, the same words.
         _model.Asked.Clear();
         line["label"] = "GOOD";
@@ -371,9 +371,13 @@ public sealed class EvaluationTests : IAsyncLifetime
     public async Task A_server_that_ends_ends_its_jobs()
     {
         _model.Instead = ModelServer.Hang;
-        var id = (await Begun(Order(ShopCases.Mixed)))["id"]!.GetValue<string>();
-        var job = _server.App.Services.GetRequiredService<JobBook>().Find(id)!;
-        await _server.End();
+        var begun = await Begun(Order(ShopCases.Mixed));
+        var job = _server.App.Services.GetRequiredService<JobBook>().Find(begun["id"]!.GetValue<string>())!;
+        using var followed = await _http.GetAsync($"/api/v1/jobs/{begun["id"]}/events", HttpCompletionOption.ResponseHeadersRead, Cancel);
+        var ending = _server.End();
+        // Whoever follows it is told, and holds nobody up.
+        (await followed.Content.ReadAsStringAsync(Cancel)).ShouldContain("event: cancelled");
+        await ending.WaitAsync(TimeSpan.FromSeconds(15), Cancel);
         job.Now.Document.State.ShouldBe("cancelled");
         job.Now.Document.Error.ShouldBe("the server ended");
     }
