@@ -52,6 +52,11 @@ public static class Report
         {
             html.Raw("<p class=\"soft\">").Text(Facts(deployment, verdict)).Raw("</p><h2>Why</h2>").Element("p", verdict.Reasoning);
             Findings(html, verdict, policy);
+            foreach (var reason in Reasons.Of(deployment))
+            {
+                html.Element("p", reason);
+            }
+
             html.Raw("<h2>Evidence</h2>");
             if (evidence is null)
             {
@@ -101,6 +106,11 @@ public static class Report
             {
                 text.Append(CultureInfo.InvariantCulture, $"| {Plain(f.Metric)} | {Plain(Reference(f))} | {Plain(Figures.Level(f.Candidate, f.Unit))} | {Plain(Figures.Difference(f.Difference, f.Unit))} | {Plain(Interval(f))} | {Plain(Word(f.Verdict))} | {Plain(f.Reason)} |\n");
             }
+        }
+
+        foreach (var reason in Reasons.Of(deployment))
+        {
+            text.Append('\n').Append(Plain(reason)).Append('\n');
         }
 
         foreach (var action in deployment.Actions)

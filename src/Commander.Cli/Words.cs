@@ -71,8 +71,8 @@ internal static class Words
                     ])]);
             }
 
-            if (verdict.Opinion is { } opinion)
-                terminal.Out.WriteLine(Terminal.Safe($"opinion of {opinion.Model}: {opinion.Decision}, {opinion.Reasoning}{(opinion.Grounded ? "" : " (not grounded in the evidence: without effect)")}"));
+            foreach (var reason in Reasons.Of(deployment))
+                terminal.Out.WriteLine(Terminal.Safe(reason));
         }
 
         var happened = Timeline(deployment).ToList();

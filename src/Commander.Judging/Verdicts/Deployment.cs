@@ -61,6 +61,10 @@ public sealed record Deployment(
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ReasoningNote? Reasoning { get; init; }
 
+    /// <summary>What kind of error a ROLLBACK looks like; null while nothing was rolled back.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DiagnosisNote? Diagnosis { get; init; }
+
     /// <summary>What a page must say beside the verdict: what is missing, what waits, what was refused.</summary>
     public IReadOnlyList<string> Notes { get; init; } = [];
 }
@@ -91,6 +95,36 @@ public sealed record ReasoningNote(
     double? Cost,
     bool Cached,
     int Withheld);
+
+/// <summary>What a bad deployment looks like to whoever mends it. What logs and commits say was written by others: it is data.</summary>
+/// <param name="ErrorType">memory_leak, database_timeout, performance, dependency_failure, configuration, crash_loop, code_defect, traffic or unknown.</param>
+/// <param name="By">rules, or model where the rules found nothing.</param>
+/// <param name="Confidence">strong or weak.</param>
+/// <param name="Evidence">What says so, the strongest first.</param>
+/// <param name="Logs">The kinds of log lines, new in the candidate first.</param>
+/// <param name="Commits">The commits since the previous version, newest first.</param>
+/// <param name="Missing">What could not be read.</param>
+public sealed record DiagnosisNote(
+    string ErrorType,
+    string By,
+    string Confidence,
+    IReadOnlyList<string> Evidence,
+    IReadOnlyList<LogNote> Logs,
+    IReadOnlyList<CommitNote> Commits,
+    IReadOnlyList<string> Missing);
+
+/// <summary>One kind of log line.</summary>
+/// <param name="Id">l1, l2 ...</param>
+/// <param name="Template">What its lines have in common.</param>
+/// <param name="Candidate">How many lines of the candidate.</param>
+/// <param name="Control">How many of the control.</param>
+public sealed record LogNote(string Id, string Template, int Candidate, int Control);
+
+/// <summary>One commit.</summary>
+/// <param name="Id">c1, c2 ...</param>
+/// <param name="Commit">The first digits of its hash.</param>
+/// <param name="Title">The first line of its message.</param>
+public sealed record CommitNote(string Id, string Commit, string Title);
 
 /// <summary>The pinned policy: its name and content hash.</summary>
 public sealed record PolicyReference(string Name, string Version);

@@ -14,6 +14,9 @@ internal sealed class DashboardOptions
     /// <summary>Whether a policy was given; without one the first page tells what to do next.</summary>
     public bool HasPolicy { get; set; }
 
+    /// <summary>The language model that is asked; null when none is configured.</summary>
+    public string? Model { get; set; }
+
     /// <summary>What is missing before Commander can judge or act, one sentence each with its remedy.</summary>
     public IReadOnlyList<string> Missing { get; set; } = [];
 

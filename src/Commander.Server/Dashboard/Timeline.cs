@@ -2,6 +2,7 @@ using System.Text.Json;
 using Commander.Charts;
 using Commander.Judging.Evidence;
 using Commander.Judging.Verdicts;
+using Commander.Server.Fixing;
 using Commander.Server.Loop;
 using Commander.Server.Reasoning;
 using Commander.Server.Storage;
@@ -103,7 +104,7 @@ internal static class Timeline
             FactKind.Pinned => 2,
             FactKind.Tick => 3,
             FactKind.Reference => 4,
-            FactKind.Neighbours or FactKind.Verdict or FactKind.Asked or FactKind.Opinion => 5,
+            FactKind.Neighbours or FactKind.Verdict or FactKind.Asked or FactKind.Opinion or FactKind.Diagnosis => 5,
             FactKind.Person => 6,
             FactKind.Intent or FactKind.Result => 7,
             FactKind.Outcome or FactKind.Closed => 8,
@@ -185,6 +186,9 @@ internal static class Timeline
                 return said.Opinion is { } opinion
                     ? $"{said.Model} says {opinion.Decision}{(opinion.Grounded ? "" : $", which is not grounded: {said.Missing}")}"
                     : $"no opinion: {said.Missing}";
+            case FactKind.Diagnosis:
+                var error = FactBody.Read<DiagnosisBody>(body).Error;
+                return error.Type == ErrorTypes.Unknown ? "nothing says what kind of error it is" : $"looks like {error.Type.Replace('_', ' ')}{(error.Evidence.Count > 0 ? ": " + error.Evidence[0].Says : "")}";
             case FactKind.State:
                 var state = FactBody.Read<StateBody>(body);
                 var name = state.State.Replace('_', ' ');

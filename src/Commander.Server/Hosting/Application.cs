@@ -205,6 +205,7 @@ internal static class Application
             builder.Services.AddReasoning(options.Reasoning, secrets);
             builder.Services.AddRollbackTargets(secrets);
             builder.Services.AddJobs();
+            builder.Services.AddTelemetry();
             builder.Services.AddDashboard();
             builder.Services.AddAccess(options);
             // Forms that are open in a browser stay good across a restart, and on whichever node they come back to.
@@ -237,6 +238,7 @@ internal static class Application
             app.MapJobsApi();
             app.MapFreezeApi();
             app.MapHealthApi();
+            app.MapTelemetry();
             app.MapTokensApi();
             app.MapOpenApi().Needs(Role.Viewer);
             if (demo is not null)

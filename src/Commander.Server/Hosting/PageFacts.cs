@@ -15,6 +15,7 @@ internal static class PageFacts
         {
             pages.Demo = options.Demo;
             pages.HasPolicy = options.Demo || options.Policy is not null;
+            pages.Model = options.Reasoning?.Model;
             pages.Missing = [.. Missing(policies)];
         });
         services.AddSingleton<PinnedPolicy>(provider =>

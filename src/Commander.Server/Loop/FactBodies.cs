@@ -3,7 +3,9 @@ using System.Text.Json.Serialization;
 using Commander.Judging;
 using Commander.Judging.Evidence;
 using Commander.Judging.Verdicts;
+using Commander.Server.Fixing;
 using Commander.Server.Reasoning;
+using Commander.Server.Reasoning.Context;
 
 namespace Commander.Server.Loop;
 
@@ -36,6 +38,9 @@ internal static class FactKind
 
     /// <summary>Step 5: what the language model said, or why it said nothing. Form: <see cref="OpinionBody"/>.</summary>
     public const string Opinion = "opinion";
+
+    /// <summary>Step 5: what kind of error a ROLLBACK looks like, with what logs and commits say.</summary>
+    public const string Diagnosis = "diagnosis";
 
     /// <summary>Step 6: the watch's state changed, with the reason where there is one.</summary>
     public const string State = "state";
@@ -113,6 +118,10 @@ internal sealed record StateBody(
 /// <param name="Model">Who is asked.</param>
 /// <param name="Until">From then on the verdict stands without it.</param>
 internal sealed record AskedBody(Purpose Purpose, string Model, DateTimeOffset Until);
+
+/// <param name="Error">What kind of error it looks like, by rules.</param>
+/// <param name="Around">What the logs say and what changed.</param>
+internal sealed record DiagnosisBody(ErrorType Error, Surroundings Around);
 
 internal sealed record PersonBody(string Decision, string By, string? Reason);
 

@@ -3,6 +3,7 @@ using Commander.Server.Acting.Rollback;
 using Commander.Server.Hosting;
 using Commander.Server.Learning;
 using Commander.Server.Reasoning;
+using Commander.Server.Reasoning.Context;
 using Commander.Server.Sources;
 using Commander.Server.Storage;
 using Commander.Server.Storage.Postgres;
@@ -48,6 +49,7 @@ internal static class LoopHosting
             s.GetRequiredService<ILoggerFactory>().CreateLogger("Commander.Loop"),
             s.GetRequiredService<FreezeBook>(),
             s.GetService<Reasoner>(),
+            s.GetRequiredService<ContextBook>(),
             new SampleFiles(Path.Combine(options.Data, "training-data"), s.GetRequiredService<ILoggerFactory>().CreateLogger("Commander.Learning"))));
     }
 }

@@ -1,6 +1,7 @@
 using Commander.Server.Acting.Rollback;
 using Commander.Server.Learning;
 using Commander.Server.Reasoning;
+using Commander.Server.Reasoning.Context;
 using Commander.Server.Sources;
 using Commander.Server.Storage;
 
@@ -50,6 +51,7 @@ internal sealed class LoopLimits
 /// <param name="Log">The log.</param>
 /// <param name="Freezes">What may not be rolled back by itself now.</param>
 /// <param name="Reasoner">The language model; null when none is configured.</param>
+/// <param name="Context">Where logs and changes are read; null for nowhere.</param>
 /// <param name="Samples">Where training samples are written; null for nowhere.</param>
 internal sealed record LoopParts(
     IFactStore Store,
@@ -63,4 +65,5 @@ internal sealed record LoopParts(
     ILogger Log,
     FreezeBook Freezes,
     Reasoner? Reasoner,
+    ContextBook? Context,
     SampleFiles? Samples);

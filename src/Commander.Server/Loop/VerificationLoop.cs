@@ -4,7 +4,9 @@ using Commander.Judging.Evidence;
 using Commander.Judging.Policies;
 using Commander.Judging.Verdicts;
 using Commander.Server.Acting.Rollback;
+using Commander.Server.Fixing;
 using Commander.Server.Reasoning;
+using Commander.Server.Reasoning.Context;
 using Commander.Server.Sources;
 using Commander.Server.Storage;
 
@@ -33,6 +35,8 @@ internal sealed class VerificationLoop : IDisposable
     private static readonly TimeSpan RecoveryDeadline = TimeSpan.FromMinutes(2);
     private static readonly TimeSpan SourceDeadline = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan AnswerPoll = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan ContextDeadline = TimeSpan.FromSeconds(6);
+    private const int MaxDiagnoses = 3;
     private const int FailuresBeforeGivingUp = 10;
     private const string ByPolicy = "policy";
 
@@ -47,6 +51,8 @@ internal sealed class VerificationLoop : IDisposable
     private bool _askedPast;
     private int _failures;
     private Task<OpinionBody>? _answer;
+    private Task<DiagnosisBody>? _diagnosis;
+    private int _diagnoses;
     private CancellationTokenSource _asking = new();
 
     private VerificationLoop(LoopParts parts, string id, Watch watch)
@@ -119,6 +125,7 @@ internal sealed class VerificationLoop : IDisposable
             while (_watch.Open)
             {
                 await Hear(cancel);
+                await Diagnosed(cancel);
                 var again = _watch.State switch
                 {
                     WatchStates.Queued => await Schedule(cancel),
@@ -129,9 +136,10 @@ internal sealed class VerificationLoop : IDisposable
                 _failures = 0;
                 if (again)
                     continue;
+                await Diagnose(cancel);
                 await Ask(cancel);
                 var due = NextDue();
-                return _answer is not null && due > Now + AnswerPoll ? Now + AnswerPoll : due;
+                return (_answer ?? (Task?)_diagnosis) is not null && due > Now + AnswerPoll ? Now + AnswerPoll : due;
             }
 
             return null;
@@ -361,7 +369,8 @@ internal sealed class VerificationLoop : IDisposable
     // Asks beside the loop: nothing waits for it here.
     private async Task Ask(CancellationToken cancel)
     {
-        if (_parts.Reasoner is not { } reasoner || _answer is not null || _watch.Question is null)
+        // What explains a ROLLBACK has been read by then.
+        if (_parts.Reasoner is not { } reasoner || _answer is not null || _watch.Question is null || (_watch.Question.Purpose == Purpose.Explain && DiagnosisDue))
             return;
         await _gate.WaitAsync(cancel);
         try
@@ -369,7 +378,7 @@ internal sealed class VerificationLoop : IDisposable
             if (_watch is not { Question: { } question, Policy: { } policy } || Now >= question.Until || _watch.Judgement(Now, false) is not { } judged)
                 return;
             var document = _watch.Document(_parts.Url) with { Verdict = _watch.Decision == Decision.Rollback && _watch.LastVerdict is { } decided ? decided : judged };
-            var asking = new Asking(document, policy, question.Purpose, _watch.Received.StartedAt, Now, _watch.Spent);
+            var asking = new Asking(document, policy, question.Purpose, Now, _watch.Spent, _watch.Diagnosis?.Around);
             _answer = reasoner.Ask(asking, _asking.Token);
         }
         finally
@@ -400,6 +409,49 @@ internal sealed class VerificationLoop : IDisposable
             await JudgeNow(batch, cancel);
         }, cancel);
         await Forget();
+    }
+
+    // What a ROLLBACK looks like to whoever mends it: beside the loop, for nothing waits for it.
+    private async Task Diagnose(CancellationToken cancel)
+    {
+        if (_diagnosis is not null || !DiagnosisDue)
+            return;
+        await _gate.WaitAsync(cancel);
+        try
+        {
+            if (_watch is not { Policy: { } policy, LastVerdict: { Decision: "ROLLBACK" } verdict })
+                return;
+            _diagnoses++;
+            _diagnosis = Diagnosed(_watch.Document(_parts.Url), policy, verdict, _asking.Token);
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    private bool DiagnosisDue => _watch is { Open: true, Decision: Decision.Rollback, Diagnosis: null, Person: null } && _diagnoses < MaxDiagnoses;
+
+    private async Task<DiagnosisBody> Diagnosed(Deployment deployment, Policy policy, Verdict verdict, CancellationToken cancel)
+    {
+        var around = _parts.Context is { } context ? await context.Gather(deployment, policy, Now, ContextDeadline, cancel) : Surroundings.None;
+        return new DiagnosisBody(ErrorTypes.Of(verdict, [.. around.Logs.Lines.Select(line => new SaidLine(line.Id, line.Template, line.Candidate, line.Control))], null), around);
+    }
+
+    private async Task Diagnosed(CancellationToken cancel)
+    {
+        if (_diagnosis is not { IsCompleted: true } found)
+            return;
+        if (found.IsCompletedSuccessfully && await found is var body)
+        {
+            await Commit(batch =>
+            {
+                if (_watch is { Open: true, Diagnosis: null })
+                    batch.Add(FactKind.Diagnosis, body);
+            }, cancel);
+        }
+
+        _diagnosis = null;
     }
 
     private async Task Forget()

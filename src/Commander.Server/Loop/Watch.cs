@@ -2,6 +2,7 @@ using Commander.Judging.Evidence;
 using Commander.Judging.Models;
 using Commander.Judging.Policies;
 using Commander.Judging.Verdicts;
+using Commander.Server.Fixing;
 using Commander.Server.Reasoning;
 using Commander.Server.Storage;
 
@@ -119,6 +120,9 @@ internal sealed class Watch(IPinned pinned)
 
     /// <summary>What came of the last question.</summary>
     public ReasoningNote? Reasoning { get; private set; }
+
+    /// <summary>What kind of error the ROLLBACK looks like; null before that is known.</summary>
+    public DiagnosisBody? Diagnosis { get; private set; }
 
     /// <summary>Whether the language model was asked about the state that the evidence is in: since it entered the grey zone, or (by the authority to decide) since something is unclear.</summary>
     public bool AskedHere { get; private set; }
@@ -241,6 +245,9 @@ internal sealed class Watch(IPinned pinned)
                 break;
             case FactKind.Opinion:
                 Hear(FactBody.Read<OpinionBody>(body), fact.At);
+                break;
+            case FactKind.Diagnosis:
+                Diagnosis = FactBody.Read<DiagnosisBody>(body);
                 break;
             case FactKind.State:
                 var state = FactBody.Read<StateBody>(body);
@@ -368,6 +375,23 @@ internal sealed class Watch(IPinned pinned)
             said.Opinion is null ? "none" : "answered", Named(said.Purpose), said.Model, at, said.Missing, said.ErrorType, said.PromptHash, said.TookMs, said.PromptTokens + said.AnswerTokens, said.Cost, said.Cached, said.Withheld);
         if (said.Purpose == Purpose.Advise && Policy is not null && Model is not null)
             Step = Judge.Next(Policy, Model, ref _judge[0], said.Opinion is { } opinion ? Input.Of(opinion) : Input.NoOpinion());
+    }
+
+    // A model names a type only where the rules found none.
+    private DiagnosisNote? Diagnosed(Verdict? verdict)
+    {
+        if (Diagnosis is not { Error: { } error, Around: { } around })
+            return null;
+        if (error.Type == ErrorTypes.Unknown && verdict is not null)
+            error = ErrorTypes.Of(verdict, [.. around.Logs.Lines.Select(line => new SaidLine(line.Id, line.Template, line.Candidate, line.Control))], Reasoning?.ErrorType);
+        return new DiagnosisNote(
+            error.Type,
+            error.By,
+            error.Confidence,
+            [.. error.Evidence.Select(evidence => $"{evidence.Id}: {evidence.Says}")],
+            [.. around.Logs.Lines.Select(line => new LogNote(line.Id, line.Template, line.Candidate, line.Control))],
+            [.. around.Changes.Commits.Select(change => new CommitNote(change.Id, change.Commit, change.Title))],
+            around.Missing);
     }
 
     private static string Named(Purpose purpose) => purpose == Purpose.Advise ? "advise" : "explain";
@@ -505,6 +529,7 @@ internal sealed class Watch(IPinned pinned)
             Metrics = Received.Metrics,
             // With the verdict it stands still; on hold it moves as the findings do.
             Reasoning = Reasoning,
+            Diagnosis = Diagnosed(verdict),
             Health = LastVerdict is null ? null : Moves ? HealthScore : _health,
             Notes = Notes,
         };

@@ -47,32 +47,38 @@ internal sealed record OpinionBody(
 /// <param name="Deployment">As it stands, with its verdict.</param>
 /// <param name="Policy">The pinned policy.</param>
 /// <param name="Purpose">What for.</param>
-/// <param name="From">From when on the logs are read.</param>
-/// <param name="Now">Until when.</param>
+/// <param name="Now">Now.</param>
 /// <param name="Spent">What this deployment took already.</param>
-internal sealed record Asking(Deployment Deployment, Policy Policy, Purpose Purpose, DateTimeOffset From, DateTimeOffset Now, Spent Spent)
+/// <param name="Around">Logs and changes where they were read already; null to read them.</param>
+internal sealed record Asking(Deployment Deployment, Policy Policy, Purpose Purpose, DateTimeOffset Now, Spent Spent, Surroundings? Around)
 {
     /// <summary>An attack to plant into the question, to see what it changes; null in earnest.</summary>
     public (Attack Attack, Field Field)? Planted { get; init; }
 }
 
 /// <summary>Asks the language model about a deployment: gathers what may explain it, keeps to the budget, checks the answer.</summary>
-internal sealed class Reasoner(LanguageModel model, ReasoningOptions options, IPurse purse, Secrets secrets, TimeProvider clock) : IDisposable
+internal sealed class Reasoner(LanguageModel model, ReasoningOptions options, IPurse purse, ContextBook? context, Secrets secrets, TimeProvider clock, string meter) : IDisposable
 {
+    /// <summary>Under which name usage is measured.</summary>
+    public const string Meter = "Commander.Reasoning";
+
+    /// <summary>Under which name that of jobs is measured: it is no deployment's, and ends with the job.</summary>
+    public const string JobMeter = "Commander.Reasoning.Jobs";
+
     private const int MaxCached = 500;
     private static readonly TimeSpan Tail = TimeSpan.FromMilliseconds(500);
 
     private readonly ConcurrentDictionary<string, string> _answers = new(StringComparer.Ordinal);
     private readonly ConcurrentQueue<string> _oldest = new();
-    private readonly Meter _meter = new("Commander.Reasoning");
+    private readonly Meter _meter = new(meter);
     private Counter<long>? _questions;
     private Counter<long>? _tokens;
     private Counter<double>? _cost;
     private Histogram<double>? _took;
 
     /// <summary>Paid from the day's purse.</summary>
-    public Reasoner(LanguageModel model, ReasoningOptions options, UsageBook usage, Secrets secrets, TimeProvider clock)
-        : this(model, options, new DayPurse(options, usage), secrets, clock)
+    public Reasoner(LanguageModel model, ReasoningOptions options, UsageBook usage, ContextBook? context, Secrets secrets, TimeProvider clock)
+        : this(model, options, new DayPurse(options, usage), context, secrets, clock, Meter)
     {
     }
 
@@ -110,11 +116,12 @@ internal sealed class Reasoner(LanguageModel model, ReasoningOptions options, IP
     private async Task<OpinionBody> Answered(Asking asking, long began, CancellationToken cancel)
     {
         TimeSpan Left() => options.Timeout - clock.GetElapsedTime(began);
-        var (logs, changes) = (new Signatures([], null), new ChangeList([], 0, [], null));
-        var inquiry = new Inquiry(asking.Deployment, asking.Policy, asking.Purpose, (asking.Now - asking.Deployment.StartedAt).TotalSeconds, logs, changes);
+        // Half of the time at most: the other half is the model's.
+        var around = asking.Around ?? (context is null ? Surroundings.None : await context.Gather(asking.Deployment, asking.Policy, asking.Now, options.Timeout / 2, cancel));
+        var inquiry = new Inquiry(asking.Deployment, asking.Policy, asking.Purpose, (asking.Now - asking.Deployment.StartedAt).TotalSeconds, around.Logs, around.Changes);
         var prompt = Prompt.Of(asking.Planted is { } planted ? Attacks.Planted(inquiry, planted.Attack, planted.Field) : inquiry);
         var messages = prompt.Messages.Select(message => message with { Content = secrets.Scrub(message.Content) }).ToArray();
-        var body = Nothing(asking, "") with { PromptHash = prompt.Hash, Messages = messages, Withheld = prompt.Withheld, Context = [.. new[] { logs.Missing, changes.Missing }.OfType<string>()] };
+        var body = Nothing(asking, "") with { PromptHash = prompt.Hash, Messages = messages, Withheld = prompt.Withheld, Context = around.Missing is { Count: > 0 } missing ? missing : null };
         if (_answers.TryGetValue(prompt.Hash, out var known))
             return Heard(body, Answer.Read(known, prompt, Model), known) with { Cached = true };
         var estimate = LanguageModel.Tokens(messages) + LanguageModel.MaxAnswer;

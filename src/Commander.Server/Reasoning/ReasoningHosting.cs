@@ -1,4 +1,5 @@
 using Commander.Server.Hosting;
+using Commander.Server.Reasoning.Context;
 
 namespace Commander.Server.Reasoning;
 
@@ -7,6 +8,7 @@ internal static class ReasoningHosting
 {
     public static void AddReasoning(this IServiceCollection services, ReasoningOptions? options, Secrets secrets)
     {
+        services.AddReasoningContext(secrets);
         services.AddSingleton<UsageBook>();
         if (options is null)
             return;
@@ -14,6 +16,6 @@ internal static class ReasoningHosting
         services.AddSingleton(provider => new Evaluation.ModelEvaluation(options, secrets, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton(provider => new LanguageModel(options, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton(provider => new Reasoner(
-            provider.GetRequiredService<LanguageModel>(), options, provider.GetRequiredService<UsageBook>(), secrets, provider.GetRequiredService<TimeProvider>()));
+            provider.GetRequiredService<LanguageModel>(), options, provider.GetRequiredService<UsageBook>(), provider.GetRequiredService<ContextBook>(), secrets, provider.GetRequiredService<TimeProvider>()));
     }
 }

@@ -350,6 +350,70 @@ public class JudgeTests
         Judge.Next(policy, Model.Shipped, ref state, Input.Of(Says(says, grounded))).Decision.ShouldBe(expected);
     }
 
+    /// <summary>Folds ticks of a slowly worsening figure until a condition holds.</summary>
+    private static (Policy Policy, WatchState State, Step Step) Until(Func<double, Step, bool> holds, Authority authority, double cpu)
+    {
+        var policy = Shop.Policy(Figure);
+        policy = policy with { Decide = policy.Decide with { Reasoning = authority } };
+        var noise = new Noise(2);
+        var state = Shop.Begin(policy, noise, Good);
+        for (var n = 1; n <= 60; n++)
+        {
+            var step = Tick(policy, ref state, Shop.Tick(policy, noise, n, Good with { Cpu = cpu }, Good));
+            if (holds(Read(policy, state).Findings[0].Score, step))
+            {
+                return (policy, state, step);
+            }
+        }
+        throw new InvalidOperationException("it never came so far");
+    }
+
+    [Theory]
+    [InlineData("ROLLBACK", Decision.Rollback)]
+    [InlineData("CONTINUE", Decision.Continue)]
+    [InlineData("HOLD", Decision.Hold)]
+    public void By_the_authority_to_decide_the_opinion_chooses_where_something_is_unclear(string says, Decision expected)
+    {
+        var (policy, state, before) = Until((score, step) => score >= 0.5 && !step.Alarm, Authority.Decide, 55);
+        before.Unclear.ShouldBeTrue();
+        before.Decision.ShouldBe(Decision.Hold);
+        policy = policy with { Watch = policy.Watch with { Min = TimeSpan.Zero } };
+        Judge.Next(policy, Model.Shipped, ref state, Input.Of(Says(says))).Decision.ShouldBe(expected);
+        Read(policy, state).Reasoning.ShouldStartWith("chosen by the language model" + (expected == Decision.Rollback ? " without an alarm, outside the false-alarm budget" : ""));
+    }
+
+    [Fact]
+    public void A_chosen_rollback_needs_grounds_that_it_cites()
+    {
+        var (policy, state, _) = Until((score, step) => score is > 0.3 and < 0.5 && !step.Alarm, Authority.Decide, 53);
+        Judge.Next(policy, Model.Shipped, ref state, Input.Of(Says("ROLLBACK"))).Decision.ShouldBe(Decision.Hold);
+        var (other, worse, _) = Until((score, step) => score >= 0.5 && !step.Alarm, Authority.Decide, 55);
+        Judge.Next(other, Model.Shipped, ref worse, Input.Of(Says("ROLLBACK") with { Metrics = ["other"] })).Decision.ShouldBe(Decision.Hold);
+    }
+
+    [Fact]
+    public void A_chosen_continue_waits_for_the_policy_s_time()
+    {
+        var (policy, state, _) = Until((_, step) => step.Unclear && !step.Alarm, Authority.Decide, 55);
+        policy = policy with { Watch = policy.Watch with { Min = TimeSpan.FromHours(1) } };
+        Judge.Next(policy, Model.Shipped, ref state, Input.Of(Says("CONTINUE"))).Decision.ShouldBe(Decision.Hold);
+    }
+
+    [Fact]
+    public void An_opinion_says_nothing_of_evidence_that_became_much_worse_since()
+    {
+        var (policy, state, _) = Until((_, step) => step.Unclear && !step.Alarm, Authority.Decide, 60);
+        var noise = new Noise(9);
+        Judge.Next(policy, Model.Shipped, ref state, Input.Of(Says("HOLD"))).Outgrown.ShouldBeFalse();
+        Step step = default;
+        for (var n = state.LastTick + 1; n <= 80 && !step.Outgrown; n++)
+        {
+            step = Tick(policy, ref state, Shop.Tick(policy, noise, n, Good with { Cpu = 60 }, Good));
+        }
+        step.Outgrown.ShouldBeTrue();
+        step.Decision.ShouldBe(step.Alarm && step.PBad >= policy.Decide.Threshold ? Decision.Rollback : Decision.Hold);
+    }
+
     [Fact]
     public void No_opinion_holds_up_a_count_test_or_a_guard()
     {

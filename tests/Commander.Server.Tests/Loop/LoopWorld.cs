@@ -9,6 +9,7 @@ using Commander.Server.Acting.Rollback;
 using Commander.Server.Learning;
 using Commander.Server.Loop;
 using Commander.Server.Reasoning;
+using Commander.Server.Reasoning.Context;
 using Commander.Server.Sources;
 using Commander.Server.Storage;
 using Commander.Server.Storage.Sqlite;
@@ -53,6 +54,9 @@ internal sealed class LoopWorld : IAsyncDisposable
     public LoopParts Parts { get; private set; } = null!;
 
     public FreezeBook Freezes { get; private set; } = null!;
+
+    /// <summary>Where logs and changes are read, from the next start on; null for nowhere.</summary>
+    public ContextBook? Context { get; set; }
 
     /// <summary>Whether the clock stands still while the language model is asked; false for a model that hangs.</summary>
     public bool AwaitsAnswers { get; set; } = true;
@@ -113,6 +117,7 @@ internal sealed class LoopWorld : IAsyncDisposable
             NullLogger.Instance,
             Freezes = new FreezeBook(_store, Clock),
             _reasoner?.Invoke(_store, Clock),
+            Context,
             new SampleFiles(SamplesFolder, NullLogger.Instance));
         _owners = new Owners(Parts);
         _desk = new DeploymentDesk(Parts, _owners, new WakeQueue(_store, _owners, Parts.Limits, Clock, NullLogger<WakeQueue>.Instance), new DeploymentId(Clock, RandomNumberGenerator.Create()));
@@ -149,6 +154,30 @@ internal sealed class LoopWorld : IAsyncDisposable
             var wait = (next ?? throw new InvalidOperationException($"{id} is closed ({deployment.ClosedReason})")) - Clock.GetUtcNow();
             Clock.Advance(wait > TimeSpan.Zero ? wait : TimeSpan.FromMilliseconds(1));
         }
+    }
+
+    /// <summary>The same for many at once, each awake whenever it is due.</summary>
+    public async Task<IReadOnlyDictionary<string, Deployment>> RunAll(IReadOnlyList<string> ids, Func<Deployment, bool> until)
+    {
+        var done = new Dictionary<string, Deployment>(StringComparer.Ordinal);
+        var due = ids.ToDictionary(id => id, _ => Clock.GetUtcNow(), StringComparer.Ordinal);
+        var end = Clock.GetUtcNow() + TimeSpan.FromMinutes(10);
+        while (done.Count < ids.Count)
+        {
+            Clock.GetUtcNow().ShouldBeLessThan(end, $"{ids.Count - done.Count} are not done");
+            foreach (var id in ids.Where(id => !done.ContainsKey(id) && due[id] <= Clock.GetUtcNow()))
+            {
+                due[id] = await _owners!.Loop(id).Wake(CancellationToken.None) ?? DateTimeOffset.MaxValue;
+                if (await Get(id) is var deployment && until(deployment))
+                    done[id] = deployment;
+            }
+
+            var next = ids.Where(id => !done.ContainsKey(id)).Select(id => due[id]).DefaultIfEmpty(Clock.GetUtcNow()).Min();
+            if (next > Clock.GetUtcNow())
+                Clock.Advance(next - Clock.GetUtcNow());
+        }
+
+        return done;
     }
 
     public async Task<Deployment> Get(string id) => (await Desk.Get(id, CancellationToken.None))!;

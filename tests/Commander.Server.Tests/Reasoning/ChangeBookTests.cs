@@ -1,6 +1,7 @@
 using Commander.Judging.Policies;
 using Commander.Server.Connections;
 using Commander.Server.Hosting;
+using Commander.Server.Reasoning.Context;
 using Commander.Server.Reasoning.Context.Commits;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -50,7 +51,7 @@ public sealed class ChangeBookTests : IDisposable
     {
         var services = new ServiceCollection();
         services.AddSingleton(TimeProvider.System);
-        services.AddChanges(new Secrets(_ => null));
+        services.AddReasoningContext(new Secrets(_ => null));
         using var built = services.BuildServiceProvider();
         built.GetRequiredService<ChangeBook>().ShouldBeSameAs(built.GetRequiredService<ChangeBook>());
     }

@@ -28,7 +28,7 @@ public sealed class OpinionStoryTests : IAsyncLifetime
         {
             var options = new ReasoningOptions(_server.Url, "a-model") { Key = "the-key", Timeout = Patience };
             options = change?.Invoke(options) ?? options;
-            return new Reasoner(new LanguageModel(options, clock), options, new UsageBook(store, clock), new Secrets(_ => null), clock);
+            return new Reasoner(new LanguageModel(options, clock), options, new UsageBook(store, clock), null, new Secrets(_ => null), clock);
         });
 
     private static bool Settled(Deployment deployment) => deployment.Verdict?.Decision is "ROLLBACK" or "CONTINUE" || deployment.State == "closed";

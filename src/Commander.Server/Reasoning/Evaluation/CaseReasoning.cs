@@ -2,6 +2,7 @@ using Commander.Judging.Backtest;
 using Commander.Judging.Decisions;
 using Commander.Judging.Policies;
 using Commander.Judging.Verdicts;
+using Commander.Server.Reasoning.Context;
 
 namespace Commander.Server.Reasoning.Evaluation;
 
@@ -58,7 +59,7 @@ internal sealed class CaseReasoning
     }
 
     /// <summary>About how many tokens the first question and its answer take.</summary>
-    public int Estimate => LanguageModel.MaxAnswer + LanguageModel.Tokens(Prompt.Of(new Inquiry(Document("estimate"), _watch.Policy, Purpose.Advise, Elapsed.TotalSeconds, new([], null), new([], 0, [], null))).Messages);
+    public int Estimate => LanguageModel.MaxAnswer + LanguageModel.Tokens(Prompt.Of(new Inquiry(Document("estimate"), _watch.Policy, Purpose.Advise, Elapsed.TotalSeconds, Surroundings.None.Logs, Surroundings.None.Changes)).Messages);
 
     /// <summary>Goes on from the first question to the end, as often as wanted: with an attack planted in every question, or without.</summary>
     /// <param name="reasoner">Who is asked.</param>
@@ -90,7 +91,7 @@ internal sealed class CaseReasoning
             if (due)
             {
                 var document = Document(name);
-                var asking = new Asking(document, _watch.Policy, Purpose.Advise, document.StartedAt, Now, spent) { Planted = planted };
+                var asking = new Asking(document, _watch.Policy, Purpose.Advise, Now, spent, Surroundings.None) { Planted = planted };
                 var said = reasoner.NotNow is { } why ? reasoner.Nothing(asking, why) : await reasoner.Ask(asking, cancel);
                 purse.Release(document.Id);
                 if (purse.Empty is not null)

@@ -58,7 +58,7 @@ internal sealed class ModelEvaluation(ReasoningOptions options, Secrets secrets,
 
         var atOnce = Math.Min(options.AtOnce, MostAtOnce);
         var purse = new JobPurse(order.MaxTokens);
-        using var reasoner = new Reasoner(new LanguageModel(options with { AtOnce = atOnce }, clock), options, purse, secrets, clock);
+        using var reasoner = new Reasoner(new LanguageModel(options with { AtOnce = atOnce }, clock), options, purse, null, secrets, clock, Reasoner.JobMeter);
         var heard = order.Authorities.Select(_ => new CaseRuns?[alone.Length]).ToArray();
         var done = 0;
         await Parallel.ForEachAsync(asked, new ParallelOptions { MaxDegreeOfParallelism = atOnce, CancellationToken = cancel }, async (one, cancel) =>

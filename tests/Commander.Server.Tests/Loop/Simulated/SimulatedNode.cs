@@ -53,6 +53,7 @@ internal sealed class SimulatedNode
             NullLogger.Instance,
             new FreezeBook(store, Clock),
             null,
+            null,
             null);
         var owners = new Routes(_world, this);
         Desk = new DeploymentDesk(Parts, owners, new WakeQueue(store, owners, Parts.Limits, Clock, NullLogger<WakeQueue>.Instance), new DeploymentId(Clock, new Randomness(_world.Random)));

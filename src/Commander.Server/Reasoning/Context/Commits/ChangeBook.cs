@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using Commander.Judging.Policies;
 using Commander.Server.Connections;
-using Commander.Server.Hosting;
 
 namespace Commander.Server.Reasoning.Context.Commits;
 
@@ -35,11 +34,4 @@ internal sealed class ChangeBook(HttpClient http, TimeProvider clock, Func<strin
             _ => new GitChanges(policy, clock),
         });
     }
-}
-
-/// <summary>Adds where changes between versions are read.</summary>
-internal static class ChangeHosting
-{
-    public static void AddChanges(this IServiceCollection services, Secrets secrets) =>
-        services.AddSingleton(s => new ChangeBook(Outgoing.Create(), s.GetRequiredService<TimeProvider>(), secrets.Resolve));
 }
