@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
@@ -23,7 +24,11 @@ internal static partial class Answer
     private const int MaxReasons = 5;
     private const int MaxReason = 300;
     private const int MaxEvidence = 32;
+    private const int MaxMarks = 2;
     private const double Near = 0.01;
+    private const string Told = "the answer repeats what it was told never to write, so it follows somebody else";
+
+    private static readonly JsonSerializerOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     public static readonly IReadOnlyList<string> ErrorTypes = ["memory_leak", "database_timeout", "performance", "dependency_failure", "configuration", "crash_loop", "code_defect", "traffic", "unknown"];
 
@@ -38,14 +43,29 @@ internal static partial class Answer
 
     public static Heard Read(string? text, Prompt prompt, string model)
     {
+        try
+        {
+            return Checked(text, prompt, model);
+        }
+        catch (Exception e) when (e is InvalidOperationException or RegexMatchTimeoutException)
+        {
+            // JSON may hold half of a character by its escape, which no text can.
+            return Bad("the answer cannot be read");
+        }
+    }
+
+    private static Heard Checked(string? text, Prompt prompt, string model)
+    {
         if (string.IsNullOrWhiteSpace(text))
             return Bad("the answer is empty");
         if (text.Length > MaxText)
             return Bad($"the answer has more than {MaxText} characters");
-        if (text.Contains(prompt.Canary, StringComparison.OrdinalIgnoreCase))
-            return new Heard(null, null, "the answer repeats what it was told never to write, so it follows somebody else", false);
+        if (Tells(text, prompt.Canary))
+            return new Heard(null, null, Told, false);
         if (Mended(text) is not { } answer)
             return Bad("the answer is no JSON object");
+        if (Tells(answer.ToJsonString(Readable), prompt.Canary))
+            return new Heard(null, null, Told, false);
         if (Word(answer["decision"])?.Trim().ToUpperInvariant().Replace(' ', '_').Replace("ROLL_BACK", "ROLLBACK", StringComparison.Ordinal) is not { } word || !DecisionWords.TryDecision(word, out var decision))
             return Bad("decision is not ROLLBACK, CONTINUE or HOLD");
         if (Confidence(answer["confidence"]) is not { } confidence)
@@ -76,6 +96,11 @@ internal static partial class Answer
             wrong = "it cites no row of the evidence";
         return new Heard(new Opinion(decision.Word(), confidence, said, wrong is null, model, metrics), type, wrong, false);
     }
+
+    // Written with escapes, or with anything between its letters, it is the same.
+    private static bool Tells(string text, string canary) => Bare(text).Contains(Bare(canary), StringComparison.OrdinalIgnoreCase);
+
+    private static string Bare(string text) => string.Concat(text.Where(char.IsAsciiLetterOrDigit));
 
     private static Heard Bad(string why) => new(null, null, why, true);
 
@@ -160,9 +185,9 @@ internal static partial class Answer
     {
         if (text is null)
             return null;
-        // Names may have digits: they are no claims.
+        // Names may have digits: they are no claims. Only whole ones: a version 9 excuses no 90.
         foreach (var name in prompt.Names.OrderByDescending(name => name.Length))
-            text = text.Replace(name, " ", StringComparison.OrdinalIgnoreCase);
+            text = Regex.Replace(text, $@"(?<![\w.,]){Regex.Escape(name)}(?![\w%]|[.,]\d)", " ", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant, TimeSpan.FromMilliseconds(500));
         foreach (Match match in Numbers().Matches(text))
         {
             if (!double.TryParse(match.Value, NumberStyles.Float | NumberStyles.AllowThousands, CultureInfo.InvariantCulture, out var number) || !double.IsFinite(number))
@@ -188,15 +213,19 @@ internal static partial class Answer
     private static string Plain(string text)
     {
         var plain = new StringBuilder();
-        foreach (var c in Addresses().Replace(text, "(address)"))
+        var marks = 0;
+        foreach (var c in text)
         {
-            if (!char.IsControl(c) && !char.IsSurrogate(c) && char.GetUnicodeCategory(c) != UnicodeCategory.Format && c is not ('<' or '>' or '`' or '[' or ']'))
+            var category = char.GetUnicodeCategory(c);
+            marks = category is UnicodeCategory.NonSpacingMark or UnicodeCategory.EnclosingMark or UnicodeCategory.SpacingCombiningMark ? marks + 1 : 0;
+            if (char.IsControl(c) || char.IsWhiteSpace(c))
+                plain.Append(char.IsWhiteSpace(c) ? " " : "");
+            else if (marks <= MaxMarks && !char.IsSurrogate(c) && category is not (UnicodeCategory.Format or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned) && c is not ('<' or '>' or '`' or '[' or ']'))
                 plain.Append(c);
-            else if (char.IsWhiteSpace(c))
-                plain.Append(' ');
         }
 
-        return plain.ToString().Trim();
+        // Last: what was between the letters of an address is gone now.
+        return Addresses().Replace(plain.ToString(), "(address)").Trim();
     }
 
     [GeneratedRegex(@"(?<![\w.])-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][+-]?\d+)?", RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 500)]
@@ -208,6 +237,6 @@ internal static partial class Answer
     [GeneratedRegex(@"(?<before>[{\[,:]\s*)'(?<text>[^'""]*)'(?=\s*[,:}\]])", RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 500)]
     private static partial Regex SingleQuotes();
 
-    [GeneratedRegex(@"\b[a-z][a-z0-9+.-]{1,15}://\S*|\bwww\.\S+|\b(?:data|javascript|mailto):\S+", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 500)]
+    [GeneratedRegex(@"(?<!\S)\S*?(?://|\\\\|www\.|(?:data|javascript|vbscript|mailto):)\S*", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 500)]
     private static partial Regex Addresses();
 }

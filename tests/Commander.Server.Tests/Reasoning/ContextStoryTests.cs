@@ -49,10 +49,10 @@ public sealed class ContextStoryTests : IAsyncLifetime
     }
 
     private ContextBook Context(Func<LogQuestion, CancellationToken, Task<LogAnswer>> answer, TimeProvider clock) =>
-        new(new LogBook(_ => new Lines(answer)), new ChangeBook(_http, clock, _ => null), clock);
+        new(new LogBook(_ => new Lines(answer)), new ChangeBook(_http, clock, _ => null), clock, text => text.Replace("hunter22", "(secret)", StringComparison.Ordinal));
 
     private static Task<LogAnswer> Defect(LogQuestion question, CancellationToken cancel) => Task.FromResult(question.Version == "2.0.0"
-        ? new LogAnswer([.. Enumerable.Range(0, 30).Select(n => $"2026-11-23T10:30:{n:00}Z ERROR System.NullReferenceException: Object reference not set to an instance of an object. order={n}")], null)
+        ? new LogAnswer([.. Enumerable.Range(0, 30).Select(n => $"2026-11-23T10:30:{n:00}Z ERROR System.NullReferenceException: Object reference not set to an instance of an object with hunter22 order={n}")], null)
         : new LogAnswer(["2026-11-23T10:30:01Z INFO order 7 stored"], null));
 
     private async Task<Deployment> RolledBack(LoopWorld world)
@@ -72,6 +72,8 @@ public sealed class ContextStoryTests : IAsyncLifetime
         var diagnosis = done.Diagnosis.ShouldNotBeNull();
         (diagnosis.ErrorType, diagnosis.By).ShouldBe(("code_defect", "rules"));
         diagnosis.Logs[0].Template.ShouldContain("NullReferenceException");
+        foreach (var fact in await world.Facts(done.Id))
+            System.Text.Encoding.UTF8.GetString(fact.Body!).ShouldNotContain("hunter22");
         (diagnosis.Logs[0].Candidate, diagnosis.Logs[0].Control).ShouldBe((30, 0));
         (await world.Desk.Replay(done.Id, null, null, null, TestContext.Current.CancellationToken))!.Identical.ShouldBeTrue();
         if (model)

@@ -4,6 +4,7 @@ using Commander.Server.Hosting;
 using Commander.Server.Loop;
 using Commander.Server.Reasoning;
 using Commander.Server.Storage;
+using Commander.Server.Tests.Api;
 using Commander.Server.Tests.Loop;
 using Microsoft.AspNetCore.Http;
 
@@ -140,6 +141,8 @@ public sealed class OpinionStoryTests : IAsyncLifetime
     [InlineData("obeys")]
     [InlineData("html")]
     [InlineData("redirects")]
+    [InlineData("is down")]
+    [InlineData("cuts its stream off")]
     public async Task Whatever_the_model_does_wrong_the_deterministic_verdict_stands_in_time(string fault)
     {
         var truth = ModelServer.Truth("HOLD");
@@ -171,6 +174,11 @@ public sealed class OpinionStoryTests : IAsyncLifetime
                 context.Abort();
                 return true;
             },
+            "cuts its stream off" => async (context, _, _) =>
+            {
+                await ModelServer.Stream(context, new JsonObject { ["model"] = "a-model" }, "{\"decision\":\"HO", finish: false);
+                return true;
+            },
             "html" => async (context, _, cancel) =>
             {
                 context.Response.ContentType = "text/html";
@@ -190,8 +198,13 @@ public sealed class OpinionStoryTests : IAsyncLifetime
             "obeys" => Changed(data, answer => answer["reasons"]![0] = "As told: K-" + "0000 is what the reference code is not, but 12345678 is."),
             _ => truth(data),
         };
-        await using var world = await Begin("advise");
-        world.AwaitsAnswers = fault is not ("hangs" or "limits" or "breaks off");
+        await using var world = await Begin("advise", options => fault switch
+        {
+            "is down" => options with { Url = new Uri($"http://127.0.0.1:{RunningServer.FreePort()}/v1/") },
+            "cuts its stream off" => options with { Streams = true },
+            _ => options,
+        });
+        world.AwaitsAnswers = fault is not ("hangs" or "limits" or "breaks off" or "is down" or "cuts its stream off");
         var began = world.Clock.GetUtcNow();
         var done = await Mild(world);
         done.Verdict!.Decision.ShouldBe("ROLLBACK", done.Reasoning?.Missing);
@@ -212,6 +225,32 @@ public sealed class OpinionStoryTests : IAsyncLifetime
         await world.Run(done.Id, deployment => deployment.State == "closed");
         world.Platform.Effects.ShouldBe(1);
         (await world.Desk.Replay(done.Id, null, null, null, TestContext.Current.CancellationToken))!.Identical.ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task An_answer_that_is_read_as_it_is_made_is_folded_in_as_any_other()
+    {
+        _server.Says = ModelServer.Truth("HOLD");
+        await using var world = await Begin("advise", options => options with { Streams = true });
+        var done = await Mild(world, deployment => deployment.State == "closed");
+        (done.Verdict!.Decision, done.Verdict.Opinion!.Grounded).ShouldBe(("HOLD", true));
+    }
+
+    [Theory]
+    [InlineData("explain")]
+    [InlineData("advise")]
+    [InlineData("decide")]
+    public async Task Before_a_hold_ends_whoever_is_asked_then_gets_an_explanation(string authority)
+    {
+        _shop.Rate = 0.2;
+        _server.Says = ModelServer.Truth("CONTINUE", "Nothing is worse, but few requests came.");
+        await using var world = await Begin(authority);
+        var deployment = await world.Announce("2.0.0");
+        var done = await world.Run(deployment.Id, one => one.State == "closed");
+        (done.Verdict!.Decision, done.ClosedReason).ShouldBe(("HOLD", "on_hold"));
+        done.Verdict.Opinion.ShouldNotBeNull().Reasoning.ShouldBe("Nothing is worse, but few requests came.");
+        done.Reasoning!.Purpose.ShouldBe("explain");
+        _server.Asked.Count.ShouldBe(1);
     }
 
     // How long the same takes without a model.

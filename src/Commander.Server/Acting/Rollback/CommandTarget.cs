@@ -2,6 +2,7 @@ using System.ComponentModel;
 using System.Diagnostics;
 using System.Text;
 using Commander.Judging.Policies;
+using Commander.Server.Connections;
 
 namespace Commander.Server.Acting.Rollback;
 
@@ -125,25 +126,7 @@ internal sealed class CommandTarget(RollbackPolicy policy, TimeProvider clock, C
 
     private async Task<Ran> Run(IReadOnlyList<string> command, IReadOnlyList<(string Name, string Value)> variables, CancellationToken cancel)
     {
-        var start = new ProcessStartInfo(command[0], command.Skip(1))
-        {
-            UseShellExecute = false,
-            CreateNoWindow = true,
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
-        var environment = PassedOn.Select(name => (name, Environment.GetEnvironmentVariable(name))).ToList();
-        start.Environment.Clear();
-        foreach (var (name, value) in environment)
-        {
-            if (value is not null)
-                start.Environment[name] = value;
-        }
-
-        foreach (var (name, value) in variables)
-            start.Environment[name] = value;
-        using var process = new Process { StartInfo = start };
+        using var process = new Process { StartInfo = Programs.Prepared(command[0], command.Skip(1), PassedOn, variables) };
         try
         {
             process.Start();
@@ -166,7 +149,7 @@ internal sealed class CommandTarget(RollbackPolicy policy, TimeProvider clock, C
         }
         catch (OperationCanceledException)
         {
-            Kill(process);
+            Programs.Kill(process);
             await Ended(reading, process, clock);
             cancel.ThrowIfCancellationRequested();
             return new Ran(0, both.End(), output.FirstLine(), error.LastLine(), $"{command[0]} did not end within {policy.Timeout.TotalSeconds:0.#} s and was stopped{Because(both.End())}");
@@ -174,18 +157,6 @@ internal sealed class CommandTarget(RollbackPolicy policy, TimeProvider clock, C
 
         await Ended(reading, process, clock);
         return new Ran(process.ExitCode, both.End(), output.FirstLine(), error.LastLine());
-    }
-
-    private static void Kill(Process process)
-    {
-        try
-        {
-            process.Kill(entireProcessTree: true);
-        }
-        catch (Exception e) when (e is Win32Exception or AggregateException or InvalidOperationException)
-        {
-            // A part of the tree is another user's or has just ended: no more can be done from here.
-        }
     }
 
     private static async Task Ended(Task reading, Process process, TimeProvider clock)

@@ -18,7 +18,11 @@ internal sealed record Surroundings(Signatures Logs, ChangeList Changes)
 }
 
 /// <summary>Reads what a policy names for a deployment: the logs of both arms and the commits between the versions, side by side and within a deadline.</summary>
-internal sealed class ContextBook(LogBook logs, ChangeBook changes, TimeProvider clock)
+/// <param name="logs">Where logs are read.</param>
+/// <param name="changes">Where commits are read.</param>
+/// <param name="clock">The clock.</param>
+/// <param name="scrub">Takes secrets out of what was read: services log them.</param>
+internal sealed class ContextBook(LogBook logs, ChangeBook changes, TimeProvider clock, Func<string, string> scrub)
 {
     // A first look must not wait for an hour's log: what went wrong is said at its end.
     private static readonly TimeSpan Longest = TimeSpan.FromMinutes(15);
@@ -40,7 +44,7 @@ internal sealed class ContextBook(LogBook logs, ChangeBook changes, TimeProvider
         var changed = source is null ? Task.FromResult(Surroundings.None.Changes) : source.Between(new ChangeQuestion(policy.Fix?.Repository, deployment.Version, deployment.PreviousVersion, deployment.Commit), both.Token);
         return new Surroundings(
             await Or(said, late => new Signatures([], "the logs " + late)),
-            await Or(changed, late => new ChangeList([], 0, [], "the changes " + late)));
+            Scrubbed(await Or(changed, late => new ChangeList([], 0, [], "the changes " + late))));
 
         async Task<T> Or<T>(Task<T> read, Func<string, T> otherwise)
         {
@@ -55,12 +59,19 @@ internal sealed class ContextBook(LogBook logs, ChangeBook changes, TimeProvider
         }
     }
 
-    private static async Task<Signatures> Read(ILogSource source, Deployment deployment, DateTimeOffset now, CancellationToken cancel)
+    private ChangeList Scrubbed(ChangeList list) => list with
+    {
+        Commits = [.. list.Commits.Select(change => change with { Title = scrub(change.Title) })],
+        Files = [.. list.Files.Select(scrub)],
+    };
+
+    private async Task<Signatures> Read(ILogSource source, Deployment deployment, DateTimeOffset now, CancellationToken cancel)
     {
         var from = now - deployment.StartedAt > Longest ? now - Longest : deployment.StartedAt;
         LogQuestion Of(string version) => new(deployment.Service, deployment.Environment, version, deployment.Labels, from, now);
         var control = deployment.PreviousVersion is { } previous && previous != deployment.Version ? source.Read(Of(previous), cancel) : null;
         var candidate = await source.Read(Of(deployment.Version), cancel);
-        return LogTemplates.Of(candidate, control is null ? null : await control);
+        return LogTemplates.Of(Scrubbed(candidate), control is null ? null : Scrubbed(await control));
+        LogAnswer Scrubbed(LogAnswer answer) => answer with { Lines = [.. answer.Lines.Select(scrub)] };
     }
 }

@@ -13,7 +13,7 @@ internal static class ContextHosting
     {
         services.AddClusters(secrets.Resolve);
         services.AddSingleton(s => new ChangeBook(Outgoing.Create(), s.GetRequiredService<TimeProvider>(), secrets.Resolve));
-        services.AddSingleton<ContextBook>();
+        services.AddSingleton(s => new ContextBook(s.GetRequiredService<LogBook>(), s.GetRequiredService<ChangeBook>(), s.GetRequiredService<TimeProvider>(), secrets.Scrub));
         services.AddSingleton(s => LogBook.Over(Outgoing.Create(), s.GetRequiredService<Clusters>(), s.GetRequiredService<TimeProvider>(), secrets.Resolve));
     }
 }

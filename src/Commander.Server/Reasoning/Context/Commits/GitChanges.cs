@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using Commander.Judging.Policies;
+using Commander.Server.Connections;
 
 namespace Commander.Server.Reasoning.Context.Commits;
 
@@ -133,25 +134,7 @@ internal sealed class GitChanges(ContextPolicy policy, TimeProvider clock, strin
 
     private async Task<Ran> Run(string[] arguments, CancellationToken cancel)
     {
-        var start = new ProcessStartInfo(program, ["-C", _path, .. Harmless, .. arguments])
-        {
-            UseShellExecute = false,
-            CreateNoWindow = true,
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
-        var environment = PassedOn.Select(name => (name, Environment.GetEnvironmentVariable(name))).ToList();
-        start.Environment.Clear();
-        foreach (var (name, value) in environment)
-        {
-            if (value is not null)
-                start.Environment[name] = value;
-        }
-
-        foreach (var (name, value) in Quiet)
-            start.Environment[name] = value;
-        using var process = new Process { StartInfo = start };
+        using var process = new Process { StartInfo = Programs.Prepared(program, ["-C", _path, .. Harmless, .. arguments], PassedOn, Quiet) };
         try
         {
             process.Start();
@@ -162,7 +145,7 @@ internal sealed class GitChanges(ContextPolicy policy, TimeProvider clock, strin
         }
 
         // Whoever still holds the other end of a pipe ends with it, so that nothing below waits longer.
-        await using var stopped = cancel.Register(() => Kill(process));
+        await using var stopped = cancel.Register(() => Programs.Kill(process));
         try
         {
             process.StandardInput.Close();
@@ -170,7 +153,7 @@ internal sealed class GitChanges(ContextPolicy policy, TimeProvider clock, strin
             var output = await Read(process.StandardOutput.BaseStream, MaxOutput, cancel);
             if (output.More)
             {
-                Kill(process);
+                Programs.Kill(process);
                 return new Ran(0, output.Text, "", More: true);
             }
 
@@ -180,19 +163,7 @@ internal sealed class GitChanges(ContextPolicy policy, TimeProvider clock, strin
         }
         finally
         {
-            Kill(process);
-        }
-    }
-
-    private static void Kill(Process process)
-    {
-        try
-        {
-            process.Kill(entireProcessTree: true);
-        }
-        catch (Exception e) when (e is Win32Exception or AggregateException or InvalidOperationException)
-        {
-            // It has just ended, or a part of the tree is another user's: no more can be done from here.
+            Programs.Kill(process);
         }
     }
 
