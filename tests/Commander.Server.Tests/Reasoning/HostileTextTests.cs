@@ -241,7 +241,7 @@ public sealed partial class HostileTextTests
         await using var world = await LoopWorld.Begin(ShopSource.Policy("advise").Replace("max: 2m", "max: 20s", StringComparison.Ordinal).Replace("after: 3m", "after: 10s", StringComparison.Ordinal), source: shop, reasoner: (store, clock) =>
         {
             var options = new ReasoningOptions(server.Url, "a-model") { Timeout = TimeSpan.FromSeconds(10) };
-            return new Reasoner(new LanguageModel(options, clock), options, new UsageBook(store, clock), new Secrets(_ => null), clock);
+            return new Reasoner(new LanguageModel(options, clock), options, new UsageBook(store, clock), null, new Secrets(_ => null), clock);
         });
         var announced = await world.Announce("2.0.0");
         var done = await world.Run(announced.Id, deployment => deployment.State == "closed");

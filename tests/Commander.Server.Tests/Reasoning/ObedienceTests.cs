@@ -61,7 +61,7 @@ public sealed class ObedienceTests : IAsyncLifetime
         reasoner: !asks ? null : (store, clock) =>
         {
             var options = new ReasoningOptions(_server.Url, "a-model") { Timeout = TimeSpan.FromSeconds(10) };
-            return new Reasoner(new LanguageModel(options, clock), options, new UsageBook(store, clock), new Secrets(_ => null), clock);
+            return new Reasoner(new LanguageModel(options, clock), options, new UsageBook(store, clock), null, new Secrets(_ => null), clock);
         });
 
     private async Task<(Deployment Deployment, int Effects)> Told(string authority, string evidence, Attack? attack)
