@@ -184,7 +184,9 @@ internal static class Backtesting
         }
     }
 
-    private static IEnumerable<(int Number, byte[] Json)> Lines(Stream stream, string path)
+    /// <summary>The lines of a case file, without the blank ones.</summary>
+    /// <exception cref="Failure">A line is too long.</exception>
+    public static IEnumerable<(int Number, byte[] Json)> Lines(Stream stream, string path)
     {
         using var lines = CaseFile.Lines(stream).GetEnumerator();
         while (true)
@@ -210,16 +212,7 @@ internal static class Backtesting
         for (var at = 0; at < judged.Length; at++)
         {
             cancel.ThrowIfCancellationRequested();
-            Case found;
-            try
-            {
-                found = CaseFile.Parse(lines[at].Json, lines[at].Number);
-            }
-            catch (RefusedException refused)
-            {
-                throw NoCase(path, refused);
-            }
-
+            var found = Parse(lines[at].Json, lines[at].Number, path);
             try
             {
                 var horizon = order.Horizons.Of(found.Source, file);
@@ -234,6 +227,20 @@ internal static class Backtesting
         }
 
         return judged;
+    }
+
+    /// <summary>Reads one line.</summary>
+    /// <exception cref="Failure">It is no case.</exception>
+    public static Case Parse(byte[] json, int line, string path)
+    {
+        try
+        {
+            return CaseFile.Parse(json, line);
+        }
+        catch (RefusedException refused)
+        {
+            throw NoCase(path, refused);
+        }
     }
 
     private static Failure NoCase(string path, RefusedException refused) =>

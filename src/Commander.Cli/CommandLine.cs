@@ -87,6 +87,7 @@ internal static class CommandLine
         root.Add(Freeze(At, Do));
         root.Add(TokenCommand(At, Do));
         root.Add(Backtest(Do));
+        root.Add(EvaluateReasoning(At, Do));
         root.Add(Policy(At, Do, terminal));
         return root;
     }
@@ -279,6 +280,41 @@ internal static class CommandLine
             : verbs(parsed).Simulate(
                 parsed.GetValue(simulate), parsed.GetValue(deployments), parsed.GetValue(seed), parsed.GetRequiredValue(judge), parsed.GetValue(policy), cancel));
         return command;
+    }
+
+    private static Command EvaluateReasoning(Func<ParseResult, Server> at, Func<ParseResult, Verbs> verbs)
+    {
+        var path = new Argument<string>("CASES.jsonl") { Description = "A case file: one recorded deployment a line." };
+        var authority = new Option<string>("--authority") { Description = "What the language model may do: advise, decide, or both, one after the other.", HelpName = "advise,decide", DefaultValueFactory = _ => "advise,decide" };
+        authority.Validators.Add(result =>
+        {
+            if (result.Tokens.Any(static token => token.Value is not ("advise" or "decide" or "advise,decide" or "decide,advise")))
+                result.AddError($"--authority {result.Tokens[^1].Value} is no authority; write advise, decide or advise,decide");
+        });
+        var policy = new Option<string?>("--policy") { Description = "Judge by this policy; else by what the cases have.", HelpName = "FILE" };
+        var attacks = Whole("--attacks", "How many attacks are planted per case that is asked about; 0 for none.", 0, 60);
+        var limit = Whole("--limit", "Only so many cases, from the beginning of the file.", 1, Evaluating.MostCases);
+        var tokens = Whole("--max-tokens", "How many tokens all questions may take together.", 1, 1_000_000_000);
+        var command = new Command("evaluate-reasoning", "Let the server measure on recorded deployments what its language model does to the verdicts. Needs the role admin.") { path, authority, policy, attacks, limit, tokens };
+        command.SetAction(async (parsed, cancel) =>
+        {
+            using var server = at(parsed);
+            var order = new EvaluationFile(
+                parsed.GetRequiredValue(path), parsed.GetRequiredValue(authority).Split(','), parsed.GetValue(policy), parsed.GetValue(attacks), parsed.GetValue(limit), parsed.GetValue(tokens));
+            return await verbs(parsed).EvaluateReasoning(server, order, cancel);
+        });
+        return command;
+    }
+
+    private static Option<int?> Whole(string name, string description, int least, int most)
+    {
+        var option = new Option<int?>(name) { Description = description, HelpName = "N" };
+        option.Validators.Add(result =>
+        {
+            if (result.Tokens.Any(token => !int.TryParse(token.Value, out var count) || count < least || count > most))
+                result.AddError($"{name} {result.Tokens[^1].Value} is no number from {least} to {most}");
+        });
+        return option;
     }
 
     private static Command Policy(Func<ParseResult, Server> at, Func<ParseResult, Verbs> verbs, Terminal terminal)

@@ -67,6 +67,12 @@ internal sealed class Server : IDisposable
 
     public Task<Answered<JsonElement>> RevokeToken(string id, CancellationToken cancel) => Send<JsonElement>(HttpMethod.Delete, "api/v1/tokens/" + Uri.EscapeDataString(id), body: null, cancel);
 
+    public Task<Answered<JobProgress>> StartJob(string kind, object order, CancellationToken cancel) => Send<JobProgress>(HttpMethod.Post, "api/v1/jobs/" + Uri.EscapeDataString(kind), order, cancel);
+
+    public Task<Answered<JobProgress>> Job(string id, CancellationToken cancel) => Send<JobProgress>(HttpMethod.Get, "api/v1/jobs/" + Uri.EscapeDataString(id), body: null, cancel);
+
+    public Task<Answered<JobProgress>> CancelJob(string id, CancellationToken cancel) => Send<JobProgress>(HttpMethod.Delete, "api/v1/jobs/" + Uri.EscapeDataString(id), body: null, cancel);
+
     private static string Path(string id) => "api/v1/deployments/" + Uri.EscapeDataString(id);
 
     private async Task<Answered<T>> Send<T>(HttpMethod method, string path, object? body, CancellationToken cancel)
@@ -161,6 +167,9 @@ internal sealed class Server : IDisposable
 
 /// <summary>A document, and the bytes that it came in: what --json prints.</summary>
 internal sealed record Answered<T>(T Value, byte[] Body);
+
+/// <summary>A job as it stands.</summary>
+internal sealed record JobProgress(string Id, string Kind, string State, double Progress, JsonElement? Result, string? Error);
 
 /// <summary>What is frozen.</summary>
 internal sealed record Frozen(IReadOnlyList<Freeze> Items);

@@ -276,6 +276,37 @@ internal sealed class Verbs(Terminal terminal, TimeProvider clock, bool json)
         return ExitCode.Done;
     }
 
+    /// <summary>Lets the server measure its language model on a case file. Whoever interrupts it cancels the job.</summary>
+    public async Task<int> EvaluateReasoning(Server server, EvaluationFile file, CancellationToken cancel)
+    {
+        // What is wrong with the files is said before the server is asked.
+        if (file.Policy is { } path)
+            await OnlyPolicy(path, cancel);
+        var order = Evaluating.Read(file, file.Policy is null ? null : (await Files(file.Policy, cancel))[0].Yaml);
+        var started = await server.StartJob(Evaluating.Kind, order, cancel);
+        terminal.Progress($"{order.Cases.Count} cases; the job is {started.Value.Id}");
+        Answered<JobProgress> ended;
+        try
+        {
+            ended = await terminal.Measuring($"asking the language model about {file.Path}", progress => Evaluating.Follow(server, started, clock, progress, cancel));
+        }
+        catch (OperationCanceledException) when (cancel.IsCancellationRequested)
+        {
+            await server.CancelJob(started.Value.Id, CancellationToken.None);
+            terminal.Progress($"interrupted; {started.Value.Id} is cancelled");
+            return ExitCode.Error;
+        }
+
+        if (json)
+            Print(ended.Body);
+        else if (ended.Value.Result is { } result)
+            Evaluating.Print(Evaluating.Result(result), terminal);
+        if (ended.Value.State == "done")
+            return ExitCode.Done;
+        terminal.Progress($"error: {started.Value.Id} is {ended.Value.State}: {ended.Value.Error}");
+        return ExitCode.Error;
+    }
+
     /// <summary>Judges simulated deployments without any server.</summary>
     public async Task<int> Simulate(string? wanted, int deployments, ulong seed, string judge, string? policyPath, CancellationToken cancel)
     {
@@ -308,11 +339,7 @@ internal sealed class Verbs(Terminal terminal, TimeProvider clock, bool json)
         var result = PolicyReader.Read(await Files(path, cancel));
         if (result.Policies is not { } policies)
             throw new Failure($"{path} is no policy: {result.Errors[0]}", $"see: commander policy check {path}");
-        Policy[] services = [.. policies.Services.Where(entry => !entry.Key.Contains('/', StringComparison.Ordinal)).Select(entry => entry.Value)];
-        var policy = services is [var only] ? only : policies.Defaults;
-        return policy.Metrics.Count > 0
-            ? policy
-            : throw new Failure($"{path} has no single policy to judge by", "give a file with one service, or with metrics in its defaults");
+        return policies.Only() ?? throw new Failure($"{path} has no single policy to judge by", "give a file with one service, or with metrics in its defaults");
     }
 
     private static async Task<Model> OnlyModel(string path, CancellationToken cancel)

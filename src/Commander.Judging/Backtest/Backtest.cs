@@ -87,33 +87,29 @@ public static class Backtests
 
     private static Ruled ByCommander(Recording recording, Policy? given, Model model, int last, bool whole)
     {
-        var (policy, sources) = Prepare(recording, given);
-        var state = Judge.Start(policy, recording.Restarted);
-        var watch = new OfflineWatch();
+        var watch = new CaseWatch(recording, given, model);
         Ruled? ruled = null;
         double peak = 0;
-        for (var n = 1 - recording.Past; n <= last; n++)
+        while (watch.Tick < last)
         {
-            var step = watch.Next(policy, model, ref state, CaseTicks.At(recording, sources, n));
+            var step = watch.Next();
             var rollback = step.Decision == Decision.Rollback;
             peak = Math.Max(peak, Math.Min(step.PBad, 0.999999) + (rollback && step.Alarm ? 1 : 0));
             if (rollback && ruled is null)
             {
-                ruled = Read(n);
+                ruled = new Ruled(watch.Read(final: true), watch.Tick);
                 if (!whole)
                 {
                     break;
                 }
             }
         }
-        return (ruled ?? Read(last) with { TooLittle = state.Decision == Decision.Hold ? Needs.TooLittle(policy, state) : null }) with { Peak = peak };
-
-        Ruled Read(int tick) => new(Judge.Read(policy, model, state, new Reader(At(recording, tick), Elapsed(recording, tick), [], Final: true)), tick);
+        return (ruled ?? new Ruled(watch.Read(final: true), last, TooLittle: watch.TooLittle)) with { Peak = peak };
     }
 
     private static Ruled ByScore(Recording recording, Policy? given, int last, bool whole)
     {
-        var (policy, sources) = Prepare(recording, given);
+        var (policy, sources) = CaseWatch.Prepare(recording, given);
         var state = Judge.Start(policy, recording.Restarted);
         double? score = null;
         Ruled? ruled = null;
@@ -134,7 +130,7 @@ public static class Backtests
         }
         return (ruled ?? Read(last)) with { Peak = peak };
 
-        Ruled Read(int tick) => new(Snapshot.ByScore(score, At(recording, tick), Elapsed(recording, tick)), tick);
+        Ruled Read(int tick) => new(Snapshot.ByScore(score, CaseWatch.At(recording, tick), CaseWatch.Elapsed(recording, tick)), tick);
     }
 
     private static Ruled ByRule(Recording recording, Rule rule, int last, bool whole)
@@ -158,22 +154,7 @@ public static class Backtests
         }
         return (ruled ?? Read()) with { Peak = peak };
 
-        Ruled Read() => new(rule.Verdict(recording, tick, newest, At(recording, tick), Elapsed(recording, tick)), tick);
-    }
-
-    private static DateTimeOffset At(Recording recording, int tick) =>
-        DateTimeOffset.FromUnixTimeMilliseconds((long)Math.Clamp(1000 * (recording.ChangeTime + (tick * recording.StepSeconds)), -6e13, 2.5e14));
-
-    private static double Elapsed(Recording recording, int tick) => 1000 * tick * recording.StepSeconds;
-
-    private static (Policy Policy, IReadOnlyList<MetricSeries> Sources) Prepare(Recording recording, Policy? given)
-    {
-        if (given is null)
-        {
-            return CasePolicy.Of(recording);
-        }
-        var policy = given with { Watch = given.Watch with { Step = TimeSpan.FromSeconds(recording.StepSeconds) } };
-        return (policy, CasePolicy.Match(recording, policy));
+        Ruled Read() => new(rule.Verdict(recording, tick, newest, CaseWatch.At(recording, tick), CaseWatch.Elapsed(recording, tick)), tick);
     }
 
     private readonly record struct Ruled(Verdict Verdict, int Tick, double Peak = 0, bool? TooLittle = null);

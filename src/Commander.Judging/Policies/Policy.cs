@@ -280,4 +280,12 @@ public sealed record PolicySet(
             return policy;
         return Services.TryGetValue(AnyService + "/" + environment, out policy) ? policy : Defaults;
     }
+
+    /// <summary>The one policy that watches something: its only service's, else the defaults; null when neither does.</summary>
+    public Policy? Only()
+    {
+        Policy[] services = [.. Services.Where(static entry => !entry.Key.Contains('/', StringComparison.Ordinal)).Select(static entry => entry.Value)];
+        var policy = services is [var only] ? only : Defaults;
+        return policy.Metrics.Count > 0 ? policy : null;
+    }
 }

@@ -204,6 +204,7 @@ internal static class Application
             builder.Services.AddSources(policies, secrets);
             builder.Services.AddReasoning(options.Reasoning, secrets);
             builder.Services.AddRollbackTargets(secrets);
+            builder.Services.AddJobs();
             builder.Services.AddTelemetry();
             builder.Services.AddDashboard();
             builder.Services.AddAccess(options);
@@ -240,6 +241,7 @@ internal static class Application
             app.MapDecisionsApi();
             app.MapPoliciesApi();
             app.MapSamplesApi();
+            app.MapJobsApi();
             app.MapFreezeApi();
             app.MapHealthApi();
             app.MapTelemetry();

@@ -7,12 +7,6 @@ namespace Commander.Server.Loop;
 /// <summary>When a watch asks the language model, and what waits for the answer. Pure.</summary>
 internal static class Opinions
 {
-    /// <summary>A watch asks at most so often.</summary>
-    public const int Most = 6;
-
-    // After a question without an answer, the same state is asked about once more then.
-    private static readonly TimeSpan Again = TimeSpan.FromMinutes(1);
-
     /// <summary>
     /// Whether an opinion is wanted that may change the verdict: when the evidence enters the grey zone, by the authority to decide when
     /// something becomes unclear, and again when it has become much worse than what the last opinion was about.
@@ -21,14 +15,8 @@ internal static class Opinions
     {
         if (!MayAsk(watch) || watch is not { State: WatchStates.Watching or WatchStates.Observing, Subject: Subject.Candidate, Person: null, LastTick: > 0 } || watch.Decision == Decision.Rollback)
             return false;
-        var authority = watch.Policy!.Decide.Reasoning;
-        var there = authority switch
-        {
-            Authority.Advise => watch.Step.GreyZone,
-            Authority.Decide => watch.Step.Unclear,
-            _ => false,
-        };
-        return there && (!watch.AskedHere || watch.Step.Outgrown || (watch.Reasoning is { State: "none", Purpose: "advise" } last && now - last.At >= Again));
+        var sinceNone = watch.Reasoning is { State: "none", Purpose: "advise" } last ? now - last.At : (TimeSpan?)null;
+        return Occasions.AdviceDue(watch.Policy!.Decide.Reasoning, watch.Step, watch.AskedHere, watch.Questions, sinceNone);
     }
 
     /// <summary>Whether an explanation is wanted, which changes nothing: of a ROLLBACK; by the authority to explain of a CONTINUE too; of a HOLD before a person is asked at its end.</summary>
@@ -49,8 +37,8 @@ internal static class Opinions
 
     /// <summary>Whether the judgement waits for the answer that is under way: a mild ROLLBACK only, and not beyond the time-out.</summary>
     public static bool Waits(Watch watch, DateTimeOffset now) =>
-        watch is { Step: { Decision: Decision.Rollback, Mild: true }, Question: { Purpose: Purpose.Advise } asked } && now < asked.Until;
+        Occasions.Waits(watch.Step) && watch.Question is { Purpose: Purpose.Advise } asked && now < asked.Until;
 
     private static bool MayAsk(Watch watch) =>
-        watch is { Policy: { } policy, Model: not null, Question: null, Questions: < Most } && policy.Decide.Reasoning != Authority.Off;
+        watch is { Policy: { } policy, Model: not null, Question: null } && Occasions.MayAsk(policy.Decide.Reasoning, watch.Questions);
 }

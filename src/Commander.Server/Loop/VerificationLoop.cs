@@ -342,9 +342,7 @@ internal sealed class VerificationLoop : IDisposable
 
     private async Task JudgeChanged(Batch batch, CancellationToken cancel)
     {
-        if (_watch.Person is not null || _watch.Decision == Decision.Rollback || _watch.Decision == _watch.Step.Decision)
-            return;
-        if (_watch.Decision == Decision.Continue && _watch.Step.Decision == Decision.Hold)
+        if (_watch.Person is not null || !Standing.Yields(_watch.Decision, _watch.Step.Decision))
             return;
         if (Opinions.Waits(_watch, Now))
             return;

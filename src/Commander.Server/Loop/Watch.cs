@@ -351,7 +351,7 @@ internal sealed class Watch(IPinned pinned)
         }
 
         Step = Judge.Next(Policy, Model, ref _judge[0], Input.Of(tick));
-        AskedHere &= Policy.Decide.Reasoning == Authority.Decide ? Step.Unclear : Step.GreyZone;
+        AskedHere &= Occasions.IsThere(Policy.Decide.Reasoning, Step);
     }
 
     private void Ask(AskedBody asked, DateTimeOffset at)

@@ -50,24 +50,37 @@ internal sealed record OpinionBody(
 /// <param name="Now">Now.</param>
 /// <param name="Spent">What this deployment took already.</param>
 /// <param name="Around">Logs and changes where they were read already; null to read them.</param>
-internal sealed record Asking(Deployment Deployment, Policy Policy, Purpose Purpose, DateTimeOffset Now, Spent Spent, Surroundings? Around);
+internal sealed record Asking(Deployment Deployment, Policy Policy, Purpose Purpose, DateTimeOffset Now, Spent Spent, Surroundings? Around)
+{
+    /// <summary>An attack to plant into the question, to see what it changes; null in earnest.</summary>
+    public (Attack Attack, Field Field)? Planted { get; init; }
+}
 
 /// <summary>Asks the language model about a deployment: gathers what may explain it, keeps to the budget, checks the answer.</summary>
-internal sealed class Reasoner(LanguageModel model, ReasoningOptions options, UsageBook usage, ContextBook? context, Secrets secrets, TimeProvider clock) : IDisposable
+internal sealed class Reasoner(LanguageModel model, ReasoningOptions options, IPurse purse, ContextBook? context, Secrets secrets, TimeProvider clock, string meter) : IDisposable
 {
     /// <summary>Under which name usage is measured.</summary>
     public const string Meter = "Commander.Reasoning";
+
+    /// <summary>Under which name that of jobs is measured: it is no deployment's, and ends with the job.</summary>
+    public const string JobMeter = "Commander.Reasoning.Jobs";
 
     private const int MaxCached = 500;
     private static readonly TimeSpan Tail = TimeSpan.FromMilliseconds(500);
 
     private readonly ConcurrentDictionary<string, string> _answers = new(StringComparer.Ordinal);
     private readonly ConcurrentQueue<string> _oldest = new();
-    private readonly Meter _meter = new(Meter);
+    private readonly Meter _meter = new(meter);
     private Counter<long>? _questions;
     private Counter<long>? _tokens;
     private Counter<double>? _cost;
     private Histogram<double>? _took;
+
+    /// <summary>Paid from the day's purse.</summary>
+    public Reasoner(LanguageModel model, ReasoningOptions options, UsageBook usage, ContextBook? context, Secrets secrets, TimeProvider clock)
+        : this(model, options, new DayPurse(options, usage), context, secrets, clock, Meter)
+    {
+    }
 
     public string Model => model.Name;
 
@@ -105,19 +118,20 @@ internal sealed class Reasoner(LanguageModel model, ReasoningOptions options, Us
         TimeSpan Left() => options.Timeout - clock.GetElapsedTime(began);
         // Half of the time at most: the other half is the model's.
         var around = asking.Around ?? (context is null ? Surroundings.None : await context.Gather(asking.Deployment, asking.Policy, asking.Now, options.Timeout / 2, cancel));
-        var prompt = Prompt.Of(new Inquiry(asking.Deployment, asking.Policy, asking.Purpose, (asking.Now - asking.Deployment.StartedAt).TotalSeconds, around.Logs, around.Changes), secrets.Scrub);
+        var inquiry = new Inquiry(asking.Deployment, asking.Policy, asking.Purpose, (asking.Now - asking.Deployment.StartedAt).TotalSeconds, around.Logs, around.Changes);
+        var prompt = Prompt.Of(asking.Planted is { } planted ? Attacks.Planted(inquiry, planted.Attack, planted.Field) : inquiry, secrets.Scrub);
         var messages = prompt.Messages.ToArray();
         var body = Nothing(asking, "") with { PromptHash = prompt.Hash, Messages = messages, Withheld = prompt.Withheld, Context = around.Missing is { Count: > 0 } missing ? missing : null };
         if (_answers.TryGetValue(prompt.Hash, out var known))
             return Heard(body, Answer.Read(known, prompt, Model), known) with { Cached = true };
         var estimate = LanguageModel.Tokens(messages) + LanguageModel.MaxAnswer;
-        if (await Over(asking, estimate, cancel) is { } over)
+        if (await purse.Over(asking, estimate, cancel) is { } over)
             return body with { Missing = over, Messages = null };
 
         var reply = await model.Ask(messages, Left(), cancel);
         var heard = reply.Text is { } text ? Answer.Read(text, prompt, Model) : null;
         var (promptTokens, answerTokens, requests) = (reply.PromptTokens, reply.AnswerTokens, reply.Requests);
-        if (heard is { Malformed: true } && Left() > Tail && await Over(asking, estimate + promptTokens + answerTokens, cancel) is null)
+        if (heard is { Malformed: true } && Left() > Tail && await purse.Over(asking, estimate + promptTokens + answerTokens, cancel) is null)
         {
             // Once: told what was wrong, most models mend it.
             Message[] again = [.. messages, new("assistant", secrets.Scrub(Cut(reply.Text!))), new("user", $"That is not in the form that was asked for: {heard.Wrong}. Answer again with the one JSON object and nothing else.")];
@@ -131,7 +145,7 @@ internal sealed class Reasoner(LanguageModel model, ReasoningOptions options, Us
 
         double? cost = options.Price is { } price ? ((promptTokens * price.Prompt) + (answerTokens * price.Answer)) / 1_000_000 : null;
         if (requests > 0)
-            await usage.Add(new UsageBody(asking.Deployment.Id, asking.Deployment.Service, promptTokens, answerTokens, cost), cancel);
+            await purse.Add(new UsageBody(asking.Deployment.Id, asking.Deployment.Service, promptTokens, answerTokens, cost), cancel);
         body = body with { Messages = messages, PromptTokens = promptTokens, AnswerTokens = answerTokens, Cost = cost, Requests = requests };
         if (heard is null)
             return body with { Missing = reply.Missing };
@@ -149,19 +163,6 @@ internal sealed class Reasoner(LanguageModel model, ReasoningOptions options, Us
     };
 
     private static string Cut(string text) => text.Length <= Answer.MaxText ? text : text[..Answer.MaxText];
-
-    /// <summary>Which budget a question would exceed; null when none.</summary>
-    private async Task<string?> Over(Asking asking, int estimate, CancellationToken cancel)
-    {
-        var (day, service) = await usage.Today(asking.Deployment.Service, cancel);
-        return Over("this deployment", asking.Spent, options.Tokens.Deployment, options.Cost.Deployment)
-            ?? Over("this service today", service, options.Tokens.Service, options.Cost.Service)
-            ?? Over("today", day, options.Tokens.Day, options.Cost.Day);
-        string? Over(string whose, Spent spent, double tokens, double cost) =>
-            spent.Tokens + estimate > tokens ? $"the budget of tokens for {whose} is used up ({tokens:0})"
-            : options.Price is { } price && spent.Cost + (estimate * Math.Max(price.Prompt, price.Answer) / 1_000_000) > cost ? $"the budget of money for {whose} is used up ({cost:0.##})"
-            : null;
-    }
 
     private void Keep(string hash, string answer)
     {

@@ -13,6 +13,7 @@ internal static class ReasoningHosting
         if (options is null)
             return;
         services.AddSingleton(options);
+        services.AddSingleton(provider => new Evaluation.ModelEvaluation(options, secrets, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton(provider => new LanguageModel(options, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton(provider => new Reasoner(
             provider.GetRequiredService<LanguageModel>(), options, provider.GetRequiredService<UsageBook>(), provider.GetRequiredService<ContextBook>(), secrets, provider.GetRequiredService<TimeProvider>()));
