@@ -121,7 +121,12 @@ internal sealed record AskedBody(Purpose Purpose, string Model, DateTimeOffset U
 
 /// <param name="Error">What kind of error it looks like, by rules.</param>
 /// <param name="Around">What the logs say and what changed.</param>
-internal sealed record DiagnosisBody(ErrorType Error, Surroundings Around);
+internal sealed record DiagnosisBody(ErrorType Error, Surroundings Around)
+{
+    /// <summary>Whether there is anything to tell.</summary>
+    [JsonIgnore]
+    public bool Says => Error.Type != ErrorTypes.Unknown || Around.Logs.Lines.Count > 0 || Around.Changes.Commits.Count > 0 || Around.Missing.Count > 0;
+}
 
 internal sealed record PersonBody(string Decision, string By, string? Reason);
 

@@ -13,7 +13,7 @@ internal static class Opinions
     /// </summary>
     public static bool AdviceDue(Watch watch, DateTimeOffset now)
     {
-        if (!MayAsk(watch) || watch is not { State: WatchStates.Watching or WatchStates.Observing, Subject: Subject.Candidate, Person: null, LastTick: > 0 } || watch.Decision == Decision.Rollback)
+        if (watch is not { Policy: not null, Model: not null, Question: null, State: WatchStates.Watching or WatchStates.Observing, Subject: Subject.Candidate, Person: null, LastTick: > 0 } || watch.Decision == Decision.Rollback)
             return false;
         var sinceNone = watch.Reasoning is { State: "none", Purpose: "advise" } last ? now - last.At : (TimeSpan?)null;
         return Occasions.AdviceDue(watch.Policy!.Decide.Reasoning, watch.Step, watch.AskedHere, watch.Questions, sinceNone);
@@ -25,20 +25,17 @@ internal static class Opinions
     /// <param name="patience">How long an answer may take.</param>
     public static bool ExplanationDue(Watch watch, DateTimeOffset now, TimeSpan patience)
     {
-        if (!MayAsk(watch) || watch is not { Explained: false, LastTick: > 0, Open: true, SupersededBy: null })
+        if (watch is not { Policy: { } policy, Model: not null, Question: null, Explained: false, LastTick: > 0, Open: true, SupersededBy: null } || !Occasions.MayExplain(policy.Decide.Reasoning, watch.Questions))
             return false;
         return watch.Decision switch
         {
             Decision.Rollback => watch.Person is null,
-            Decision.Continue => watch.Policy!.Decide.Reasoning == Authority.Explain && watch.Person is null,
-            _ => watch.State == WatchStates.Watching && watch.EndsAt - now <= patience + watch.Policy!.Watch.Lag + (2 * watch.Policy.Watch.Step),
+            Decision.Continue => policy.Decide.Reasoning == Authority.Explain && watch.Person is null,
+            _ => watch.State == WatchStates.Watching && watch.EndsAt - now <= patience + policy.Watch.Lag + (2 * policy.Watch.Step),
         };
     }
 
     /// <summary>Whether the judgement waits for the answer that is under way: a mild ROLLBACK only, and not beyond the time-out.</summary>
     public static bool Waits(Watch watch, DateTimeOffset now) =>
         Occasions.Waits(watch.Step) && watch.Question is { Purpose: Purpose.Advise } asked && now < asked.Until;
-
-    private static bool MayAsk(Watch watch) =>
-        watch is { Policy: { } policy, Model: not null, Question: null } && Occasions.MayAsk(policy.Decide.Reasoning, watch.Questions);
 }

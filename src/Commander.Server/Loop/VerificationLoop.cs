@@ -442,7 +442,8 @@ internal sealed class VerificationLoop : IDisposable
     {
         if (_diagnosis is not { IsCompleted: true } found)
             return;
-        if (found.IsCompletedSuccessfully && await found is var body)
+        // Where nothing was read and nothing found there is nothing to keep.
+        if (found.IsCompletedSuccessfully && await found is { Says: true } body)
         {
             await Commit(batch =>
             {
@@ -451,6 +452,8 @@ internal sealed class VerificationLoop : IDisposable
             }, cancel);
         }
 
+        if (found.IsCompletedSuccessfully)
+            _diagnoses = MaxDiagnoses;
         _diagnosis = null;
     }
 

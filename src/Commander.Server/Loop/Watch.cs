@@ -4,6 +4,7 @@ using Commander.Judging.Policies;
 using Commander.Judging.Verdicts;
 using Commander.Server.Fixing;
 using Commander.Server.Reasoning;
+using Commander.Server.Reasoning.Context;
 using Commander.Server.Storage;
 
 namespace Commander.Server.Loop;
@@ -380,10 +381,13 @@ internal sealed class Watch(IPinned pinned)
     // A model names a type only where the rules found none.
     private DiagnosisNote? Diagnosed(Verdict? verdict)
     {
-        if (Diagnosis is not { Error: { } error, Around: { } around })
+        if (verdict is not { Decision: "ROLLBACK" } || (Diagnosis is null && Reasoning?.ErrorType is null))
             return null;
-        if (error.Type == ErrorTypes.Unknown && verdict is not null)
+        var (error, around) = (Diagnosis?.Error, Diagnosis?.Around ?? Surroundings.None);
+        if (error is null or { Type: ErrorTypes.Unknown })
             error = ErrorTypes.Of(verdict, [.. around.Logs.Lines.Select(line => new SaidLine(line.Id, line.Template, line.Candidate, line.Control))], Reasoning?.ErrorType);
+        if (!new DiagnosisBody(error, around).Says)
+            return null;
         return new DiagnosisNote(
             error.Type,
             error.By,
@@ -502,7 +506,7 @@ internal sealed class Watch(IPinned pinned)
         var verdict = FinalVerdict ?? Standing();
         // What is said of a decision comes after it, and what was said before is not said of it.
         if (verdict is not null)
-            verdict = verdict with { Opinion = Opinion };
+            verdict = verdict with { Opinion = Opinion ?? verdict.Opinion };
         return new Deployment(
             Received.Id,
             Received.Service,

@@ -6,8 +6,11 @@ namespace Commander.Server.Reasoning;
 /// <summary>When a question to the language model is due, by what the judge says: one rule for the live loop and for measuring a model. Pure.</summary>
 internal static class Occasions
 {
-    /// <summary>About a deployment it is asked at most so often.</summary>
+    /// <summary>About a deployment it is asked for advice at most so often.</summary>
     public const int Most = 6;
+
+    // What is rolled back after all of them is still explained.
+    private const int MostExplained = Most + 2;
 
     /// <summary>After a question without an answer, the same state is asked about once more then.</summary>
     public static readonly TimeSpan Again = TimeSpan.FromMinutes(1);
@@ -29,8 +32,11 @@ internal static class Occasions
     public static bool AdviceDue(Authority authority, in Step step, bool askedHere, int questions, TimeSpan? sinceNone) =>
         MayAsk(authority, questions) && IsThere(authority, step) && (!askedHere || step.Outgrown || sinceNone >= Again);
 
-    /// <summary>Whether it may be asked anything at all after so many questions.</summary>
+    /// <summary>Whether it may be asked for advice after so many questions.</summary>
     public static bool MayAsk(Authority authority, int questions) => authority != Authority.Off && questions < Most;
+
+    /// <summary>Whether it may be asked for an explanation after so many questions.</summary>
+    public static bool MayExplain(Authority authority, int questions) => authority != Authority.Off && questions < MostExplained;
 
     /// <summary>Whether the judgement waits for an answer that is under way: a mild ROLLBACK only.</summary>
     public static bool Waits(in Step step) => step is { Decision: Decision.Rollback, Mild: true };

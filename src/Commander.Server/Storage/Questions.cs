@@ -73,11 +73,11 @@ internal static class Questions
     /// <summary>Deployments of long ago, oldest first.</summary>
     public const string Announced = "SELECT id, state FROM deployments WHERE id > $1 AND received_at < $2 ORDER BY id LIMIT $3";
 
-    /// <summary>Drops bodies of ticks of a closed deployment.</summary>
+    /// <summary>Drops bodies of ticks of a closed deployment, and of what was read and asked about it: texts of others stand there.</summary>
     public const string DropTicks =
         """
         UPDATE facts SET body = NULL
-        WHERE stream = $1 AND seq IN (SELECT seq FROM facts WHERE stream = $1 AND kind = 'tick' AND body IS NOT NULL ORDER BY seq LIMIT $3)
+        WHERE stream = $1 AND seq IN (SELECT seq FROM facts WHERE stream = $1 AND kind IN ('tick', 'opinion', 'diagnosis') AND body IS NOT NULL ORDER BY seq LIMIT $3)
             AND EXISTS (SELECT 1 FROM deployments WHERE id = $2 AND state = 'closed')
         """;
 
