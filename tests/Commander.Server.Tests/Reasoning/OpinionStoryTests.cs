@@ -173,18 +173,21 @@ public sealed class OpinionStoryTests : IAsyncLifetime
                 await context.Response.WriteAsync("{\"id\":\"chatcmpl-1\",\"choices\":[{", cancel);
                 context.Abort();
                 return true;
-            },
+            }
+            ,
             "cuts its stream off" => async (context, _, _) =>
             {
                 await ModelServer.Stream(context, new JsonObject { ["model"] = "a-model" }, "{\"decision\":\"HO", finish: false);
                 return true;
-            },
+            }
+            ,
             "html" => async (context, _, cancel) =>
             {
                 context.Response.ContentType = "text/html";
                 await context.Response.WriteAsync("<html>Sign in</html>", cancel);
                 return true;
-            },
+            }
+            ,
             _ => null,
         };
         _server.Says = data => fault switch

@@ -23,7 +23,7 @@ public sealed class KubernetesLogsTests : LogSourceCompliance
                 await instead(context);
                 return true;
             }
-            : null;
+        : null;
     }
 
     public override async ValueTask InitializeAsync() => _cluster = await FakeCluster.Start();
