@@ -46,6 +46,7 @@ internal sealed class Assets
         var tag = $"\"{asset.Hash}\"";
         headers.ETag = tag;
         headers.Vary = HeaderNames.AcceptEncoding;
+        headers.XContentTypeOptions = "nosniff";
         headers.CacheControl = http.Request.Query["v"] == asset.Hash ? "public, max-age=31536000, immutable" : "no-cache";
         if (http.Request.Headers.IfNoneMatch == tag)
         {
