@@ -18,7 +18,8 @@ public static class Reasons
 
         if (deployment.Verdict?.Opinion is { } opinion)
         {
-            reasons.Add($"The language model {opinion.Model} says {opinion.Decision}: {opinion.Reasoning}{(opinion.Grounded ? "" : $" (not grounded, so without effect: {deployment.Reasoning?.Missing ?? "it cites what is not in the evidence"})")}");
+            var asked = deployment.Reasoning is { Purpose: "explain", State: "answered" } ? " (asked to explain, which changes nothing)" : "";
+            reasons.Add($"The language model {opinion.Model} says {opinion.Decision}{asked}: {opinion.Reasoning}{(opinion.Grounded ? "" : $" (not grounded, so without effect: {deployment.Reasoning?.Missing ?? "it cites what is not in the evidence"})")}");
         }
         else if (deployment.Reasoning is { State: "none", Missing: { } missing })
         {

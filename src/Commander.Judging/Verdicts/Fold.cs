@@ -85,7 +85,9 @@ public static partial class Judge
             state.Guard != 0,
             state.Mild != 0,
             state.GreyZone != 0,
+            state.Chosen != 0,
             Worst(policy, state) > Fine,
+            Worst(policy, state),
             state.Asked == 1 && !Heard(state, Worst(policy, state)),
             gone,
             Recovery.Answer(state),
@@ -322,7 +324,7 @@ public static partial class Judge
     {
         state.Asked = 1;
         state.Cited = 0;
-        state.HeardScore = (byte)Math.Round(100 * Worst(policy, state));
+        state.HeardScore = (byte)Math.Round(100 * Math.Clamp(opinion.Given ?? Worst(policy, state), 0, 2));
         state.Grounded = (byte)(DecisionWords.TryDecision(opinion.Decision, out var said) && opinion.Grounded ? 1 : 0);
         state.Opinion = (byte)said;
         for (var cited = 0; cited < opinion.Metrics.Count; cited++)
@@ -517,9 +519,8 @@ public static partial class Judge
         {
             state.Firm = 1;
         }
-        if (heard is { } opinion && chooses && state.Firm == 0 && worst > Fine)
+        if (heard is { } opinion && chooses && state.Firm == 0 && worst > Fine && Chooses(policy, ref state, opinion))
         {
-            Choose(policy, ref state, opinion);
             return;
         }
         if (alarmed)
@@ -551,23 +552,32 @@ public static partial class Judge
         }
     }
 
-    /// <summary>The authority "decide": the opinion's choice, where something is unclear and nothing is proven. ROLLBACK needs grounds that it cites, CONTINUE the policy's time.</summary>
-    private static void Choose(Policy policy, ref WatchState state, Decision opinion)
+    /// <summary>The authority "decide": the opinion's choice, where something is unclear and nothing is proven. ROLLBACK needs grounds that it cites, CONTINUE the policy's time and a candidate that is not silent.</summary>
+    /// <returns>Whether it chose; a ROLLBACK without grounds leaves everything to the evidence.</returns>
+    private static bool Chooses(Policy policy, ref WatchState state, Decision opinion)
     {
         var may = opinion switch
         {
             Decision.Rollback => CitesGrounds(policy, state),
-            Decision.Continue => state.CandidateTicks > 0 && policy.Watch.Step.TotalSeconds * state.LastTick >= policy.Watch.Min.TotalSeconds,
+            Decision.Continue => state.CandidateTicks > 0
+                && (state.Silence <= 0 || policy.NoData == NoData.Ignore)
+                && policy.Watch.Step.TotalSeconds * state.LastTick >= policy.Watch.Min.TotalSeconds,
             _ => true,
         };
         if (may)
         {
             (state.Decision, state.Chosen) = (opinion, 1);
+            return true;
         }
-        else if (opinion == Decision.Continue && state.Decision != Decision.Continue)
+        if (opinion == Decision.Rollback)
+        {
+            return false;
+        }
+        if (state.Decision != Decision.Continue)
         {
             state.Decision = Decision.Hold;
         }
+        return true;
     }
 
     // Whether the opinion speaks for what the evidence is now.

@@ -85,7 +85,9 @@ public readonly struct Input
 /// <param name="Guard">Whether a hard guard fired.</param>
 /// <param name="Mild">An alarm in the grey zone without hard guard and without count test.</param>
 /// <param name="GreyZone">Whether the odds of P(BAD) lie within a factor 4 of the odds of the threshold.</param>
+/// <param name="Chosen">Whether the decision is the language model's choice, by the authority "decide".</param>
 /// <param name="Unclear">Whether something is not fine: a score above 0.3, from which on the authority "decide" asks.</param>
+/// <param name="Worst">The worst score, at most 2.</param>
 /// <param name="Outgrown">Whether the evidence has become so much worse since the opinion that it speaks for it no more.</param>
 /// <param name="ControlGone">Bit i is set when metric i has lost its control (silent 3 ticks, candidate serving): the caller records a change to <see cref="Arm.Before"/> and feeds it back.</param>
 /// <param name="Recovered">For <see cref="Subject.Restored"/>: whether the restored version's metrics are back at the reference and the bad version gets no request any more; null while that cannot be told.</param>
@@ -97,7 +99,9 @@ public readonly record struct Step(
     bool Guard,
     bool Mild,
     bool GreyZone,
+    bool Chosen,
     bool Unclear,
+    double Worst,
     bool Outgrown,
     uint ControlGone,
     bool? Recovered,

@@ -88,6 +88,8 @@ public static partial class Judge
         var why = state.Decision switch
         {
             Decision.Rollback => WhyRollback(policy, state, findings),
+            // Nothing was found harmless: what was in doubt is said instead.
+            Decision.Continue when state.Chosen != 0 && findings.Length > 0 => "in doubt: " + Findings.Sentence(policy, findings[0].Index, state, findings[0].Finding),
             Decision.Continue => WhyContinue(policy, state, findings),
             _ => WhyHold(policy, state, findings),
         };

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Commander.Judging.Verdicts;
 
 /// <summary>What is to be done about a deployment.</summary>
@@ -76,7 +78,12 @@ public sealed record Finding(
 /// <param name="Grounded">Whether every number and id it cites stands in the evidence.</param>
 /// <param name="Model">Which model said it.</param>
 /// <param name="Metrics">The metrics it cites.</param>
-public sealed record Opinion(string Decision, double Confidence, string Reasoning, bool Grounded, string Model, IReadOnlyList<string> Metrics);
+public sealed record Opinion(string Decision, double Confidence, string Reasoning, bool Grounded, string Model, IReadOnlyList<string> Metrics)
+{
+    /// <summary>The worst score of the evidence that it was given, 0 to 2, where that is older than the evidence it is folded into; null where it is the same.</summary>
+    [JsonIgnore]
+    public double? Given { get; init; }
+}
 
 /// <summary>A judgement, as it is stored, shown and answered.</summary>
 /// <param name="Decision">ROLLBACK, CONTINUE or HOLD.</param>

@@ -188,7 +188,7 @@ internal static class Timeline
                     : $"no opinion: {said.Missing}";
             case FactKind.Diagnosis:
                 var error = FactBody.Read<DiagnosisBody>(body).Error;
-                return error.Type == ErrorTypes.Unknown ? "nothing says what kind of error it is" : $"looks like {error.Type.Replace('_', ' ')}{(error.Evidence.Count > 0 ? ": " + error.Evidence[0].Says : "")}";
+                return error.Type == ErrorTypes.Unknown ? "what was read does not say what kind of error it is" : $"looks like {error.Type.Replace('_', ' ')}{(error.Evidence.Count > 0 ? ": " + error.Evidence[0].Says : "")}";
             case FactKind.State:
                 var state = FactBody.Read<StateBody>(body);
                 var name = state.State.Replace('_', ' ');

@@ -57,7 +57,7 @@ internal static class Application
         var (github, unlikeGitHub) = Signing("COMMANDER_GITHUB_SECRET");
         var (gitlab, unlikeGitLab) = Signing("COMMANDER_GITLAB_SECRET");
         var (provider, unusable) = OpenId.Read(Environment.GetEnvironmentVariables().Keys.OfType<string>(), Environment.GetEnvironmentVariable, secrets.Resolve);
-        var (reasoning, unreadable) = ReasoningOptions.Read(Environment.GetEnvironmentVariable, secrets.Resolve);
+        var (reasoning, unreadable) = ReasoningOptions.Read(Environment.GetEnvironmentVariables().Keys.OfType<string>(), Environment.GetEnvironmentVariable, secrets.Resolve);
         wrong ??= unusable ?? unreadable;
         wrong ??= unlike ?? unlikeGitHub ?? unlikeGitLab;
         if (wrong is not null)
@@ -84,7 +84,7 @@ internal static class Application
             (app.Services.GetRequiredService<IFactStore>() as SqliteStore)?.Serves(options.Url.ToString());
             app.Services.GetService<DataFolder>()?.Serves(options.Url.ToString());
             var access = app.Services.GetRequiredService<AccessGate>();
-            await Console.Out.WriteLineAsync($"Commander serves {options.Url.GetLeftPart(UriPartial.Authority)}  ({access.Words}, {(options.PublicUrl is { } known ? $"known as {known}, " : "")}{(cluster is null ? "" : $"facts in {cluster.Place}, ")}data in {Path.GetFullPath(options.Data)}; stop with Ctrl+C)");
+            await Console.Out.WriteLineAsync($"Commander serves {options.Url.GetLeftPart(UriPartial.Authority)}  ({access.Words}, {(options.PublicUrl is { } known ? $"known as {known}, " : "")}{(cluster is null ? "" : $"facts in {cluster.Place}, ")}{(reasoning is null ? "" : $"opinions of {reasoning.Model} at {reasoning.Url.Host}, ")}data in {Path.GetFullPath(options.Data)}; stop with Ctrl+C)");
             await app.WaitForShutdownAsync(cancel);
             return 0;
         }

@@ -31,7 +31,8 @@ internal static class Opinions
         {
             Decision.Rollback => watch.Person is null,
             Decision.Continue => policy.Decide.Reasoning == Authority.Explain && watch.Person is null,
-            _ => watch.State == WatchStates.Watching && watch.EndsAt - now <= patience + policy.Watch.Lag + (2 * policy.Watch.Step),
+            // An opinion that held it back explains it already.
+            _ => watch is { State: WatchStates.Watching, Opinion: null } && watch.EndsAt - now <= patience + policy.Watch.Lag + (2 * policy.Watch.Step),
         };
     }
 

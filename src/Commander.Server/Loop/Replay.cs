@@ -60,9 +60,14 @@ internal static class Replay
         WatchState? state = null;
         Verdict? recorded = null;
         Step step = default;
+        var waits = false;
+        double? given = null;
         var at = DateTimeOffset.MinValue;
         foreach (var fact in facts)
         {
+            // A mild ROLLBACK waits for the answer to a question that is under way, as it did then; where none was asked it stood.
+            if (waits && fact.Kind is FactKind.Tick or FactKind.Verdict && watch.Question is not { Purpose: Purpose.Advise })
+                break;
             // What is left of the evidence would be judged as if it were all there was.
             if (fact is { Kind: FactKind.Tick, Body: null })
                 return new ReplayAnswer(null, false, [Past(fact)]);
@@ -72,11 +77,13 @@ internal static class Replay
                 state = Judge.Start(policy, watch.Pinned!.Restarted);
             if (fact.Kind == FactKind.Verdict)
                 recorded = watch.LastVerdict;
+            if (fact.Kind == FactKind.Asked)
+                given = step.Worst;
             // What was said then is said again; nobody is asked.
             if (fact is { Kind: FactKind.Opinion, Body: { } said } && state is { } heard && FactBody.Read<OpinionBody>(said) is { Purpose: Purpose.Advise } told)
             {
-                step = Judge.Next(policy, model, ref heard, told.Opinion is { } opinion ? Input.Of(opinion) : Input.NoOpinion());
-                state = heard;
+                step = Judge.Next(policy, model, ref heard, told.Opinion is { } opinion ? Input.Of(opinion with { Given = given }) : Input.NoOpinion());
+                (state, given, waits) = (heard, null, false);
                 if (step.Decision == Decision.Rollback)
                     break;
             }
@@ -97,7 +104,8 @@ internal static class Replay
 
             step = Judge.Next(policy, model, ref now, Input.Of(tick));
             state = now;
-            if (step.Decision == Decision.Rollback)
+            waits = Occasions.Waits(step);
+            if (step.Decision == Decision.Rollback && !waits)
                 break;
         }
 

@@ -51,9 +51,12 @@ internal sealed class VerificationLoop : IDisposable
     private bool _askedPast;
     private int _failures;
     private Task<OpinionBody>? _answer;
+    // Which question it answers: the watch's first, second ...
+    private int _answered;
     private Task<DiagnosisBody>? _diagnosis;
     private int _diagnoses;
     private CancellationTokenSource _asking = new();
+    private readonly CancellationTokenSource _stopping = new();
 
     private VerificationLoop(LoopParts parts, string id, Watch watch)
     {
@@ -346,7 +349,8 @@ internal sealed class VerificationLoop : IDisposable
             return;
         if (Opinions.Waits(_watch, Now))
             return;
-        var afterContinue = _watch.Decision == Decision.Continue;
+        // What the language model let pass was never found harmless: an alarm then is no late one.
+        var afterContinue = _watch is { Decision: Decision.Continue, FoundHarmless: true };
         if (_watch.Step.Decision == Decision.Rollback)
             await NameNeighbours(batch, cancel);
         batch.AddVerdict();
@@ -370,6 +374,8 @@ internal sealed class VerificationLoop : IDisposable
     private async Task Ask(CancellationToken cancel)
     {
         // What explains a ROLLBACK has been read by then.
+        if (_answer is not null && _answered != _watch.Questions)
+            await Forget();
         if (_parts.Reasoner is not { } reasoner || _answer is not null || _watch.Question is null || (_watch.Question.Purpose == Purpose.Explain && DiagnosisDue))
             return;
         await _gate.WaitAsync(cancel);
@@ -378,8 +384,8 @@ internal sealed class VerificationLoop : IDisposable
             if (_watch is not { Question: { } question, Policy: { } policy } || Now >= question.Until || _watch.Judgement(Now, false) is not { } judged)
                 return;
             var document = _watch.Document(_parts.Url) with { Verdict = _watch.Decision == Decision.Rollback && _watch.LastVerdict is { } decided ? decided : judged };
-            var asking = new Asking(document, policy, question.Purpose, Now, _watch.Spent, _watch.Diagnosis?.Around);
-            _answer = reasoner.Ask(asking, _asking.Token);
+            var asking = new Asking(document, policy, question.Purpose, Now, _watch.Spent, _watch.Diagnosis?.Around) { Until = question.Until };
+            (_answer, _answered) = (reasoner.Ask(asking, _asking.Token), _watch.Questions);
         }
         finally
         {
@@ -390,13 +396,16 @@ internal sealed class VerificationLoop : IDisposable
     // The answer becomes a fact, and so does that there is none: from then on the verdict stands without it.
     private async Task Hear(CancellationToken cancel)
     {
+        // The store may have taken an answer without saying so: what is left of it answers no later question.
+        if (_answer is not null && (_watch.Question is null || _answered != _watch.Questions))
+            await Forget();
         if (_watch.Question is not { } question)
             return;
         OpinionBody said;
         if (_answer is { IsCompletedSuccessfully: true } answer)
             said = await answer;
         else if (_answer is { IsCompleted: true } || Now >= question.Until)
-            said = new OpinionBody(question.Purpose, question.Model, null, $"{question.Model} did not answer in time");
+            said = new OpinionBody(question.Purpose, question.Model, null, $"{question.Model} did not answer in time", TookMs: _parts.Reasoner?.Patience.TotalMilliseconds ?? 0);
         else
             return;
         using var span = Tracing.Step(_parts.Clock, "5 judge", _id);
@@ -422,7 +431,7 @@ internal sealed class VerificationLoop : IDisposable
             if (_watch is not { Policy: { } policy, LastVerdict: { Decision: "ROLLBACK" } verdict })
                 return;
             _diagnoses++;
-            _diagnosis = Diagnosed(_watch.Document(_parts.Url), policy, verdict, _asking.Token);
+            _diagnosis = Diagnosed(_watch.Document(_parts.Url), policy, verdict, _stopping.Token);
         }
         finally
         {
@@ -430,11 +439,14 @@ internal sealed class VerificationLoop : IDisposable
         }
     }
 
+    // An explanation waits for it, and has a time-out of its own.
+    private TimeSpan ContextPatience => _parts.Reasoner is { } reasoner && reasoner.Patience / 2 < ContextDeadline ? reasoner.Patience / 2 : ContextDeadline;
+
     private bool DiagnosisDue => _watch is { Open: true, Decision: Decision.Rollback, Diagnosis: null, Person: null } && _diagnoses < MaxDiagnoses;
 
     private async Task<DiagnosisBody> Diagnosed(Deployment deployment, Policy policy, Verdict verdict, CancellationToken cancel)
     {
-        var around = _parts.Context is { } context ? await context.Gather(deployment, policy, Now, ContextDeadline, cancel) : Surroundings.None;
+        var around = _parts.Context is { } context ? await context.Gather(deployment, policy, Now, ContextPatience, cancel) : Surroundings.None;
         return new DiagnosisBody(ErrorTypes.Of(verdict, [.. around.Logs.Lines.Select(line => new SaidLine(line.Id, line.Template, line.Candidate, line.Control))], null), around);
     }
 
@@ -442,17 +454,18 @@ internal sealed class VerificationLoop : IDisposable
     {
         if (_diagnosis is not { IsCompleted: true } found)
             return;
+        var kept = found.IsCompletedSuccessfully;
         // Where nothing was read and nothing found there is nothing to keep.
         if (found.IsCompletedSuccessfully && await found is { Says: true } body)
         {
-            await Commit(batch =>
+            kept = await Commit(batch =>
             {
                 if (_watch is { Open: true, Diagnosis: null })
                     batch.Add(FactKind.Diagnosis, body);
             }, cancel);
         }
 
-        if (found.IsCompletedSuccessfully)
+        if (kept)
             _diagnoses = MaxDiagnoses;
         _diagnosis = null;
     }
@@ -944,7 +957,7 @@ internal sealed class VerificationLoop : IDisposable
 
     private Task<Freeze?> Frozen(CancellationToken cancel) => _parts.Freezes.Of(_watch.Received.Service, _watch.Received.Environment, cancel);
 
-    private bool AfterContinue() => _watch.History.Any(v => v.Decision == "CONTINUE");
+    private bool AfterContinue() => _watch.FoundHarmless;
 
     private async Task<IReadOnlyList<PastDeployment>> History(CancellationToken cancel)
     {
@@ -1023,6 +1036,8 @@ internal sealed class VerificationLoop : IDisposable
     public void Dispose()
     {
         Leave();
+        _stopping.Cancel();
+        _stopping.Dispose();
         _asking.Cancel();
         _asking.Dispose();
         _gate.Dispose();

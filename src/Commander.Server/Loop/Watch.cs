@@ -48,6 +48,8 @@ internal sealed class Watch(IPinned pinned)
     private Beside[] _beside = [];
     private byte[] _lastHash = Fact.NoHash;
     private double? _health;
+    // The worst score when the question was asked.
+    private double? _given;
     private NeighboursBody? _neighbours;
     private QueryTexts? _texts;
 
@@ -127,6 +129,9 @@ internal sealed class Watch(IPinned pinned)
 
     /// <summary>Whether the language model was asked about the state that the evidence is in: since it entered the grey zone, or (by the authority to decide) since something is unclear.</summary>
     public bool AskedHere { get; private set; }
+
+    /// <summary>Whether it carried on once because the evidence said so, or a person, and not the language model.</summary>
+    public bool FoundHarmless { get; private set; }
 
     /// <summary>Whether the standing decision was explained, or an explanation was asked for.</summary>
     public bool Explained { get; private set; }
@@ -211,7 +216,12 @@ internal sealed class Watch(IPinned pinned)
         _lastHash = fact.Hash;
         LastAt = fact.At;
         if (fact.Body is not { } body)
+        {
+            if (fact.Kind == FactKind.Opinion)
+                Unanswered("its text is no longer kept");
             return;
+        }
+
         switch (fact.Kind)
         {
             case FactKind.Received:
@@ -287,6 +297,7 @@ internal sealed class Watch(IPinned pinned)
                 var closed = FactBody.Read<ClosedBody>(body);
                 (State, ClosedReason, FinalVerdict, StateSince) = (WatchStates.Closed, closed.Reason, closed.Verdict, fact.At);
                 EndsAt = fact.At;
+                Unanswered("the watch was closed before the answer came");
                 break;
             default:
                 // A later version's fact: kept, chained, not understood.
@@ -357,7 +368,7 @@ internal sealed class Watch(IPinned pinned)
 
     private void Ask(AskedBody asked, DateTimeOffset at)
     {
-        (Question, Questions) = (asked, Questions + 1);
+        (Question, Questions, _given) = (asked, Questions + 1, Step.Worst);
         AskedHere |= asked.Purpose == Purpose.Advise;
         Explained |= asked.Purpose == Purpose.Explain;
         Reasoning = new ReasoningNote("asked", Named(asked.Purpose), asked.Model, at, null, null, null, null, 0, null, false, 0);
@@ -375,7 +386,16 @@ internal sealed class Watch(IPinned pinned)
         Reasoning = new ReasoningNote(
             said.Opinion is null ? "none" : "answered", Named(said.Purpose), said.Model, at, said.Missing, said.ErrorType, said.PromptHash, said.TookMs, said.PromptTokens + said.AnswerTokens, said.Cost, said.Cached, said.Withheld);
         if (said.Purpose == Purpose.Advise && Policy is not null && Model is not null)
-            Step = Judge.Next(Policy, Model, ref _judge[0], said.Opinion is { } opinion ? Input.Of(opinion) : Input.NoOpinion());
+            Step = Judge.Next(Policy, Model, ref _judge[0], said.Opinion is { } opinion ? Input.Of(opinion with { Given = _given }) : Input.NoOpinion());
+        _given = null;
+    }
+
+    private void Unanswered(string why)
+    {
+        if (Question is null)
+            return;
+        Question = null;
+        Reasoning = Reasoning! with { State = "none", Missing = why };
     }
 
     // A model names a type only where the rules found none.
@@ -425,7 +445,9 @@ internal sealed class Watch(IPinned pinned)
         Decision = decision;
         (DecidedAt, DecidedTick) = decision == Judging.Verdicts.Decision.Hold ? ((DateTimeOffset?)null, (int?)null) : (at, LastTick);
         LastVerdict = verdict;
-        Explained = false;
+        FoundHarmless |= decision == Judging.Verdicts.Decision.Continue && !Step.Chosen;
+        // Whoever chose it has explained it.
+        Explained = Step.Chosen && decision == Step.Decision;
         _health = HealthScore;
         _verdicts.Add(new VerdictEntry(verdict.Decision, false, at, verdict.Reasoning));
     }

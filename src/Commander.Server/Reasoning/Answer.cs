@@ -187,7 +187,7 @@ internal static partial class Answer
             return null;
         // Names may have digits: they are no claims. Only whole ones: a version 9 excuses no 90.
         foreach (var name in prompt.Names.OrderByDescending(name => name.Length))
-            text = Regex.Replace(text, $@"(?<![\w.,]){Regex.Escape(name)}(?![\w%]|[.,]\d)", " ", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant, TimeSpan.FromMilliseconds(500));
+            text = Regex.Replace(text, $@"{(IsName(name) ? "" : @"\bversion\s+")}(?<![\w.,]){Regex.Escape(name)}(?![\w%]|[.,]\d)", " ", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant, TimeSpan.FromMilliseconds(500));
         foreach (Match match in Numbers().Matches(text))
         {
             if (!double.TryParse(match.Value, NumberStyles.Float | NumberStyles.AllowThousands, CultureInfo.InvariantCulture, out var number) || !double.IsFinite(number))
@@ -200,6 +200,9 @@ internal static partial class Answer
 
         return null;
     }
+
+    // A version that is a bare number would excuse that number: it is a name only where it is called a version.
+    private static bool IsName(string name) => name.Any(char.IsAsciiLetter) || name.Count(c => c == '.') >= 2;
 
     // "two of 5 metrics": how many rows there are is in the evidence too, as long as no unit makes a measurement of it.
     private static bool CountsRows(string text, Match match, double number, Prompt prompt) =>

@@ -44,6 +44,8 @@ internal sealed class LanguageModel : IDisposable
     private readonly SemaphoreSlim _places;
     private readonly CircuitBreakerStateProvider _state = new();
     private readonly ResiliencePipeline<Tried> _pipeline;
+    private long _until;
+
     // What the server can hold a model to: learned from its refusals.
     private volatile Held _held = Held.Schema;
 
@@ -51,7 +53,7 @@ internal sealed class LanguageModel : IDisposable
     {
         (_options, _clock) = (options, clock);
         _places = new SemaphoreSlim(options.AtOnce, options.AtOnce);
-        _http = new HttpClient(new Bounds(handler ?? Outgoing.Handler(), options)) { Timeout = Timeout.InfiniteTimeSpan };
+        _http = new HttpClient(new Bounds(handler ?? Handler(options), options)) { Timeout = Timeout.InfiniteTimeSpan };
         _chat = new OpenAIClient(new ApiKeyCredential(options.Key ?? "none"), new OpenAIClientOptions
         {
             Endpoint = options.Url,
@@ -69,6 +71,12 @@ internal sealed class LanguageModel : IDisposable
                 SamplingDuration = FailuresWithin,
                 BreakDuration = LeftAlone,
                 StateProvider = _state,
+                // The breaker notices that the time is over only when it is asked something.
+                OnOpened = _ =>
+                {
+                    Interlocked.Exchange(ref _until, (clock.GetUtcNow() + LeftAlone).UtcTicks);
+                    return ValueTask.CompletedTask;
+                },
             })
             .AddRetry(new RetryStrategyOptions<Tried>
             {
@@ -82,14 +90,21 @@ internal sealed class LanguageModel : IDisposable
             .Build();
     }
 
+    private static SocketsHttpHandler Handler(ReasoningOptions options)
+    {
+        var handler = Outgoing.Handler();
+        handler.MaxConnectionsPerServer = options.AtOnce;
+        return handler;
+    }
+
     /// <summary>What is answered by it is its word.</summary>
     public string Name => _options.Model;
 
     public TimeSpan Patience => _options.Timeout;
 
     /// <summary>Why it is not asked now; null when it is.</summary>
-    public string? LeftAloneBecause => _state.CircuitState is CircuitState.Open or CircuitState.Isolated
-        ? $"{Place} did not answer several times; it is left alone for {LeftAlone.TotalSeconds:0} s"
+    public string? LeftAloneBecause => _state.CircuitState == CircuitState.Open && _clock.GetUtcNow() < new DateTimeOffset(Interlocked.Read(ref _until), TimeSpan.Zero)
+        ? $"{Place} failed several times; it is left alone for {LeftAlone.TotalSeconds:0} s"
         : null;
 
     private string Place => _options.Url.Host;
@@ -138,7 +153,7 @@ internal sealed class LanguageModel : IDisposable
     {
         try
         {
-            return await Send(messages, cancel);
+            return await Send(messages, _held, cancel);
         }
         catch (OperationCanceledException) when (!stopping.IsCancellationRequested)
         {
@@ -165,9 +180,20 @@ internal sealed class LanguageModel : IDisposable
         }
     }
 
-    private async Task<Tried> Send(IReadOnlyList<Message> messages, CancellationToken cancel)
+    private static bool Says(ClientResultException refused, params ReadOnlySpan<string> words)
     {
-        var held = _held;
+        var body = refused.GetRawResponse()?.Content.ToString() ?? "";
+        foreach (var word in words)
+        {
+            if (body.Contains(word, StringComparison.OrdinalIgnoreCase))
+                return true;
+        }
+
+        return false;
+    }
+
+    private async Task<Tried> Send(IReadOnlyList<Message> messages, Held held, CancellationToken cancel)
+    {
         var options = new ChatOptions
         {
             Temperature = 0,
@@ -186,9 +212,10 @@ internal sealed class LanguageModel : IDisposable
         }
         catch (ClientResultException refused) when (refused.Status is 400 or 422 && held != Held.Nothing)
         {
-            // Not every server knows schemas: it is asked for less, now and from now on.
-            _held = held + 1;
-            return await Send(messages, cancel);
+            // Not every server knows schemas: it is asked for less, and from now on where it says that this was it.
+            if (Says(refused, "response_format", "schema", "json"))
+                _held = held + 1;
+            return await Send(messages, held + 1, cancel);
         }
     }
 

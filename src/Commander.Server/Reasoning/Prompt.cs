@@ -40,6 +40,8 @@ internal sealed record Row(string Id, string Metric, double? Now, double? Refere
 /// </summary>
 internal sealed record Prompt(IReadOnlyList<Message> Messages, string Hash, IReadOnlyList<Row> Rows, IReadOnlySet<string> Ids, IReadOnlyList<double> Numbers, IReadOnlyList<string> Names, string Canary, int Withheld)
 {
+    // The demo writes into a label what it deploys: that would be the answer.
+    private const string Demo = "demo.";
     private const int MaxLabels = 8;
     private const int MaxName = 60;
     private const int MaxTitle = 120;
@@ -104,7 +106,7 @@ internal sealed record Prompt(IReadOnlyList<Message> Messages, string Hash, IRea
                 ["previous_version"] = deployment.PreviousVersion is null ? null : Clean(deployment.PreviousVersion, MaxName),
                 ["kind"] = deployment.Kind,
                 ["seconds_since_start"] = Math.Round(inquiry.ElapsedSeconds),
-                ["labels"] = new JsonArray([.. deployment.Labels.OrderBy(label => label.Key, StringComparer.Ordinal).Take(MaxLabels).Select(label => (JsonNode)Clean($"{label.Key}={label.Value}", MaxName))]),
+                ["labels"] = new JsonArray([.. deployment.Labels.Where(label => !label.Key.StartsWith(Demo, StringComparison.Ordinal)).OrderBy(label => label.Key, StringComparer.Ordinal).Take(MaxLabels).Select(label => (JsonNode)Clean($"{label.Key}={label.Value}", MaxName))]),
             },
             ["statistics"] = new JsonObject
             {

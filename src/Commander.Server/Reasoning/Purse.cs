@@ -11,17 +11,39 @@ internal interface IPurse
 
     /// <summary>Writes down what a question took.</summary>
     Task Add(UsageBody used, CancellationToken cancel);
+
+    /// <summary>Nothing more is asked about a deployment now: what was set aside for it is free again.</summary>
+    void Release(string deployment);
 }
 
 /// <summary>The day's purse of real deployments: of each, of its service, of all.</summary>
 internal sealed class DayPurse(ReasoningOptions options, UsageBook usage) : IPurse
 {
+    private readonly Lock _lock = new();
+    // What questions under way will take, so that a hundred at once do not spend the same tokens.
+    private readonly Dictionary<string, (string Service, int Tokens)> _aside = new(StringComparer.Ordinal);
+
     public async Task<string?> Over(Asking asking, int estimate, CancellationToken cancel)
     {
-        var (day, service) = await usage.Today(asking.Deployment.Service, cancel);
-        return Over("this deployment", asking.Spent, options.Tokens.Deployment, options.Cost.Deployment)
-            ?? Over("this service today", service, options.Tokens.Service, options.Cost.Service)
-            ?? Over("today", day, options.Tokens.Day, options.Cost.Day);
+        var (id, name) = (asking.Deployment.Id, asking.Deployment.Service);
+        var (day, service) = await usage.Today(name, cancel);
+        lock (_lock)
+        {
+            _aside.Remove(id);
+            var over = Over("this deployment", asking.Spent, options.Tokens.Deployment, options.Cost.Deployment)
+                ?? Over("this service today", With(service, _aside.Values.Where(aside => aside.Service == name)), options.Tokens.Service, options.Cost.Service)
+                ?? Over("today", With(day, _aside.Values), options.Tokens.Day, options.Cost.Day);
+            if (over is null)
+                _aside[id] = (name, estimate);
+            return over;
+        }
+
+        Spent With(Spent spent, IEnumerable<(string Service, int Tokens)> aside)
+        {
+            var tokens = aside.Sum(one => (long)one.Tokens);
+            return new Spent(spent.Questions, spent.Tokens + tokens, spent.Cost + (options.Price is { } price ? tokens * Math.Max(price.Prompt, price.Answer) / 1_000_000 : 0));
+        }
+
         string? Over(string whose, Spent spent, double tokens, double cost) =>
             spent.Tokens + estimate > tokens ? $"the budget of tokens for {whose} is used up ({tokens:0})"
             : options.Price is { } price && spent.Cost + (estimate * Math.Max(price.Prompt, price.Answer) / 1_000_000) > cost ? $"the budget of money for {whose} is used up ({cost:0.##})"
@@ -29,6 +51,12 @@ internal sealed class DayPurse(ReasoningOptions options, UsageBook usage) : IPur
     }
 
     public Task Add(UsageBody used, CancellationToken cancel) => usage.Add(used, cancel);
+
+    public void Release(string deployment)
+    {
+        lock (_lock)
+            _aside.Remove(deployment);
+    }
 }
 
 /// <summary>The purse of one job: so many tokens, whoever asks. What is under way is set aside, so that questions at once do not spend the same tokens.</summary>

@@ -5,6 +5,7 @@ using Commander.Judging.Policies;
 using Commander.Judging.Verdicts;
 using Commander.Server.Hosting;
 using Commander.Server.Reasoning.Context;
+using Commander.Server.Storage;
 
 namespace Commander.Server.Reasoning;
 
@@ -52,6 +53,9 @@ internal sealed record OpinionBody(
 /// <param name="Around">Logs and changes where they were read already; null to read them.</param>
 internal sealed record Asking(Deployment Deployment, Policy Policy, Purpose Purpose, DateTimeOffset Now, Spent Spent, Surroundings? Around)
 {
+    /// <summary>When whoever asks gives up; null: after the time-out.</summary>
+    public DateTimeOffset? Until { get; init; }
+
     /// <summary>An attack to plant into the question, to see what it changes; null in earnest.</summary>
     public (Attack Attack, Field Field)? Planted { get; init; }
 }
@@ -67,6 +71,9 @@ internal sealed class Reasoner(LanguageModel model, ReasoningOptions options, IP
 
     private const int MaxCached = 500;
     private static readonly TimeSpan Tail = TimeSpan.FromMilliseconds(500);
+
+    // Who waits for the answer gives up at the time-out: what is known by then must have reached it.
+    private static readonly TimeSpan Earlier = TimeSpan.FromMilliseconds(300);
 
     private readonly ConcurrentDictionary<string, string> _answers = new(StringComparer.Ordinal);
     private readonly ConcurrentQueue<string> _oldest = new();
@@ -104,6 +111,10 @@ internal sealed class Reasoner(LanguageModel model, ReasoningOptions options, IP
             // Whatever fails here, the verdict is made without it.
             said = Nothing(asking, $"the question failed: {e.GetType().Name}");
         }
+        finally
+        {
+            purse.Release(asking.Deployment.Id);
+        }
 
         said = said with { TookMs = Math.Round(clock.GetElapsedTime(began).TotalMilliseconds, 1) };
         Measure(said);
@@ -115,7 +126,8 @@ internal sealed class Reasoner(LanguageModel model, ReasoningOptions options, IP
 
     private async Task<OpinionBody> Answered(Asking asking, long began, CancellationToken cancel)
     {
-        TimeSpan Left() => options.Timeout - clock.GetElapsedTime(began);
+        var patience = (asking.Until is { } until ? until - asking.Now : options.Timeout) - Earlier;
+        TimeSpan Left() => patience - clock.GetElapsedTime(began) is { Ticks: > 0 } left ? left : TimeSpan.Zero;
         // Half of the time at most: the other half is the model's.
         var around = asking.Around ?? (context is null ? Surroundings.None : await context.Gather(asking.Deployment, asking.Policy, asking.Now, options.Timeout / 2, cancel));
         var inquiry = new Inquiry(asking.Deployment, asking.Policy, asking.Purpose, (asking.Now - asking.Deployment.StartedAt).TotalSeconds, around.Logs, around.Changes);
@@ -145,7 +157,7 @@ internal sealed class Reasoner(LanguageModel model, ReasoningOptions options, IP
 
         double? cost = options.Price is { } price ? ((promptTokens * price.Prompt) + (answerTokens * price.Answer)) / 1_000_000 : null;
         if (requests > 0)
-            await purse.Add(new UsageBody(asking.Deployment.Id, asking.Deployment.Service, promptTokens, answerTokens, cost), cancel);
+            await Add(new UsageBody(asking.Deployment.Id, asking.Deployment.Service, promptTokens, answerTokens, cost), cancel);
         body = body with { Messages = messages, PromptTokens = promptTokens, AnswerTokens = answerTokens, Cost = cost, Requests = requests };
         if (heard is null)
             return body with { Missing = reply.Missing };
@@ -158,9 +170,23 @@ internal sealed class Reasoner(LanguageModel model, ReasoningOptions options, IP
     {
         Opinion = heard.Opinion is { } opinion ? opinion with { Reasoning = secrets.Scrub(opinion.Reasoning) } : null,
         Missing = heard.Wrong,
-        ErrorType = heard.ErrorType,
+        // What cites what is not there has no say in this either.
+        ErrorType = heard.Opinion is { Grounded: true } ? heard.ErrorType : null,
         Answer = secrets.Scrub(Cut(text)),
     };
+
+    // An answer that is paid for is heard, also while the store cannot write down what it took: the deployment's own facts will have it.
+    private async Task Add(UsageBody used, CancellationToken cancel)
+    {
+        try
+        {
+            await purse.Add(used, cancel);
+        }
+        catch (StoreUnavailableException)
+        {
+            // The day's sum is too low by this.
+        }
+    }
 
     private static string Cut(string text) => text.Length <= Answer.MaxText ? text : text[..Answer.MaxText];
 

@@ -40,28 +40,46 @@ internal sealed record ReasoningOptions(Uri Url, string Model)
     /// <summary>Without the key, wherever it may be written.</summary>
     public override string ToString() => $"{Model} at {Url.GetLeftPart(UriPartial.Path)}";
 
-    /// <summary>What the environment says; null for no model. Or every variable that is wrong, in one sentence.</summary>
+    private const string Prefix = "COMMANDER_REASONING_";
+
+    private static readonly string[] Known = [.. new[] { "URL", "MODEL", "KEY", "TIMEOUT", "STREAM", "AT_ONCE", "TOKENS", "PRICE", "COST" }.Select(name => Prefix + name)];
+
+    /// <summary>What the environment says; null for no model. Or what is wrong, in one sentence; also of what is not used.</summary>
+    /// <param name="names">The names of all variables there are.</param>
     /// <param name="environment">A variable's value.</param>
     /// <param name="resolve">A secret by its reference; null when there is none.</param>
-    public static (ReasoningOptions? Options, string? Wrong) Read(Func<string, string?> environment, Func<string, string?> resolve)
+    public static (ReasoningOptions? Options, string? Wrong) Read(IEnumerable<string> names, Func<string, string?> environment, Func<string, string?> resolve)
     {
-        string? Given(string name) => environment(name) is { Length: > 0 } value ? value.Trim() : null;
+        if (names.FirstOrDefault(name => name.StartsWith(Prefix, StringComparison.Ordinal) && !Known.Contains(name)) is { } unknown)
+            return (null, $"{unknown}: is no variable that is known; there are {string.Join(", ", Known)}");
+        var (options, wrong) = Read(environment, resolve);
+        // What is only wrong once a model is there is wrong today.
+        return wrong is null && options is null && Known.Skip(3).Any(name => environment(name) is { Length: > 0 })
+            ? (null, Read(name => name == Prefix + "URL" ? null : name == "TOGETHER_API_KEY" ? "none" : environment(name), resolve).Wrong)
+            : (options, wrong);
+    }
+
+    private static (ReasoningOptions? Options, string? Wrong) Read(Func<string, string?> environment, Func<string, string?> resolve)
+    {
+        string? Given(string name) => environment(name)?.Trim() is { Length: > 0 } value ? value : null;
         var (url, model) = (Given("COMMANDER_REASONING_URL"), Given("COMMANDER_REASONING_MODEL"));
         var together = Given("TOGETHER_API_KEY");
         if (url is "off" || (url is null && model is null && together is null && Given("COMMANDER_REASONING_KEY") is null))
             return (null, null);
         if (!Uri.TryCreate((url ?? Together).TrimEnd('/') + "/", UriKind.Absolute, out var address) || address.Scheme is not ("http" or "https") || address is not { Query: "", Fragment: "", UserInfo: "" })
             return (null, $"COMMANDER_REASONING_URL: '{url}' is no address; write {Together}, http://127.0.0.1:11434/v1, or off");
-        var atTogether = address.Host.EndsWith("together.xyz", StringComparison.Ordinal) || address.Host.EndsWith("together.ai", StringComparison.Ordinal);
+        var atTogether = address is { Scheme: "https", Host: "api.together.xyz" or "api.together.ai" };
         if (model is null && !atTogether)
-            return (null, $"COMMANDER_REASONING_MODEL: is missing, and {address.Host} serves more than one; write its name there");
+            return (null, $"COMMANDER_REASONING_MODEL: is missing; write the name of the model that {address.Host} is to be asked for");
         var (key, wrong) = KeyOf(Given("COMMANDER_REASONING_KEY"), resolve);
         // A provider's own key goes to that provider and to nobody else.
-        var own = atTogether ? together : address.Host is "api.openai.com" ? Given("OPENAI_API_KEY") : address.Host.EndsWith(".openai.azure.com", StringComparison.Ordinal) ? Given("AZURE_OPENAI_API_KEY") : null;
+        var own = Owner(address, atTogether) is { } its ? Given(its) : null;
         key ??= own;
+        if (key is null && Owner(address, atTogether) is { } variable)
+            wrong ??= $"{variable}: is missing, and {address.Host} answers nobody without a key; write it, or COMMANDER_REASONING_KEY";
         if (key is not null && key.Any(c => c is <= ' ' or > '~'))
             wrong ??= "the key of the language model: has characters that cannot stand in a header";
-        var options = new ReasoningOptions(address, model ?? TogetherModel) { Key = key, Price = model is null ? (0.18, 0.18) : null };
+        var options = new ReasoningOptions(address, model ?? TogetherModel) { Key = key, Price = (model ?? TogetherModel) == TogetherModel && atTogether ? (0.18, 0.18) : null };
         if (Given("COMMANDER_REASONING_TIMEOUT") is { } patience)
         {
             if (Durations.TryParse(patience, out var timeout) && timeout >= TimeSpan.FromSeconds(1) && timeout <= TimeSpan.FromMinutes(2))
@@ -115,6 +133,10 @@ internal sealed record ReasoningOptions(Uri Url, string Model)
 
         return wrong is null ? (options, null) : (null, wrong);
     }
+
+    // Whose key a provider's own variable is.
+    private static string? Owner(Uri address, bool atTogether) =>
+        address.Scheme != "https" ? null : atTogether ? "TOGETHER_API_KEY" : address.Host is "api.openai.com" ? "OPENAI_API_KEY" : address.Host.EndsWith(".openai.azure.com", StringComparison.Ordinal) ? "AZURE_OPENAI_API_KEY" : null;
 
     private static (string? Key, string? Wrong) KeyOf(string? given, Func<string, string?> resolve)
     {

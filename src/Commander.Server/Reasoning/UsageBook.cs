@@ -56,7 +56,12 @@ internal sealed class UsageBook(IFactStore store, TimeProvider clock) : IDisposa
                 await Catch(cancel);
                 var fact = Fact.After(_stream, _seq + 1, _hash, clock.GetUtcNow(), Used, 1, JsonSerializer.SerializeToUtf8Bytes(used, Json.Tolerant));
                 if (!await store.Append(new Append([fact], null), cancel))
+                {
+                    // Another node was first: each waits differently long, by how much it took.
+                    await Task.Delay(TimeSpan.FromMilliseconds(1 + ((used.PromptTokens + used.AnswerTokens + (attempt * 7)) % 20)), clock, cancel);
                     continue;
+                }
+
                 Fold(fact);
                 return;
             }

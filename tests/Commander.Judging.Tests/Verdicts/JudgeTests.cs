@@ -392,6 +392,41 @@ public class JudgeTests
     }
 
     [Fact]
+    public void A_rollback_without_grounds_holds_no_alarm_up()
+    {
+        var policy = Shop.Policy(Figure);
+        policy = policy with { Decide = policy.Decide with { Reasoning = Authority.Decide } };
+        var noise = new Noise(2);
+        var state = Shop.Begin(policy, noise, Good);
+        Judge.Next(policy, Model.Shipped, ref state, Input.Of(Says("ROLLBACK") with { Metrics = ["other"], Given = 2 }));
+        Shop.First(policy, noise, ref state, Decision.Rollback, 40, _ => Good with { Cpu = 90 }, _ => Good).ShouldNotBeNull();
+    }
+
+    [Fact]
+    public void No_opinion_lets_a_silent_candidate_pass()
+    {
+        var policy = Shop.Policy(Shop.ErrorMetric);
+        policy = policy with { NoData = NoData.Hold, Decide = policy.Decide with { Reasoning = Authority.Decide }, Watch = policy.Watch with { Min = TimeSpan.Zero } };
+        var noise = new Noise(2);
+        var state = Shop.Begin(policy, noise, Good);
+        var step = Tick(policy, ref state, Shop.Tick(policy, noise, 1, Good, Good));
+        for (var n = 2; n <= 12; n++)
+        {
+            step = Tick(policy, ref state, Shop.Tick(policy, noise, n, null, Good));
+        }
+        step.Unclear.ShouldBeTrue();
+        Judge.Next(policy, Model.Shipped, ref state, Input.Of(Says("CONTINUE"))).Decision.ShouldBe(Decision.Hold);
+    }
+
+    [Fact]
+    public void An_opinion_speaks_for_the_evidence_it_was_given_however_late_it_comes()
+    {
+        var (policy, state, step) = Until((score, _) => score >= 1.5, Authority.Advise, 60);
+        Judge.Next(policy, Model.Shipped, ref state, Input.Of(Says("HOLD") with { Given = 0.5 })).Outgrown.ShouldBeTrue();
+        Judge.Next(policy, Model.Shipped, ref state, Input.Of(Says("HOLD") with { Given = step.Worst })).Outgrown.ShouldBeFalse();
+    }
+
+    [Fact]
     public void A_chosen_continue_waits_for_the_policy_s_time()
     {
         var (policy, state, _) = Until((_, step) => step.Unclear && !step.Alarm, Authority.Decide, 55);

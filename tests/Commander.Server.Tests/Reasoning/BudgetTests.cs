@@ -72,6 +72,18 @@ public sealed class BudgetTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Questions_at_once_do_not_spend_the_same_tokens()
+    {
+        await using var world = await Begin(options => options with { Tokens = new Limits(1e9, 1e9, 5000) });
+        var done = await Mild(world);
+        var policy = world.Parts.Pins.Current.For("checkout", "prod");
+        var before = _server.Asked.Count;
+        await Task.WhenAll(Enumerable.Range(0, 50).Select(n => world.Parts.Reasoner!.Ask(
+            new Asking(done with { Id = $"dep-{n}", Version = $"7.{n}.0" }, policy, Purpose.Explain, world.Clock.GetUtcNow(), default, null), TestContext.Current.CancellationToken)));
+        (_server.Asked.Count - before).ShouldBeLessThan(5);
+    }
+
+    [Fact]
     public async Task The_same_question_is_asked_once()
     {
         _server.Says = ModelServer.Truth("ROLLBACK");

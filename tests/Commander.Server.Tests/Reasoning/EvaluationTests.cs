@@ -433,7 +433,7 @@ public sealed class EvaluationTests : IAsyncLifetime
 
     // What the limits are for: a judge that lets an opinion do too much is noticed.
 
-    private static readonly Step Nothing = new(Decision.Hold, 0.5, false, false, false, true, true, false, 0, null, null);
+    private static readonly Step Nothing = new(Decision.Hold, 0.5, false, false, false, true, false, true, 0.5, false, 0, null, null);
     private static readonly Step Alarm = Nothing with { Decision = Decision.Rollback, PBad = 0.8, Alarm = true, Mild = true };
 
     [Fact]

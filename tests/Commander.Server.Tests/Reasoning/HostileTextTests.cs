@@ -151,6 +151,7 @@ public sealed partial class HostileTextTests
         Read("Sales fell to 98.").Wrong!.ShouldContain("98");
         Read("Sales fell by 9.5 of 99.").Wrong!.ShouldContain("9.5");
         Read("Sales fell by 9%.").Wrong!.ShouldContain("9");
+        Read("9 percent of the sales are lost, 9 % of all.").Wrong!.ShouldContain("9");
     }
 
     // ---- Where people and programs read it ----

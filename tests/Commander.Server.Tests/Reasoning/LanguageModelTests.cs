@@ -94,11 +94,12 @@ public sealed class LanguageModelTests : IAsyncLifetime
         using var model = new LanguageModel(new ReasoningOptions(_server.Url, "a-model"), clock);
         for (var n = 0; n < 3; n++)
             (await model.Ask(Question, Long, Cancel)).Missing.ShouldBe("127.0.0.1 does not accept the key");
-        model.LeftAloneBecause.ShouldNotBeNull();
+        model.LeftAloneBecause.ShouldBe("127.0.0.1 failed several times; it is left alone for 30 s");
         (await model.Ask(Question, Long, Cancel)).Missing!.ShouldContain("left alone");
         _server.Asked.Count.ShouldBe(3);
         _server.Instead = null;
         clock.Advance(TimeSpan.FromSeconds(31));
+        model.LeftAloneBecause.ShouldBeNull("who looks before asking must ask again");
         (await model.Ask(Question, Long, Cancel)).Text.ShouldNotBeNull();
         model.LeftAloneBecause.ShouldBeNull();
     }
@@ -145,7 +146,7 @@ public sealed class LanguageModelTests : IAsyncLifetime
     private static (ReasoningOptions? Options, string? Wrong) Read(params (string Name, string Value)[] environment)
     {
         var known = environment.ToDictionary(pair => pair.Name, pair => pair.Value, StringComparer.Ordinal);
-        return ReasoningOptions.Read(known.GetValueOrDefault, reference => reference == "file:key" ? "from-a-file" : null);
+        return ReasoningOptions.Read(known.Keys, known.GetValueOrDefault, reference => reference == "file:key" ? "from-a-file" : null);
     }
 
     [Fact]
@@ -195,6 +196,17 @@ public sealed class LanguageModelTests : IAsyncLifetime
     [InlineData("COMMANDER_REASONING_COST", "week=2", "deployment=0.1")]
     public void What_is_wrong_is_said_with_what_to_write(string name, string value, string said) =>
         Read(("TOGETHER_API_KEY", "t-1"), (name, value)).Wrong.ShouldNotBeNull().ShouldContain(said);
+
+    [Theory]
+    [InlineData("COMMANDER_REASONING_TIMEOUT", "junk", "is no time")]
+    [InlineData("COMMANDER_REASONING_MODEL", "x", "TOGETHER_API_KEY: is missing")]
+    [InlineData("COMMANDER_REASONING_TIMOUT", "10s", "is no variable that is known")]
+    public void What_is_wrong_is_wrong_without_a_model_too(string name, string value, string said) =>
+        Read((name, value)).Wrong.ShouldNotBeNull().ShouldContain(said);
+
+    [Fact]
+    public void A_provider_that_answers_nobody_without_a_key_needs_one() =>
+        Read(("COMMANDER_REASONING_URL", "https://api.openai.com/v1"), ("COMMANDER_REASONING_MODEL", "gpt-4o")).Wrong.ShouldNotBeNull().ShouldStartWith("OPENAI_API_KEY: is missing");
 
     [Fact]
     public void Every_setting_is_read()

@@ -231,6 +231,54 @@ public sealed class OpinionStoryTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_replay_to_the_same_policy_waits_for_the_answers_that_were_waited_for()
+    {
+        _server.Says = ModelServer.Truth("HOLD");
+        await using var world = await Begin("advise");
+        var done = await Mild(world, deployment => deployment.State == "closed");
+        done.Verdict!.Decision.ShouldBe("HOLD");
+        var cancel = TestContext.Current.CancellationToken;
+        (await world.Desk.Replay(done.Id, done.Policy.Version, null, null, cancel))!.Verdict!.Decision.ShouldBe("HOLD");
+    }
+
+    [Fact]
+    public async Task A_watch_that_is_closed_while_it_asks_says_so()
+    {
+        _server.Instead = ModelServer.Hang;
+        await using var world = await Begin("advise");
+        world.AwaitsAnswers = false;
+        _shop.Sales["2.0.0"] = 30;
+        var deployment = await world.Announce("2.0.0");
+        await world.Run(deployment.Id, asked => asked.Reasoning?.State == "asked");
+        var kept = await world.Desk.Act(deployment.Id, "keep", "ada", null, TestContext.Current.CancellationToken);
+        kept.Status.ShouldBe(202);
+        var closed = await world.Get(deployment.Id);
+        (closed.State, closed.Reasoning!.State, closed.Reasoning.Missing).ShouldBe(("closed", "none", "the watch was closed before the answer came"));
+    }
+
+    [Fact]
+    public async Task What_the_language_model_let_pass_is_rolled_back_by_itself_when_it_is_proven()
+    {
+        _server.Says = ModelServer.Truth("CONTINUE");
+        await using var world = await LoopWorld.Begin(
+            ShopSource.Policy("decide").Replace("late: enforce", "late: observe", StringComparison.Ordinal),
+            source: _shop,
+            reasoner: (store, clock) =>
+            {
+                var options = new ReasoningOptions(_server.Url, "a-model");
+                return new Reasoner(new LanguageModel(options, clock), options, new UsageBook(store, clock), null, new Secrets(_ => null), clock);
+            });
+        _shop.Sales["2.0.0"] = 30;
+        var deployment = await world.Announce("2.0.0");
+        var passed = await world.Run(deployment.Id, one => one.Verdict?.Decision == "CONTINUE");
+        passed.Verdict!.Reasoning.ShouldStartWith("chosen by the language model; in doubt: sales");
+        _shop.ErrorShare["2.0.0"] = 0.3;
+        var done = await world.Run(deployment.Id, one => one.Actions.Count > 0);
+        done.Verdict!.Decision.ShouldBe("ROLLBACK");
+        done.Actions.ShouldContain(action => action.Kind == "rollback" && action.State != "refused");
+    }
+
+    [Fact]
     public async Task An_answer_that_is_read_as_it_is_made_is_folded_in_as_any_other()
     {
         _server.Says = ModelServer.Truth("HOLD");

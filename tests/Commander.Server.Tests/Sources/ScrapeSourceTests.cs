@@ -76,6 +76,24 @@ public sealed class ScrapeSourceTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_was_forgotten_for_want_of_room_and_comes_back_was_not_born_then()
+    {
+        // Many series that nobody asks for, one of them large; then so many new ones that room is made.
+        string Series(string version, int count, double each) => string.Concat(Enumerable.Range(0, count).Select(n => $"o_total{{version=\"{version}\",pod=\"{n}\"}} {each}\n"));
+        var idle = Series("2", 1, 10_000) + Series("idle", 1_400, 1);
+        _exporter.Says(Series("old", 2_500, 1) + idle);
+        await Tick(Orders, version: "old");
+        await Tick(Orders, version: "old");
+        _clock.Advance(TimeSpan.FromMinutes(12));
+        _exporter.Says(Series("b", 700, 1) + idle);
+        await Tick(Orders, version: "b");
+        var first = await Tick(Orders, version: "2");
+        _exporter.Says(Series("b", 700, 1) + idle.Replace(" 10000", " 10002", StringComparison.Ordinal));
+        var second = await Tick(Orders, first, version: "2");
+        (first.Value, second.Value).ShouldSatisfyAllConditions(() => first.Value.ShouldBeLessThan(10), () => second.Value.ShouldBeLessThan(10));
+    }
+
+    [Fact]
     public async Task More_series_than_are_remembered_are_no_silence()
     {
         var all = new System.Text.StringBuilder();

@@ -246,6 +246,14 @@ internal sealed class SeriesMemory
             _byName[series.Name].Remove(series);
         }
         _version++;
+        if (dropped.Length > 0)
+        {
+            // What comes back is not new: nobody has seen it missing.
+            foreach (var wish in _foreseen.Concat(_asked))
+            {
+                wish.Looked = null;
+            }
+        }
         return dropped.Length > 0;
     }
 

@@ -34,6 +34,22 @@ public sealed partial class LogTemplatesTests
     public void What_differs_every_time_is_masked(string line, string template) =>
         LogTemplates.Of([line], None).Lines.ShouldHaveSingleItem().Template.ShouldBe(template);
 
+    [Theory]
+    [InlineData("ERROR auth failed for token sk-abcdefghijklmnopqrst", "abcdef")]
+    [InlineData("ERROR auth failed for token sk-abcdef1234567890abcdef", "abcdef")]
+    [InlineData("ERROR denied AKIAIOSFODNN7EXAMPLE", "IOSFODNN")]
+    [InlineData("ERROR login refused, password is hunter", "hunter")]
+    [InlineData("ERROR login refused, password was hunter2", "hunter")]
+    [InlineData("ERROR client_secret correcthorsebattery is wrong", "correcthorse")]
+    [InlineData("ERROR jwt eyJhbGciOiJIUzI1NiJ9.eyJzdWIi.abc refused", "eyJ")]
+    [InlineData("ERROR push with ghp_abcdefghijklmnopqrstuvwx failed", "abcdef")]
+    public void What_looks_like_a_secret_is_masked(string line, string secret) =>
+        LogTemplates.Of([line], None).Lines.ShouldHaveSingleItem().Template.ShouldNotContain(secret);
+
+    [Fact]
+    public void What_is_said_about_a_secret_stays() =>
+        LogTemplates.Of(["ERROR token expired, password incorrect"], None).Lines.ShouldHaveSingleItem().Template.ShouldBe("ERROR token expired, password incorrect");
+
     [Fact]
     public void A_crash_loop_is_named_by_what_only_the_candidate_says()
     {

@@ -25,18 +25,22 @@ internal static class LogMask
     // Digits that are part of a name.
     private static readonly HashSet<string> Names = new(["x509", "sha1", "sha256", "sha512", "md5", "ipv4", "ipv6", "utf8", "utf-8", "utf16", "http2", "http/2", "http/1.1", "http/1.0", "s3", "oauth2", "ec2", "log4j", "k8s", "base64", "p99", "p95", "int32", "int64", "uint32", "uint64", "float64"], StringComparer.OrdinalIgnoreCase);
 
+    private static readonly SearchValues<char> Made = SearchValues.Create("-_0123456789+/=");
+    private static readonly string[] Keys = ["sk-", "pk-", "rk-", "sk_", "pk_", "rk_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xoxb-", "xoxp-", "xoxa-", "xapp-", "eyJ", "AIza", "ya29.", "dop_v1_", "npm_", "hf_", "cmd_"];
+
     private static readonly HashSet<string> Outcomes = new(["level", "lvl", "severity", "status", "state", "reason", "code", "error", "err", "kind", "type", "phase", "signal", "method", "result"], StringComparer.OrdinalIgnoreCase);
 
     /// <summary>The words of a line; none when nothing legible is in it.</summary>
     public static List<string> Words(string line)
     {
         var words = new List<string>();
-        var secret = false;
+        var (secret, named) = (false, false);
         foreach (var word in Unquoted(line).Split(' ', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
         {
             // What stands behind such a name may be a secret that looks like a word.
-            var masked = secret ? Any : Clean(Mask(word));
-            secret = word.Equals("bearer", StringComparison.OrdinalIgnoreCase) || (word[^1] is ':' or '=' && IsSecret(word[..^1]));
+            var masked = secret || (named && LooksMade(word)) ? Any : Clean(Mask(word));
+            secret = word.Equals("bearer", StringComparison.OrdinalIgnoreCase) || (word[^1] is ':' or '=' && IsSecret(word[..^1])) || (named && word is "is" or "was" or "=" or ":");
+            named = IsSecret(word);
             // One of many values in a row is as good as all of them; one at the beginning is when, not what.
             if (masked.Length == 0 || (masked == Any && (words.Count == 0 || words[^1] == Any)))
                 continue;
@@ -139,7 +143,7 @@ internal static class LogMask
         // key=value keeps its key.
         if (core.IndexOf('=', StringComparison.Ordinal) is > 0 and var equals && !core.AsSpan(0, equals).ContainsAny("/@:"))
             return Keyed(core, equals);
-        if (IsAddress(core) || core.Length > 2 * MaxWord)
+        if (IsAddress(core) || core.Length > 2 * MaxWord || IsKey(core))
             return Any;
         if (core.AsSpan().ContainsAnyInRange('0', '9'))
             return Numbered(core);
@@ -156,6 +160,13 @@ internal static class LogMask
         // What is a name or a secret differs too; the few that say how something went do not.
         return $"{(key.AsSpan().ContainsAnyInRange('0', '9') ? Numbered(key) : key)}={(Outcomes.Contains(key) && value.Length is > 0 and <= 40 && !value.AsSpan().ContainsAnyExcept(Letters) ? value : Any)}";
     }
+
+    // "token expired" says something; "token sk-abcdef" and "client_secret correcthorsebattery" must not.
+    private static bool LooksMade(string word) => word.Length >= 16 || word.AsSpan().ContainsAny(Made);
+
+    // How well-known keys begin, whatever stands before them.
+    private static bool IsKey(string core) =>
+        core.Length >= 12 && (Array.Exists(Keys, key => core.StartsWith(key, StringComparison.Ordinal)) || (core.Length >= 16 && core.AsSpan(0, 4) is "AKIA" or "ASIA"));
 
     private static bool IsSecret(string name) =>
         name.EndsWith("password", StringComparison.OrdinalIgnoreCase) || name.EndsWith("passwd", StringComparison.OrdinalIgnoreCase) || name.EndsWith("secret", StringComparison.OrdinalIgnoreCase)
