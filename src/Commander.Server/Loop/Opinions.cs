@@ -38,5 +38,5 @@ internal static class Opinions
 
     /// <summary>Whether the judgement waits for the answer that is under way: a mild ROLLBACK only, and not beyond the time-out.</summary>
     public static bool Waits(Watch watch, DateTimeOffset now) =>
-        Occasions.Waits(watch.Step) && watch.Question is { Purpose: Purpose.Advise } asked && now < asked.Until;
+        Occasions.Waits(watch.Step) && watch.Question is { Purpose: Purpose.Advise } && now < watch.Deadline;
 }

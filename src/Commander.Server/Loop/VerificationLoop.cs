@@ -381,10 +381,10 @@ internal sealed class VerificationLoop : IDisposable
         await _gate.WaitAsync(cancel);
         try
         {
-            if (_watch is not { Question: { } question, Policy: { } policy } || Now >= question.Until || _watch.Judgement(Now, false) is not { } judged)
+            if (_watch is not { Question: { } question, Policy: { } policy } || Now >= _watch.Deadline || _watch.Judgement(Now, false) is not { } judged)
                 return;
             var document = _watch.Document(_parts.Url) with { Verdict = _watch.Decision == Decision.Rollback && _watch.LastVerdict is { } decided ? decided : judged };
-            var asking = new Asking(document, policy, question.Purpose, Now, _watch.Spent, _watch.Diagnosis?.Around) { Until = question.Until };
+            var asking = new Asking(document, policy, question.Purpose, Now, _watch.Spent, _watch.Diagnosis?.Around) { Until = _watch.Deadline };
             (_answer, _answered) = (reasoner.Ask(asking, _asking.Token), _watch.Questions);
         }
         finally
@@ -404,7 +404,7 @@ internal sealed class VerificationLoop : IDisposable
         OpinionBody said;
         if (_answer is { IsCompletedSuccessfully: true } answer)
             said = await answer;
-        else if (_answer is { IsCompleted: true } || Now >= question.Until)
+        else if (_answer is { IsCompleted: true } || Now >= _watch.Deadline)
             said = new OpinionBody(question.Purpose, question.Model, null, $"{question.Model} did not answer in time", TookMs: _parts.Reasoner?.Patience.TotalMilliseconds ?? 0);
         else
             return;
@@ -901,7 +901,7 @@ internal sealed class VerificationLoop : IDisposable
             WatchStates.WaitingForPerson => _watch.StateSince + _watch.Policy!.Act.AskFor,
             _ => null,
         };
-        DateTimeOffset?[] instants = [poll, NextTick()?.Due, _watch.Question?.Until, _watch.State is WatchStates.Acting or WatchStates.Verifying ? null : _watch.EndsAt];
+        DateTimeOffset?[] instants = [poll, NextTick()?.Due, _watch.Deadline, _watch.State is WatchStates.Acting or WatchStates.Verifying ? null : _watch.EndsAt];
         return instants.Min() ?? Now + RetryPause;
     }
 

@@ -48,6 +48,9 @@ internal sealed class Watch(IPinned pinned)
     private Beside[] _beside = [];
     private byte[] _lastHash = Fact.NoHash;
     private double? _health;
+    private DateTimeOffset _askedAt;
+    // Since when a mild ROLLBACK waits to be recorded.
+    private DateTimeOffset? _mildSince;
     // The worst score when the question was asked.
     private double? _given;
     private NeighboursBody? _neighbours;
@@ -111,6 +114,11 @@ internal sealed class Watch(IPinned pinned)
 
     /// <summary>The question to the language model that is not answered yet; null for none.</summary>
     public AskedBody? Question { get; private set; }
+
+    /// <summary>From when on the question's answer is waited for no longer: its time-out, and of a mild ROLLBACK no longer than one in all, however often it was asked meanwhile. Null without a question.</summary>
+    public DateTimeOffset? Deadline => Question is not { } asked ? null
+        : _mildSince is { } since && since + (asked.Until - _askedAt) < asked.Until ? since + (asked.Until - _askedAt)
+        : asked.Until;
 
     /// <summary>How many questions were asked.</summary>
     public int Questions { get; private set; }
@@ -215,6 +223,12 @@ internal sealed class Watch(IPinned pinned)
         Seq = fact.Seq;
         _lastHash = fact.Hash;
         LastAt = fact.At;
+        Fold(fact);
+        _mildSince = Occasions.Waits(Step) && Decision != Judging.Verdicts.Decision.Rollback ? _mildSince ?? fact.At : null;
+    }
+
+    private void Fold(Fact fact)
+    {
         if (fact.Body is not { } body)
         {
             if (fact.Kind == FactKind.Opinion)
@@ -368,7 +382,7 @@ internal sealed class Watch(IPinned pinned)
 
     private void Ask(AskedBody asked, DateTimeOffset at)
     {
-        (Question, Questions, _given) = (asked, Questions + 1, Step.Worst);
+        (Question, Questions, _given, _askedAt) = (asked, Questions + 1, Step.Worst, at);
         AskedHere |= asked.Purpose == Purpose.Advise;
         Explained |= asked.Purpose == Purpose.Explain;
         Reasoning = new ReasoningNote("asked", Named(asked.Purpose), asked.Model, at, null, null, null, null, 0, null, false, 0);
