@@ -242,27 +242,6 @@ public sealed class OpinionStoryTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task However_often_it_is_asked_meanwhile_a_mild_alarm_waits_no_longer_than_one_time_out()
-    {
-        // Every answer comes nearly too late and is about what it was asked: by then the evidence is much worse.
-        _server.Says = data => ModelServer.Truth("HOLD")(data).Replace("\"value\":", "\"value\":99999,\"was\":", StringComparison.Ordinal);
-        await using var world = await Begin("advise");
-        world.AwaitsAnswers = false;
-        var clock = world.Clock;
-        _server.Instead = async (_, _, cancel) =>
-        {
-            var until = clock.GetUtcNow() + TimeSpan.FromSeconds(9);
-            while (clock.GetUtcNow() < until && !cancel.IsCancellationRequested)
-                await Task.Yield();
-            return false;
-        };
-        var began = clock.GetUtcNow();
-        var done = await Mild(world);
-        done.Verdict!.Decision.ShouldBe("ROLLBACK");
-        (done.Verdict.DecidedAt - began).ShouldBeLessThanOrEqualTo(await Alone() + Patience + TimeSpan.FromSeconds(1));
-    }
-
-    [Fact]
     public async Task A_watch_that_is_closed_while_it_asks_says_so()
     {
         _server.Instead = ModelServer.Hang;

@@ -76,21 +76,20 @@ public sealed class ScrapeSourceTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_was_forgotten_for_want_of_room_and_comes_back_was_not_born_then()
+    public void What_was_forgotten_for_want_of_room_and_comes_back_was_not_born_then()
     {
-        // Many series that nobody asks for, one of them large; then so many new ones that room is made.
-        string Series(string version, int count, double each) => string.Concat(Enumerable.Range(0, count).Select(n => $"o_total{{version=\"{version}\",pod=\"{n}\"}} {each}\n"));
-        var idle = Series("2", 1, 10_000) + Series("idle", 1_400, 1);
-        _exporter.Says(Series("old", 2_500, 1) + idle);
-        await Tick(Orders, version: "old");
-        await Tick(Orders, version: "old");
-        _clock.Advance(TimeSpan.FromMinutes(12));
-        _exporter.Says(Series("b", 700, 1) + idle);
-        await Tick(Orders, version: "b");
-        var first = await Tick(Orders, version: "2");
-        _exporter.Says(Series("b", 700, 1) + idle.Replace(" 10000", " 10002", StringComparison.Ordinal));
-        var second = await Tick(Orders, first, version: "2");
-        (first.Value, second.Value).ShouldSatisfyAllConditions(() => first.Value.ShouldBeLessThan(10), () => second.Value.ShouldBeLessThan(10));
+        static Selector Of(string text) => Selector.TryParse(text, widen: false, out var selector, out _) ? selector : throw new InvalidOperationException(text);
+        static IEnumerable<Sample> Series(string version, int count) => Enumerable.Range(0, count).Select(n => new Sample("o_total", [new Label("version", version), new Label("pod", $"{n}")], 10_000, null));
+        var memory = new SeriesMemory();
+        memory.Foresee(Of("o_total"));
+        memory.Want(Of("o_total{version=\"old\"}"), 1);
+        List<Sample> idle = [.. Series("2", 1), .. Series("idle", 1_400)];
+        memory.Take(memory.Wanted(), [.. idle, .. Series("old", 2_500)], 1_000, flawless: true);
+        var later = (long)TimeSpan.FromMinutes(12).TotalMilliseconds;
+        memory.Take(memory.Wanted(), [.. idle, .. Series("old", 2_500)], later, flawless: true);
+        memory.Want(Of("o_total{version=\"b\"}"), later);
+        memory.Take(memory.Wanted(), [.. Series("b", 300), .. idle], later + 1_000, flawless: true);
+        memory.Find("2", Of("o_total{version=\"2\"}")).ShouldHaveSingleItem().BornAfter.ShouldBeNull();
     }
 
     [Fact]
