@@ -210,10 +210,33 @@ public sealed record FixPolicy(string Repository, string Agent, string? Test, bo
 public sealed record ContextPolicy(string Type, IReadOnlyDictionary<string, string> Settings);
 
 /// <summary>Who is told of what.</summary>
-/// <param name="Channel">slack, pagerduty, teams, discord, email, webhook.</param>
-/// <param name="To">The channel's address.</param>
-/// <param name="On">rollback, hold, continue, outcome, failed.</param>
-public sealed record AlertPolicy(string Channel, string To, IReadOnlyList<string> On);
+/// <param name="Channel">slack, pagerduty, teams, discord, email, webhook, github, grafana.</param>
+/// <param name="To">The channel's address: a name of its own kind, a URL, or a reference to a secret.</param>
+/// <param name="On">rollback, hold, continue, outcome, failed, system.</param>
+public sealed record AlertPolicy(string Channel, string To, IReadOnlyList<string> On)
+{
+    /// <summary>The channel's own keys, as text; secrets are references, never values.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyDictionary<string, string>? Settings { get; init; }
+
+    /// <summary>What is less severe is not told: info, warning or critical; null for everything.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Severity { get; init; }
+
+    /// <summary>A Liquid template in the place of the sentence that an alert says; null for Commander's own.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Template { get; init; }
+
+    /// <summary>When what is not critical waits; null for never.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public QuietHours? Quiet { get; init; }
+}
+
+/// <summary>Hours of every day, by a clock on a wall somewhere, in which only what is critical is told at once.</summary>
+/// <param name="From">When they begin.</param>
+/// <param name="To">When they end; before <paramref name="From"/> for the next day.</param>
+/// <param name="Zone">The time zone's name in the tz database: Europe/Berlin, or UTC.</param>
+public sealed record QuietHours(TimeOnly From, TimeOnly To, string Zone);
 
 /// <summary>Learning.</summary>
 /// <param name="Explore">The share of mild alarms that become HOLD so that the truth is seen, 0..0.05.</param>

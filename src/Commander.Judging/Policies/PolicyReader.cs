@@ -31,9 +31,13 @@ public static class PolicyReader
 
     private static readonly string[] FamilyWords = ["error", "latency", "cpu", "memory", "traffic", "downstream", "service", "kpi"];
 
-    private static readonly string[] Channels = ["slack", "pagerduty", "teams", "discord", "email", "webhook"];
+    private const int MaxTemplate = 4_000;
 
-    private static readonly string[] Occasions = ["rollback", "hold", "continue", "outcome", "failed"];
+    private static readonly string[] Channels = [.. Settings.Alerts.Keys];
+
+    private static readonly string[] Occasions = ["rollback", "hold", "continue", "outcome", "failed", "system"];
+
+    private static readonly string[] Severities = ["info", "warning", "critical"];
 
     /// <summary>Reads a policy file. Pure: opens no file and no address. Bounded: 1 MiB, 12 levels, 100,000 values; aliases, anchors and tags are refused.</summary>
     /// <param name="yaml">The file's text.</param>
@@ -493,8 +497,10 @@ public static class PolicyReader
                     continue;
                 }
 
-                var section = new Section(map, errors, [.. Channels, "on"]);
-                var named = Channels.Where(section.Has).ToList();
+                // The entry's key that names the channel decides which others it may have.
+                var named = Channels.Where(name => map.Find(name) is not null).ToList();
+                IReadOnlyList<Settings.Setting> own = named.Count == 1 ? Settings.Alerts[named[0]] : [.. Settings.Alerts.Values.SelectMany(settings => settings)];
+                var section = new Section(map, errors, [.. Channels, "on", "severity", "template", "quiet", .. own.Select(setting => setting.Key).Distinct(StringComparer.Ordinal)]);
                 if (named.Count != 1)
                 {
                     errors.Add(item, named.Count == 0 ? "names no channel" : $"names {named.Count} channels", $"write one of {Section.List(Channels)} an entry, such as {example}");
@@ -505,9 +511,20 @@ public static class PolicyReader
                 if (section.Text(channel, AlertExample(channel)) is not { } to)
                     continue;
                 var secret = channel == "pagerduty" || Settings.IsSecret(to);
-                var address = channel is "teams" or "discord" or "webhook";
-                Settings.Check(section.At(channel), to, secret ? Settings.Form.Secret : address ? Settings.Form.Url : Settings.Form.Text, AlertExample(channel), errors);
-                alerts.Add(new AlertPolicy(channel, to, On(section)));
+                var form = secret ? Settings.Form.Secret
+                    : channel is "teams" or "discord" or "webhook" or "grafana" ? Settings.Form.Url
+                    : channel == "email" ? Settings.Form.Mail
+                    : channel == "github" && to != "announced" ? Settings.Form.Repository
+                    : Settings.Form.Text;
+                Settings.Check(section.At(channel), to, form, AlertExample(channel), errors);
+                var settings = Settings.Read(section, channel, own);
+                alerts.Add(new AlertPolicy(channel, to, On(section))
+                {
+                    Settings = settings.Count > 0 ? settings : null,
+                    Severity = section.Has("severity") ? section.Word("severity", "info", Severities) : null,
+                    Template = Template(section),
+                    Quiet = Quiet(section),
+                });
             }
 
             return alerts;
@@ -518,8 +535,55 @@ public static class PolicyReader
             "slack" => "'#deploys'",
             "email" => "oncall@example.com",
             "webhook" => "https://example.com/hook",
+            "github" => "acme/checkout",
+            "grafana" => "https://grafana.example.com",
             _ => "${COMMANDER_SECRET_NAME}",
         };
+
+        private static string? Template(Section section)
+        {
+            var template = section.Text("template", "'{{ deployment.service }} {{ verdict.decision }}'");
+            if (template?.Length > MaxTemplate)
+                section.Wrong("template", $"has more than {MaxTemplate} characters", "say it shorter; the link leads to the rest");
+            return template;
+        }
+
+        private QuietHours? Quiet(Section parent)
+        {
+            if (!parent.Has("quiet"))
+                return null;
+            const string example = "{ from: '22:00', to: '07:00', zone: Europe/Berlin }";
+            if (parent.Value("quiet") is not MapNode map)
+            {
+                parent.Wrong("quiet", $"is {Section.What(parent.At("quiet"))}, not a map", $"write quiet: {example}");
+                return null;
+            }
+
+            var section = new Section(map, errors, "from", "to", "zone");
+            var (from, to) = (Clock(section, "from", "'22:00'"), Clock(section, "to", "'07:00'"));
+            var zone = section.Has("zone") ? section.Text("zone", "Europe/Berlin") ?? "UTC" : "UTC";
+            if (!TimeZoneInfo.TryFindSystemTimeZoneById(zone, out _))
+                section.Wrong("zone", $"{Quote.It(zone)} is no time zone that this machine knows", "write its name in the tz database, such as Europe/Berlin, or UTC");
+            if (from is { } begins && begins == to)
+                section.Wrong("to", "is when they begin: no hour or all of them", $"write quiet: {example}");
+            return new QuietHours(from ?? default, to ?? default, zone);
+        }
+
+        private static TimeOnly? Clock(Section section, string key, string example)
+        {
+            if (section.Text(key, example) is { } text)
+            {
+                if (TimeOnly.TryParseExact(text, "HH:mm", System.Globalization.CultureInfo.InvariantCulture, System.Globalization.DateTimeStyles.None, out var time))
+                    return time;
+                section.Wrong(key, $"{Quote.It(text)} is no time of day", $"write {key}: {example}");
+            }
+            else if (!section.Has(key))
+            {
+                section.Wrong(key, "is missing, and quiet hours need it", $"write {key}: {example}");
+            }
+
+            return null;
+        }
 
         private List<string> On(Section section)
         {

@@ -91,7 +91,20 @@ internal static class Settings
         ["git"] = [new("path", Form.Text, Required: true, "/srv/git/checkout.git"), new("tag", Form.Tag, Example: "'v{{version}}'")],
     };
 
-    public enum Form { Text, Url, Secret, Duration, Headers, Targets, Header, LogQl, Lucene, Selector, Tag, Index, Field, Repository }
+    /// <summary>Whoever is told, by channel: the keys beside the one that names it.</summary>
+    public static readonly IReadOnlyDictionary<string, IReadOnlyList<Setting>> Alerts = new Dictionary<string, IReadOnlyList<Setting>>(StringComparer.Ordinal)
+    {
+        ["slack"] = [new("token", Form.Secret)],
+        ["pagerduty"] = [new("url", Form.Url, Example: "https://events.eu.pagerduty.com")],
+        ["teams"] = [],
+        ["discord"] = [],
+        ["email"] = [],
+        ["webhook"] = [new("secret", Form.Secret)],
+        ["github"] = [new("token", Form.Secret, Required: true), new("url", Form.Url, Example: "https://api.github.com")],
+        ["grafana"] = [new("token", Form.Secret, Required: true), new("dashboard", Form.Text, Example: "abc123")],
+    };
+
+    public enum Form { Text, Url, Secret, Duration, Headers, Targets, Header, LogQl, Lucene, Selector, Tag, Index, Field, Repository, Mail }
 
     public sealed record Setting(string Key, Form Form, bool Required = false, string Example = "")
     {
@@ -226,6 +239,7 @@ internal static class Settings
             Form.Header when text.Any(c => c is < ' ' or > '~') => ($"{Quote.It(text)} cannot stand in a header", otherwise),
             Form.Index when !Only(text, "._-*,:+") || text.Split(',').Any(part => part is "" or "." or "..") => ($"{Quote.It(text)} is no name of an index", otherwise),
             Form.Field when !Only(text, "@._-") => ($"{Quote.It(text)} is no name of a field", otherwise),
+            Form.Mail when text.Split(',').Any(address => address.Trim() is not { Length: > 2 and <= 254 } one || one.Count(c => c == '@') != 1 || one[0] == '@' || one[^1] == '@' || one.Any(c => char.IsWhiteSpace(c) || char.IsControl(c) || "<>();\"".Contains(c, StringComparison.Ordinal))) => ($"{Quote.It(text)} is no address, or several with commas between", otherwise),
             Form.Repository when !Only(text, "._-/") || text.Split('/') is not [_, _, ..] parts || parts.Any(part => part is "" or "." or "..") => ($"{Quote.It(text)} is no repository", otherwise),
             _ => null,
         };

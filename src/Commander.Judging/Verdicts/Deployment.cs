@@ -45,6 +45,10 @@ public sealed record Deployment(
     /// <summary>The commit, if the announcement said so.</summary>
     public string? Commit { get; init; }
 
+    /// <summary>The repository, if the announcement said so.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Repository { get; init; }
+
     /// <summary>release, config, flag or infra.</summary>
     public string Kind { get; init; } = "release";
 

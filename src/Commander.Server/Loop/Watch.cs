@@ -564,6 +564,7 @@ internal sealed class Watch(IPinned pinned)
         {
             ChangeUrl = Received.ChangeUrl,
             Commit = Received.Commit,
+            Repository = Received.Repository,
             Kind = Received.Kind,
             Labels = Received.Labels,
             Metrics = Received.Metrics,
