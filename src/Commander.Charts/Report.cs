@@ -115,7 +115,7 @@ public static class Report
 
         foreach (var action in deployment.Actions)
         {
-            text.Append(CultureInfo.InvariantCulture, $"\n- {Figures.Instant(action.RequestedAt)}: {Plain(action.Kind)} {Plain(action.State)} by {Plain(action.By)}{(action.Message is null ? "" : ": " + Plain(action.Message))}");
+            text.Append(CultureInfo.InvariantCulture, $"\n- {Figures.Instant(action.RequestedAt)}: {Plain(action.Kind == "alert" ? "alert to " + action.Target : action.Kind)} {Plain(action.State)}{(action.Kind == "alert" ? "" : " by " + Plain(action.By))}{(action.Message is null ? "" : ": " + Plain(action.Message))}");
         }
 
         if (deployment.Outcome is { } outcome)

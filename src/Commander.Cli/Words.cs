@@ -10,7 +10,7 @@ internal static class Words
     public static string Progress(Deployment deployment)
     {
         var newest = deployment.Verdicts.Count > 0 ? deployment.Verdicts[^1] : null;
-        var action = deployment.Actions.Count > 0 ? deployment.Actions[^1] : null;
+        var action = deployment.Actions.LastOrDefault(action => action.Kind != "alert");
         var what = deployment.State switch
         {
             "acting" or "verifying" or "observing" when action is not null => $"{action.Kind} {action.State}{After(": ", action.Message)}",
@@ -26,7 +26,7 @@ internal static class Words
 
     /// <summary>What of the progress is news at once; the rest is numbers that move.</summary>
     public static string Stage(Deployment deployment) =>
-        $"{deployment.State} {deployment.Verdict?.Decision} {string.Join(' ', deployment.Actions.Select(action => $"{action.State} {action.Message}"))} {string.Join(' ', deployment.Notes)}";
+        $"{deployment.State} {deployment.Verdict?.Decision} {string.Join(' ', deployment.Actions.Where(action => action.Kind != "alert").Select(action => $"{action.State} {action.Message}"))} {string.Join(' ', deployment.Notes)}";
 
     /// <summary>What to do about a deployment that nobody measures.</summary>
     public static string Unjudged(Deployment deployment) =>
@@ -117,8 +117,8 @@ internal static class Words
         entries.AddRange(deployment.Verdicts.Select(verdict => (verdict.At, $"{verdict.Decision}: {verdict.Reason}")));
         foreach (var action in deployment.Actions)
         {
-            // A refused one was never ordered from anybody.
-            if (action.State != "refused" || action.Target != "none")
+            // A refused one was never ordered from anybody, and an alert is news when it is there.
+            if (action.Kind != "alert" && (action.State != "refused" || action.Target != "none"))
                 entries.Add((action.RequestedAt, $"{action.Kind} of {action.Target} ordered by {action.By}"));
             if (action.FinishedAt is { } finished)
                 entries.Add((finished, Action(action)));
@@ -133,7 +133,7 @@ internal static class Words
     {
         var serving = action.ServingVersion is { } version ? $", {version} serves" : "";
         var recovered = action.Recovered switch { true => ", metrics recovered", false => ", metrics not recovered", null => "" };
-        return $"{action.Kind} {action.State}{serving}{recovered}{After(": ", action.Message)}";
+        return $"{(action.Kind == "alert" ? $"alert to {action.Target}" : action.Kind)} {action.State}{serving}{recovered}{After(": ", action.Message)}";
     }
 
     private static string Level(Finding finding) =>

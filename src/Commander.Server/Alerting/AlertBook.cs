@@ -12,7 +12,7 @@ namespace Commander.Server.Alerting;
 /// <param name="make">A channel by what the policy says; null where this version has none.</param>
 /// <param name="words">What an alert says, by the policy's template where it has one.</param>
 /// <param name="clock">Time.</param>
-internal sealed class AlertBook(Func<AlertPolicy, IAlertChannel?> make, Func<AlertPolicy, Alert, AlertText> words, TimeProvider clock) : IAlerting
+internal sealed class AlertBook(Func<AlertPolicy, IAlertChannel?> make, Func<AlertPolicy, Alert, AlertText> words, TimeProvider clock)
 {
     /// <summary>What comes so soon after a message waits.</summary>
     public static readonly TimeSpan Shortest = TimeSpan.FromSeconds(5);
@@ -25,16 +25,21 @@ internal sealed class AlertBook(Func<AlertPolicy, IAlertChannel?> make, Func<Ale
 
     private readonly ConcurrentDictionary<string, Queue> _queues = new(StringComparer.Ordinal);
 
+    /// <summary>Tells one channel one thing; in a storm together with others, up to a minute later.</summary>
+    /// <param name="to">The policy's entry.</param>
+    /// <param name="alert">What.</param>
+    /// <param name="cancel">Takes back what is not out yet, by <see cref="OperationCanceledException"/>; what is out is waited for.</param>
     public async Task<Delivery> Tell(AlertPolicy to, Alert alert, CancellationToken cancel)
     {
+        cancel.ThrowIfCancellationRequested();
         if (make(to) is not { } channel)
             return new Delivery(Told.Refused, Message: $"this version cannot tell a channel of type '{to.Channel}'");
         var worded = new Worded(alert, words(to, alert));
         // What goes on in a conversation is a change of a message, and no message more.
         if (channel.Most == 1 || alert.Reference is not null)
-            return await Try(channel, [worded], cancel);
+            return await Try(channel, [worded]);
         var key = JsonSerializer.Serialize(to, Json.Tolerant);
-        return await _queues.GetOrAdd(key, _ => new Queue(clock)).Add(channel, worded, cancel);
+        return await _queues.GetOrAdd(key, _ => new Queue(this, clock)).Add(channel, worded, cancel);
     }
 
     /// <summary>Whether a channel could be told: null, or what is wrong.</summary>
@@ -52,24 +57,27 @@ internal sealed class AlertBook(Func<AlertPolicy, IAlertChannel?> make, Func<Ale
         }
     }
 
-    private async Task<Delivery> Try(IAlertChannel channel, IReadOnlyList<Worded> alerts, CancellationToken cancel) => await Try(channel, alerts, clock, cancel);
-
-    private static async Task<Delivery> Try(IAlertChannel channel, IReadOnlyList<Worded> alerts, TimeProvider clock, CancellationToken cancel)
+    private async Task<Delivery> Try(IAlertChannel channel, IReadOnlyList<Worded> alerts)
     {
-        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        using var deadline = new CancellationTokenSource();
         try
         {
-            return await channel.Tell(alerts, deadline.Token).WaitAsync(Deadline, clock, cancel);
+            return await channel.Tell(alerts, deadline.Token).WaitAsync(Deadline, clock, CancellationToken.None);
         }
         catch (TimeoutException)
         {
             await deadline.CancelAsync();
             return new Delivery(Told.Later, Message: $"did not answer within {Deadline.TotalSeconds:0} s");
         }
+        catch (Exception e)
+        {
+            // A channel that throws is a mistake of ours; whoever waits shall hear of it.
+            return new Delivery(Told.Later, Message: $"{e.GetType().Name}: {e.Message}");
+        }
     }
 
     /// <summary>What waits for one channel.</summary>
-    private sealed class Queue(TimeProvider clock)
+    private sealed class Queue(AlertBook book, TimeProvider clock)
     {
         private readonly Lock _lock = new();
         private readonly List<(Worded Alert, TaskCompletionSource<Delivery> Done)> _waiting = [];
@@ -81,10 +89,11 @@ internal sealed class AlertBook(Func<AlertPolicy, IAlertChannel?> make, Func<Ale
         public async Task<Delivery> Add(IAlertChannel channel, Worded alert, CancellationToken cancel)
         {
             var done = new TaskCompletionSource<Delivery>(TaskCreationOptions.RunContinuationsAsynchronously);
+            var one = (alert, done);
             lock (_lock)
             {
                 _channel = channel;
-                _waiting.Add((alert, done));
+                _waiting.Add(one);
                 if (!_running)
                 {
                     _running = true;
@@ -92,7 +101,15 @@ internal sealed class AlertBook(Func<AlertPolicy, IAlertChannel?> make, Func<Ale
                 }
             }
 
-            return await done.Task.WaitAsync(cancel);
+            await using var taken = cancel.Register(() =>
+            {
+                lock (_lock)
+                {
+                    if (_waiting.Remove(one))
+                        done.TrySetCanceled(cancel);
+                }
+            });
+            return await done.Task;
         }
 
         private async Task Run()
@@ -122,17 +139,7 @@ internal sealed class AlertBook(Func<AlertPolicy, IAlertChannel?> make, Func<Ale
                 if (group.Count > 1)
                     _pause = _pause * 2 < Longest ? _pause * 2 : Longest;
                 _last = clock.GetUtcNow();
-                Delivery came;
-                try
-                {
-                    came = await Try(channel, [.. group.Select(one => one.Alert)], clock, CancellationToken.None);
-                }
-                catch (Exception e)
-                {
-                    // A channel that throws is a mistake of ours; whoever waits shall hear of it.
-                    came = new Delivery(Told.Later, Message: $"{e.GetType().Name}: {e.Message}");
-                }
-
+                var came = await book.Try(channel, [.. group.Select(one => one.Alert)]);
                 foreach (var (_, done) in group)
                     done.TrySetResult(came);
             }

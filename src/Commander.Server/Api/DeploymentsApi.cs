@@ -180,7 +180,7 @@ internal static class DeploymentsApi
     {
         FactKind.Tick => "tick",
         FactKind.Verdict => "verdict",
-        FactKind.Intent or FactKind.Result => "action",
+        FactKind.Intent or FactKind.Result or FactKind.Alert or FactKind.Told => "action",
         FactKind.Outcome => "outcome",
         FactKind.Closed => "closed",
         _ => null,

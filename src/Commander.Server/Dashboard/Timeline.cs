@@ -63,14 +63,14 @@ internal static class Timeline
         {
             foreach (var action in deployment.Actions)
             {
-                if (action.Target != "none")
+                if (action.Target != "none" && action.Kind != "alert")
                 {
                     moments.Add(new(7, Steps[6], $"{action.Kind} ordered by {action.By} on {action.Target}", action.RequestedAt, null));
                 }
 
                 if (action.FinishedAt is { } finished)
                 {
-                    moments.Add(new(7, Steps[6], $"{action.Kind} {action.State}{(action.Message is null ? "" : ": " + action.Message)}", finished, finished - action.RequestedAt));
+                    moments.Add(new(7, Steps[6], $"{Named(action)} {action.State}{(action.Message is null ? "" : ": " + action.Message)}", finished, finished - action.RequestedAt));
                 }
             }
         }
@@ -93,6 +93,8 @@ internal static class Timeline
         }
     }
 
+    private static string Named(ActionEntry action) => action.Kind == "alert" ? $"alert to {action.Target}" : action.Kind;
+
     private static (int Step, string Name) Name(Fact fact, Fact? before)
     {
         var kind = fact.Kind;
@@ -106,7 +108,7 @@ internal static class Timeline
             FactKind.Reference => 4,
             FactKind.Neighbours or FactKind.Verdict or FactKind.Asked or FactKind.Opinion or FactKind.Diagnosis => 5,
             FactKind.Person => 6,
-            FactKind.Intent or FactKind.Result => 7,
+            FactKind.Intent or FactKind.Result or FactKind.Alert or FactKind.Told => 7,
             FactKind.Outcome or FactKind.Closed => 8,
             _ => 0,
         };
@@ -204,6 +206,17 @@ internal static class Timeline
             case FactKind.Result:
                 var result = FactBody.Read<ResultBody>(body);
                 return $"{result.State}{(result.Message is null ? "" : ": " + result.Message)}";
+            case FactKind.Alert:
+                var alert = FactBody.Read<AlertBody>(body);
+                return $"{alert.Target} is to be told: {alert.Occasion}{(alert.NotBefore is { } quiet ? $", after the quiet hours, at {quiet.UtcDateTime:HH:mm} UTC" : "")}";
+            case FactKind.Told:
+                var told = FactBody.Read<ToldBody>(body);
+                return told.State switch
+                {
+                    "done" => "told",
+                    "running" => $"not told yet: {told.Message}{(told.RetryAt is { } again ? $"; tried again at {again.UtcDateTime:HH:mm:ss} UTC" : "")}",
+                    _ => $"not told: {told.Message}",
+                };
             case FactKind.Outcome:
                 var outcome = FactBody.Read<OutcomeBody>(body);
                 return $"was {outcome.Label}, known from {outcome.Source.Replace('-', ' ')}{(outcome.By is null ? "" : " (" + outcome.By + ")")}";

@@ -5,6 +5,7 @@ using Commander.Judging.Models;
 using Commander.Judging.Policies;
 using Commander.Server.Access;
 using Commander.Server.Acting.Rollback;
+using Commander.Server.Alerting;
 using Commander.Server.Api;
 using Commander.Server.Dashboard;
 using Commander.Server.Demo;
@@ -204,6 +205,7 @@ internal static class Application
             builder.Services.AddSources(policies, secrets);
             builder.Services.AddReasoning(options.Reasoning, secrets);
             builder.Services.AddRollbackTargets(secrets);
+            builder.Services.AddAlerting(secrets);
             builder.Services.AddJobs();
             builder.Services.AddTelemetry();
             builder.Services.AddDashboard();

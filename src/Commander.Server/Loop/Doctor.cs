@@ -130,15 +130,15 @@ internal sealed class Doctor(IFactStore store, IStoreUpkeep upkeep, PinBook pins
         var said = fold.Row(row.DueAt, _ => url);
         if (said with { Document = row.Document } != row)
             return $"the row says {Words(row)}, the facts {Words(said)}";
-        if (fold.Open != row.DueAt is not null)
-            return fold.Open ? "it is open and nobody is to wake it" : "it is closed and due";
+        if ((fold.Open || fold.Untold.Any()) != row.DueAt is not null)
+            return fold.Open || fold.Untold.Any() ? "something is to be done and nobody is to wake it" : "it is closed and due";
         // Findings come from the ticks, by the judge of the time.
         return !Exact(fold, evidenceDropped) || said.Document.AsSpan().SequenceEqual(row.Document) ? null : "the document does not say what the facts say";
     }
 
     private DeploymentRow Rebuilt(Watch fold, DeploymentRow? row, bool evidenceDropped)
     {
-        var due = fold.Open ? row?.DueAt ?? clock.GetUtcNow() : (DateTimeOffset?)null;
+        var due = fold.Open || fold.Untold.Any() ? row?.DueAt ?? clock.GetUtcNow() : (DateTimeOffset?)null;
         var url = row is null ? null : Url(row);
         var said = fold.Row(due, id => url ?? "/d/" + id);
         return url is not null && !Exact(fold, evidenceDropped) ? said with { Document = row!.Document } : said;

@@ -3,6 +3,7 @@ using System.Text.Json.Serialization;
 using Commander.Judging;
 using Commander.Judging.Evidence;
 using Commander.Judging.Verdicts;
+using Commander.Server.Alerting;
 using Commander.Server.Fixing;
 using Commander.Server.Reasoning;
 using Commander.Server.Reasoning.Context;
@@ -53,6 +54,12 @@ internal static class FactKind
 
     /// <summary>Step 7: what became of the intent; the last one counts.</summary>
     public const string Result = "result";
+
+    /// <summary>Step 7: somebody is to be told, stored with what they are told of.</summary>
+    public const string Alert = "alert";
+
+    /// <summary>Step 7: what came of telling them; the last one of a key counts.</summary>
+    public const string Told = "told";
 
     /// <summary>Step 8: what the deployment really was.</summary>
     public const string Outcome = "outcome";
@@ -133,6 +140,32 @@ internal sealed record PersonBody(string Decision, string By, string? Reason);
 internal sealed record IntentBody(string Kind, string Key, string Target, string? TargetVersion, string By, string? Fence);
 
 internal sealed record ResultBody(string Key, string State, string? ServingVersion, bool? Recovered, string? Message);
+
+/// <param name="Key">DEPLOYMENT/alert/N.</param>
+/// <param name="Entry">Which entry of the pinned policy's <c>alert</c>.</param>
+/// <param name="Target">The channel as people know it, without a secret.</param>
+/// <param name="Occasion">What happened.</param>
+/// <param name="Severity">How urgent it is.</param>
+internal sealed record AlertBody(string Key, int Entry, string Target, string Occasion, Severity Severity)
+{
+    /// <summary>When the quiet hours end; null for at once.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? NotBefore { get; init; }
+}
+
+/// <param name="Key">The alert's.</param>
+/// <param name="State">done; running: not told yet, and tried again; failed: given up.</param>
+/// <param name="Message">Why not.</param>
+internal sealed record ToldBody(string Key, string State, string? Message)
+{
+    /// <summary>By what the channel knows it again.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Reference { get; init; }
+
+    /// <summary>While it could not be told: when it is tried again.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? RetryAt { get; init; }
+}
 
 internal sealed record OutcomeBody(string Label, string Source, string? By, string? Note);
 

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Commander.Server.Acting.Rollback;
+using Commander.Server.Alerting;
 using Commander.Server.Hosting;
 using Commander.Server.Learning;
 using Commander.Server.Reasoning;
@@ -50,6 +51,7 @@ internal static class LoopHosting
             s.GetRequiredService<FreezeBook>(),
             s.GetService<Reasoner>(),
             s.GetRequiredService<ContextBook>(),
-            new SampleFiles(Path.Combine(options.Data, "training-data"), s.GetRequiredService<ILoggerFactory>().CreateLogger("Commander.Learning"))));
+            new SampleFiles(Path.Combine(options.Data, "training-data"), s.GetRequiredService<ILoggerFactory>().CreateLogger("Commander.Learning")),
+            s.GetRequiredService<AlertBook>()));
     }
 }

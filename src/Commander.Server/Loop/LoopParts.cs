@@ -1,4 +1,5 @@
 using Commander.Server.Acting.Rollback;
+using Commander.Server.Alerting;
 using Commander.Server.Learning;
 using Commander.Server.Reasoning;
 using Commander.Server.Reasoning.Context;
@@ -53,6 +54,7 @@ internal sealed class LoopLimits
 /// <param name="Reasoner">The language model; null when none is configured.</param>
 /// <param name="Context">Where logs and changes are read; null for nowhere.</param>
 /// <param name="Samples">Where training samples are written; null for nowhere.</param>
+/// <param name="Alerts">Who tells people; null for nobody.</param>
 internal sealed record LoopParts(
     IFactStore Store,
     PinBook Pins,
@@ -66,4 +68,5 @@ internal sealed record LoopParts(
     FreezeBook Freezes,
     Reasoner? Reasoner,
     ContextBook? Context,
-    SampleFiles? Samples);
+    SampleFiles? Samples,
+    AlertBook? Alerts = null);

@@ -31,6 +31,7 @@ internal interface IOwners
 /// <summary>An owner's work without Orleans: one loop, its timer kept by the caller.</summary>
 internal sealed class OwnedLoop(LoopParts parts, string id) : IAsyncDisposable
 {
+    private static readonly TimeSpan FinishDeadline = TimeSpan.FromSeconds(8);
     private VerificationLoop? _loop;
 
     /// <summary>Begins the watch, which asks no source; false when there is no place for it, or no such deployment.</summary>
@@ -85,9 +86,21 @@ internal sealed class OwnedLoop(LoopParts parts, string id) : IAsyncDisposable
         return loop;
     }
 
-    public ValueTask DisposeAsync()
+    public async ValueTask DisposeAsync()
     {
-        _loop?.Dispose();
-        return ValueTask.CompletedTask;
+        if (_loop is not { } loop)
+            return;
+        using var deadline = new CancellationTokenSource(FinishDeadline, parts.Clock);
+        try
+        {
+            await loop.Finish(deadline.Token);
+        }
+        catch (Exception e)
+        {
+            // Whoever comes next asks the channel again.
+            parts.Log.Stumbled(id, 1, e);
+        }
+
+        loop.Dispose();
     }
 }

@@ -4,6 +4,7 @@ using Commander.Judging.Evidence;
 using Commander.Judging.Policies;
 using Commander.Judging.Verdicts;
 using Commander.Server.Acting.Rollback;
+using Commander.Server.Alerting;
 using Commander.Server.Fixing;
 using Commander.Server.Reasoning;
 using Commander.Server.Reasoning.Context;
@@ -36,6 +37,8 @@ internal sealed class VerificationLoop : IDisposable
     private static readonly TimeSpan SourceDeadline = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan AnswerPoll = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan ContextDeadline = TimeSpan.FromSeconds(6);
+    private static readonly TimeSpan GiveUpTelling = TimeSpan.FromHours(24);
+    private static readonly TimeSpan TellGrace = TimeSpan.FromMinutes(1);
     private const int MaxDiagnoses = 3;
     private const int FailuresBeforeGivingUp = 10;
     private const string ByPolicy = "policy";
@@ -56,6 +59,9 @@ internal sealed class VerificationLoop : IDisposable
     private Task<DiagnosisBody>? _diagnosis;
     private int _diagnoses;
     private CancellationTokenSource _asking = new();
+    private readonly Dictionary<string, Task<Delivery>> _telling = new(StringComparer.Ordinal);
+    // Alerts whose first try may have been another owner's, which nobody has heard the end of.
+    private readonly HashSet<string> _inDoubt = new(StringComparer.Ordinal);
     private readonly CancellationTokenSource _stopping = new();
 
     private VerificationLoop(LoopParts parts, string id, Watch watch)
@@ -69,6 +75,8 @@ internal sealed class VerificationLoop : IDisposable
             parts.Limits.Enter();
             _entered = true;
         }
+
+        _inDoubt.UnionWith(watch.Untold.Select(alert => alert.Key));
     }
 
     /// <summary>Reads a deployment's facts; null when there is none with this id.</summary>
@@ -129,6 +137,7 @@ internal sealed class VerificationLoop : IDisposable
             {
                 await Hear(cancel);
                 await Diagnosed(cancel);
+                await HaveTold(cancel);
                 var again = _watch.State switch
                 {
                     WatchStates.Queued => await Schedule(cancel),
@@ -141,11 +150,16 @@ internal sealed class VerificationLoop : IDisposable
                     continue;
                 await Diagnose(cancel);
                 await Ask(cancel);
+                await Tell(cancel);
                 var due = NextDue();
-                return (_answer ?? (Task?)_diagnosis) is not null && due > Now + AnswerPoll ? Now + AnswerPoll : due;
+                return (_answer ?? (Task?)_diagnosis) is not null || _telling.Count > 0 ? Sooner(due, Now + AnswerPoll) : Sooner(due, NextTelling());
             }
 
-            return null;
+            // The watch has ended; whoever was to be told of it may not have been.
+            await HaveTold(cancel);
+            await Tell(cancel);
+            _failures = 0;
+            return _telling.Count > 0 ? Now + AnswerPoll : NextTelling();
         }
         catch (Exception e) when (e is not OperationCanceledException || !cancel.IsCancellationRequested)
         {
@@ -738,6 +752,106 @@ internal sealed class VerificationLoop : IDisposable
         batch.Add(FactKind.Result, new ResultBody(key, "refused", null, null, reason));
     }
 
+    // ---- (7) Act, for people: whoever is to hear of it is told beside the loop; what came of it is a fact like the intent. ----
+
+    // Of each channel one at a time, so that a later one finds what the earlier one wrote.
+    private async Task Tell(CancellationToken cancel)
+    {
+        if (_parts.Alerts is not { } book || _stopping.IsCancellationRequested || !_watch.Untold.Any(alert => alert.NotBefore <= Now && !_telling.ContainsKey(alert.Key)))
+            return;
+        var evidence = await Evidence(cancel);
+        await _gate.WaitAsync(cancel);
+        try
+        {
+            if (_watch.Policy is not { } policy)
+                return;
+            var document = _watch.Document(_parts.Url);
+            foreach (var due in _watch.Untold.Where(alert => alert.NotBefore <= Now && !_telling.ContainsKey(alert.Key)).ToList())
+            {
+                var alert = new Alert(due.Key, due.Occasion, due.Severity, due.At, document)
+                {
+                    Evidence = evidence,
+                    Reference = _watch.ReferenceOf(due.Entry),
+                    InDoubt = _inDoubt.Contains(due.Key),
+                };
+                _telling.Add(due.Key, book.Tell(policy.Alert[due.Entry], alert, _stopping.Token));
+            }
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    private async Task HaveTold(CancellationToken cancel)
+    {
+        foreach (var (key, telling) in _telling.Where(one => one.Value.IsCompleted).ToList())
+        {
+            var came = telling.IsCompletedSuccessfully ? await telling : new Delivery(Told.Later, Message: "the try failed: " + (telling.Exception?.InnerException?.GetType().Name ?? "it was taken back"));
+            var stored = await Commit(batch =>
+            {
+                if (_watch.Alerts.FirstOrDefault(alert => alert.Key == key) is { Ended: false } alert)
+                    batch.Add(FactKind.Told, Came(alert, came));
+            }, cancel);
+            if (stored || !_watch.Alerts.Any(alert => alert.Key == key && !alert.Ended))
+            {
+                _telling.Remove(key);
+                _inDoubt.Remove(key);
+            }
+        }
+    }
+
+    private ToldBody Came(Watch.AlertEntry alert, Delivery came)
+    {
+        var retry = came.RetryAfter is { } asked && asked > AlertIntents.Pause(alert.Tries + 1) ? asked : AlertIntents.Pause(alert.Tries + 1);
+        return came.State switch
+        {
+            Told.Done => new ToldBody(alert.Key, "done", null) { Reference = came.Reference },
+            Told.Later when Now + retry - alert.At < GiveUpTelling => new ToldBody(alert.Key, "running", came.Message) { RetryAt = Now + retry },
+            Told.Later => new ToldBody(alert.Key, "failed", $"not told within {GiveUpTelling.TotalHours:0} h: {came.Message}"),
+            _ => new ToldBody(alert.Key, "failed", came.Message),
+        };
+    }
+
+    private async Task<EvidenceDocument?> Evidence(CancellationToken cancel)
+    {
+        var facts = new List<Fact>();
+        for (IReadOnlyList<Fact> page = []; ;)
+        {
+            page = await _parts.Store.Read("deployment/" + _id, facts.Count, PageSize, cancel);
+            facts.AddRange(page);
+            if (page.Count < PageSize)
+                return facts.Exists(fact => fact is { Kind: FactKind.Tick, Body: not null }) ? EvidenceShown.Of(facts, _parts.Pins) : null;
+        }
+    }
+
+    // When the next alert may be told; null when none waits.
+    private DateTimeOffset? NextTelling() =>
+        _parts.Alerts is null ? null : _watch.Untold.Select(alert => (DateTimeOffset?)alert.NotBefore).Min() is { } at ? (at > Now ? at : Now) : null;
+
+    private static DateTimeOffset? Sooner(DateTimeOffset? a, DateTimeOffset? b) => a is null ? b : b is null || a < b ? a : b;
+
+    /// <summary>What is being told is told to its end and stored, and nothing more begins: the next owner repeats nothing.</summary>
+    public async Task Finish(CancellationToken cancel)
+    {
+        await _stopping.CancelAsync();
+        if (_telling.Count == 0)
+            return;
+        try
+        {
+            await Task.WhenAll(_telling.Values).WaitAsync(cancel);
+        }
+        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
+        {
+            // What was not out yet was taken back.
+        }
+
+        // What was taken back was never tried, and is due as it was.
+        foreach (var (key, _) in _telling.Where(one => !one.Value.IsCompletedSuccessfully).ToList())
+            _telling.Remove(key);
+        await HaveTold(cancel);
+    }
+
     // ---- (8) Outcome: the watch went on after the verdict; at its end the truth is labelled as far as it is known. ----
 
     private async Task<bool> End(CancellationToken cancel)
@@ -1048,6 +1162,7 @@ internal sealed class VerificationLoop : IDisposable
     private sealed class Batch(VerificationLoop loop)
     {
         private readonly List<Fact> _facts = [];
+        private readonly Outcome? _before = loop._watch.Outcome;
 
         public void Add<T>(string kind, T body) => Add(loop._watch.Next(loop.Now, kind, body));
 
@@ -1073,10 +1188,19 @@ internal sealed class VerificationLoop : IDisposable
             if (_facts.Count == 0)
                 return true;
             var watch = loop._watch;
+            // Who is to be told of it is an intent of the same transaction.
+            if (loop._parts.Alerts is not null)
+            {
+                foreach (var intent in AlertIntents.Of(watch, _facts, _before, loop.Now))
+                    Add(FactKind.Alert, intent);
+            }
+
             var onlyTicks = _facts.TrueForAll(f => f.Kind == FactKind.Tick);
+            // Whoever takes over tells what was to be told, and leaves the first minute to who tells it now.
+            var due = Sooner(loop.NextDue(), loop.NextTelling() + TellGrace);
             var append = onlyTicks
-                ? new Append(_facts, null, loop.NextDue())
-                : new Append(_facts, watch.Row(loop.NextDue(), loop._parts.Url));
+                ? new Append(_facts, null, due)
+                : new Append(_facts, watch.Row(due, loop._parts.Url));
             if (!await loop._parts.Store.Append(append, cancel))
             {
                 loop._parts.Log.MovedOn(loop._id, _facts[0].Seq);

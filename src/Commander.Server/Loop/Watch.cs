@@ -2,10 +2,12 @@ using Commander.Judging.Evidence;
 using Commander.Judging.Models;
 using Commander.Judging.Policies;
 using Commander.Judging.Verdicts;
+using Commander.Server.Alerting;
 using Commander.Server.Fixing;
 using Commander.Server.Reasoning;
 using Commander.Server.Reasoning.Context;
 using Commander.Server.Storage;
+using Occasions = Commander.Server.Reasoning.Occasions;
 
 namespace Commander.Server.Loop;
 
@@ -39,6 +41,7 @@ internal sealed class Watch(IPinned pinned)
 {
     private readonly List<VerdictEntry> _verdicts = [];
     private readonly List<ActionEntry> _actions = [];
+    private readonly List<AlertEntry> _alerts = [];
     private readonly List<(string Text, bool Passing)> _notes = [];
     // Sixteen KiB, which a watch that has not begun does without.
     private WatchState[] _judge = [];
@@ -149,6 +152,29 @@ internal sealed class Watch(IPinned pinned)
     public Outcome? Outcome { get; private set; }
 
     public IReadOnlyList<ActionEntry> Actions => _actions;
+
+    /// <summary>Who was to be told of what, and what came of it, oldest first.</summary>
+    public IReadOnlyList<AlertEntry> Alerts => _alerts;
+
+    /// <summary>What is still to be told, oldest first: of each entry of the policy one at a time.</summary>
+    public IEnumerable<AlertEntry> Untold => _alerts.Where(alert => !alert.Ended).DistinctBy(alert => alert.Entry);
+
+    /// <summary>By what the channel of an entry knows this deployment again; null before it was told.</summary>
+    public string? ReferenceOf(int entry) => _alerts.LastOrDefault(alert => alert.Entry == entry && alert.Reference is not null)?.Reference;
+
+    /// <param name="Key">DEPLOYMENT/alert/N.</param>
+    /// <param name="Entry">Which entry of the pinned policy's <c>alert</c>.</param>
+    /// <param name="Occasion">What happened.</param>
+    /// <param name="Severity">How urgent it is.</param>
+    /// <param name="At">When it happened.</param>
+    /// <param name="State">intended, running (could not be told yet), done or failed.</param>
+    /// <param name="Reference">By what the channel knows it again.</param>
+    /// <param name="NotBefore">When it is tried, or tried again.</param>
+    /// <param name="Tries">How often it was tried.</param>
+    internal sealed record AlertEntry(string Key, int Entry, string Occasion, Severity Severity, DateTimeOffset At, string State, string? Reference, DateTimeOffset NotBefore, int Tries)
+    {
+        public bool Ended => State is "done" or "failed";
+    }
 
     /// <summary>Every change of the judgement, oldest first.</summary>
     public IReadOnlyList<VerdictEntry> History => _verdicts;
@@ -296,6 +322,12 @@ internal sealed class Watch(IPinned pinned)
                 break;
             case FactKind.Result:
                 Finish(FactBody.Read<ResultBody>(body), fact.At);
+                break;
+            case FactKind.Alert:
+                IsToBeTold(FactBody.Read<AlertBody>(body), fact.At);
+                break;
+            case FactKind.Told:
+                IsTold(FactBody.Read<ToldBody>(body), fact.At);
                 break;
             case FactKind.Outcome:
                 var outcome = FactBody.Read<OutcomeBody>(body);
@@ -485,6 +517,22 @@ internal sealed class Watch(IPinned pinned)
         Pass();
         LastRollback = new Rollback(intent, at, null, null, null);
         _actions.Add(new ActionEntry(intent.Kind, "intended", intent.Key, intent.Target, intent.By, at, null, null, null, null));
+    }
+
+    private void IsToBeTold(AlertBody alert, DateTimeOffset at)
+    {
+        _alerts.Add(new AlertEntry(alert.Key, alert.Entry, alert.Occasion, alert.Severity, at, "intended", null, alert.NotBefore ?? at, 0));
+        _actions.Add(new ActionEntry("alert", "intended", alert.Key, alert.Target, "policy", at, null, null, null, null));
+    }
+
+    private void IsTold(ToldBody told, DateTimeOffset at)
+    {
+        var index = _alerts.FindIndex(alert => alert.Key == told.Key);
+        if (index < 0)
+            return;
+        _alerts[index] = _alerts[index] with { State = told.State, Reference = told.Reference, NotBefore = told.RetryAt ?? at, Tries = _alerts[index].Tries + 1 };
+        index = _actions.FindIndex(action => action.Key == told.Key);
+        _actions[index] = _actions[index] with { State = told.State, FinishedAt = _alerts.Exists(alert => alert.Key == told.Key && alert.Ended) ? at : null, Message = told.Message };
     }
 
     private void Finish(ResultBody result, DateTimeOffset at)

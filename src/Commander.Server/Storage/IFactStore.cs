@@ -10,7 +10,7 @@ namespace Commander.Server.Storage;
 /// <param name="Decision">The newest verdict's word; null before the first.</param>
 /// <param name="StartedAt">When the rollout began.</param>
 /// <param name="ReceivedAt">When it was announced.</param>
-/// <param name="DueAt">When the owner must be awake next; null once closed. A sweep wakes what is overdue.</param>
+/// <param name="DueAt">When the owner must be awake next; null once closed and everybody is told. A sweep wakes what is overdue.</param>
 /// <param name="RolledBackAt">When a rollback of it was done; null when none was.</param>
 /// <param name="RolledBackTo">The version that it is or was rolled back to, from the intent on: an announcement of that version is Commander's own change and joins.</param>
 /// <param name="Snapshot">Whether it carries a metrics snapshot: such announcements never join.</param>

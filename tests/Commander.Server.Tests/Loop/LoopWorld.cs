@@ -6,6 +6,7 @@ using Commander.Judging.Models;
 using Commander.Judging.Policies;
 using Commander.Judging.Verdicts;
 using Commander.Server.Acting.Rollback;
+using Commander.Server.Alerting;
 using Commander.Server.Learning;
 using Commander.Server.Loop;
 using Commander.Server.Reasoning;
@@ -73,6 +74,9 @@ internal sealed class LoopWorld : IAsyncDisposable
 
     private readonly Func<IFactStore, TimeProvider, Reasoner>? _reasoner;
 
+    /// <summary>The channels, from the next start on; null for nobody who is told.</summary>
+    public Func<AlertPolicy, IAlertChannel?>? Channels { get; set; }
+
     private LoopWorld(string policy, Func<RollbackPolicy, IRollbackTarget?>? targets, ISource? source, Func<TimeProvider, Task<IFactStore>>? opens, Func<IFactStore, TimeProvider, Reasoner>? reasoner)
     {
         (_targets, _source, _opens, _reasoner) = (targets, source, opens, reasoner);
@@ -92,6 +96,14 @@ internal sealed class LoopWorld : IAsyncDisposable
         var world = new LoopWorld(policy ?? PolicyText, targets, source, opens, reasoner);
         await world.Open();
         return world;
+    }
+
+    /// <summary>As after kill -9: nothing under way is finished or stored.</summary>
+    public async Task Kill()
+    {
+        await _store!.DisposeAsync();
+        Freezes.Dispose();
+        await Open();
     }
 
     /// <summary>As after a restart or kill: everything in memory is gone, the folder stays.</summary>
@@ -118,7 +130,8 @@ internal sealed class LoopWorld : IAsyncDisposable
             Freezes = new FreezeBook(_store, Clock),
             _reasoner?.Invoke(_store, Clock),
             Context,
-            new SampleFiles(SamplesFolder, NullLogger.Instance));
+            new SampleFiles(SamplesFolder, NullLogger.Instance),
+            Channels is { } channels ? new AlertBook(channels, (_, alert) => AlertText.Of(alert), Clock) : null);
         _owners = new Owners(Parts);
         _desk = new DeploymentDesk(Parts, _owners, new WakeQueue(_store, _owners, Parts.Limits, Clock, NullLogger<WakeQueue>.Instance), new DeploymentId(Clock, RandomNumberGenerator.Create()));
     }
@@ -153,6 +166,18 @@ internal sealed class LoopWorld : IAsyncDisposable
             Clock.GetUtcNow().ShouldBeLessThan(end, $"{id} is still {deployment.State}, {deployment.Verdict?.Decision}: {deployment.Verdict?.Reasoning}");
             var wait = (next ?? throw new InvalidOperationException($"{id} is closed ({deployment.ClosedReason})")) - Clock.GetUtcNow();
             Clock.Advance(wait > TimeSpan.Zero ? wait : TimeSpan.FromMilliseconds(1));
+        }
+    }
+
+    /// <summary>Wakes the owner of a deployment that is closed until it has nothing left to do: everybody is told.</summary>
+    public async Task Settle(string id, TimeSpan? longest = null)
+    {
+        var end = Clock.GetUtcNow() + (longest ?? TimeSpan.FromHours(2));
+        while (await _owners!.Loop(id).Wake(CancellationToken.None) is { } next)
+        {
+            Clock.GetUtcNow().ShouldBeLessThan(end, $"{id} is not done");
+            if (next > Clock.GetUtcNow())
+                Clock.Advance(next - Clock.GetUtcNow());
         }
     }
 

@@ -553,11 +553,24 @@ public abstract class FactStoreCompliance : IAsyncLifetime
         var row = Row(1);
         await Store.Announce(Announcement(row), Cancel);
         var last = Following(First(row), 2);
-        await Store.Append(new Append([last[0]], row with { State = "closed", ClosedReason = "decided" }), Cancel);
+        await Store.Append(new Append([last[0]], row with { State = "closed", ClosedReason = "decided", DueAt = null }), Cancel);
 
         await Store.Append(new Append([last[1]], null, Start), Cancel);
 
         (await Store.Due(Start.AddDays(1), 10, Cancel)).ShouldBeEmpty();
+        (await Store.CountOpen(Cancel)).ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task A_closed_deployment_of_which_somebody_is_still_to_be_told_is_due()
+    {
+        var row = Row(1);
+        await Store.Announce(Announcement(row), Cancel);
+        await Store.Append(new Append(Following(First(row), 1), row with { State = "closed", ClosedReason = "decided", DueAt = Start.AddMinutes(5) }), Cancel);
+
+        (await Store.Due(Start.AddMinutes(4), 10, Cancel)).ShouldBeEmpty();
+        (await Store.Due(Start.AddMinutes(5), 10, Cancel)).ShouldBe([row.Id]);
+        (await Store.Find(row.Id, Cancel))!.DueAt.ShouldBe(Start.AddMinutes(5));
         (await Store.CountOpen(Cancel)).ShouldBe(0);
     }
 

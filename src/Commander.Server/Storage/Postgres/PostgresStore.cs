@@ -187,7 +187,7 @@ internal sealed class PostgresStore : IFactStore, IStoreUpkeep
         (object?)row.Decision ?? DBNull.Value,
         row.StartedAt.ToUnixTimeMilliseconds(),
         row.ReceivedAt.ToUnixTimeMilliseconds(),
-        row.Open && row.DueAt is { } due ? due.ToUnixTimeMilliseconds() : DBNull.Value,
+        row.DueAt is { } due ? due.ToUnixTimeMilliseconds() : DBNull.Value,
         row.RolledBackAt is { } at ? at.ToUnixTimeMilliseconds() : DBNull.Value,
         (object?)row.RolledBackTo ?? DBNull.Value,
         row.Snapshot,

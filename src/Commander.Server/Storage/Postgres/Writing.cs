@@ -311,7 +311,7 @@ internal static class Writing
             Column(rows, r => r.Decision),
             Column(rows, r => r.StartedAt.ToUnixTimeMilliseconds()),
             Column(rows, r => r.ReceivedAt.ToUnixTimeMilliseconds()),
-            Column(rows, r => r.Open ? r.DueAt?.ToUnixTimeMilliseconds() : null),
+            Column(rows, r => r.DueAt?.ToUnixTimeMilliseconds()),
             Column(rows, r => r.RolledBackAt?.ToUnixTimeMilliseconds()),
             Column(rows, r => r.RolledBackTo),
             Column(rows, r => r.Snapshot),

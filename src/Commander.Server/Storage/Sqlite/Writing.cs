@@ -192,7 +192,7 @@ internal static class Writing
             row.Decision,
             row.StartedAt.ToUnixTimeMilliseconds(),
             row.ReceivedAt.ToUnixTimeMilliseconds(),
-            row.Open ? row.DueAt?.ToUnixTimeMilliseconds() : null,
+            row.DueAt?.ToUnixTimeMilliseconds(),
             row.RolledBackAt?.ToUnixTimeMilliseconds(),
             row.RolledBackTo,
             row.Snapshot ? 1 : 0,
@@ -211,7 +211,7 @@ internal static class Writing
             row.State,
             row.ClosedReason,
             row.Decision,
-            row.Open ? row.DueAt?.ToUnixTimeMilliseconds() : null,
+            row.DueAt?.ToUnixTimeMilliseconds(),
             row.RolledBackAt?.ToUnixTimeMilliseconds(),
             row.RolledBackTo,
             row.Document);

@@ -68,7 +68,7 @@ public sealed class PostgresStoreTests : FactStoreCompliance
         {
             var row = Row(number, service: "service-" + number);
             (await store.Announce(Announcement(row, "key-" + number), Cancel)).Result.ShouldBe(AnnounceResult.Accepted);
-            (await store.Append(new Append(Following(First(row), 1), row with { State = "closed" }), Cancel)).ShouldBeTrue();
+            (await store.Append(new Append(Following(First(row), 1), row with { State = "closed", DueAt = null }), Cancel)).ShouldBeTrue();
             ShouldBeSame(await store.Find(row.Id, Cancel), row with { State = "closed", DueAt = null });
         }
     }
@@ -168,7 +168,7 @@ public sealed class PostgresStoreTests : FactStoreCompliance
 
         // In one group, whichever of them comes first.
         var superseding = Store.Announce(Announcement(Row(2)), Cancel);
-        var closing = Store.Append(new Append(Following(First(row), 1, "closed"), row with { State = "closed" }), Cancel);
+        var closing = Store.Append(new Append(Following(First(row), 1, "closed"), row with { State = "closed", DueAt = null }), Cancel);
         await held.DisposeAsync();
 
         (await superseding).Superseded.ShouldBe([row.Id]);
