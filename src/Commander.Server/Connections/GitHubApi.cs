@@ -12,6 +12,9 @@ internal static partial class GitHubApi
     /// <summary>Every deployment status that Commander writes begins with it, so that its own news starts no watch when GitHub sends it back.</summary>
     public const string Mark = "Commander: ";
 
+    /// <summary>The label of an announcement with the id that GitHub gave the deployment.</summary>
+    public const string DeploymentLabel = "github_deployment";
+
     // Unix seconds that can be an instant.
     private const long MaxUnix = 253_402_300_799;
 

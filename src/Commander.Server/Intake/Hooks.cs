@@ -120,7 +120,7 @@ internal static class Hooks
                 commit,
                 Text(body, "repository", "full_name"),
                 Web(Text(body, "deployment_status", "log_url")) ?? Web(Text(body, "repository", "html_url") is { } home && commit is not null ? $"{home}/commit/{commit}" : null),
-                Labels: Text(body, "deployment", "id") is { Length: <= 19 } id && id.All(char.IsAsciiDigit) ? new Dictionary<string, string>(StringComparer.Ordinal) { ["github_deployment"] = id } : null),
+                Labels: Text(body, "deployment", "id") is { Length: <= 19 } id && id.All(char.IsAsciiDigit) ? new Dictionary<string, string>(StringComparer.Ordinal) { [GitHubApi.DeploymentLabel] = id } : null),
             Key("github", Text(body, "repository", "full_name"), Text(body, "deployment", "id")),
             null);
     }

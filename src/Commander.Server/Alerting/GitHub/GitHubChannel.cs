@@ -7,13 +7,10 @@ namespace Commander.Server.Alerting.GitHub;
 
 /// <summary>
 /// GitHub, or GitHub Enterprise Server: the verdict as a status of the commit, and of the deployment where GitHub knows one (label
-/// <see cref="DeploymentLabel"/>). Each status replaces the one before it, so nothing comes of saying it twice.
+/// <see cref="GitHubApi.DeploymentLabel"/>). Each status replaces the one before it, so nothing comes of saying it twice.
 /// </summary>
 internal sealed class GitHubChannel(AlertPolicy to, HttpClient http, TimeProvider clock, Func<string, string?> secret) : IAlertChannel
 {
-    /// <summary>The label of an announcement with GitHub's own id of the deployment.</summary>
-    public const string DeploymentLabel = "github_deployment";
-
     private const string Announced = "announced";
     private const int MaxDescription = 140;
     private readonly ChannelHttp _channel = new(http, clock, to, secret);
@@ -28,9 +25,9 @@ internal sealed class GitHubChannel(AlertPolicy to, HttpClient http, TimeProvide
         if (Repository(deployment) is not { } repository)
             return new Delivery(Told.Refused, Message: $"{_channel.Name} is not told: announce the deployment with repository, as owner/name");
         var commit = deployment.Commit is { Length: >= 7 and <= 64 } hash && hash.All(char.IsAsciiHexDigit) ? hash : null;
-        var id = deployment.Labels.GetValueOrDefault(DeploymentLabel) is { Length: > 0 and <= 19 } number && number.All(char.IsAsciiDigit) ? number : null;
+        var id = deployment.Labels.GetValueOrDefault(GitHubApi.DeploymentLabel) is { Length: > 0 and <= 19 } number && number.All(char.IsAsciiDigit) ? number : null;
         if (commit is null && id is null)
-            return new Delivery(Told.Refused, Message: $"{_channel.Name} is not told: announce the deployment with commit, the full hash, or with the label {DeploymentLabel}, GitHub's id of the deployment");
+            return new Delivery(Told.Refused, Message: $"{_channel.Name} is not told: announce the deployment with commit, the full hash, or with the label {GitHubApi.DeploymentLabel}, GitHub's id of the deployment");
         var (token, wrong) = _channel.Token();
         if (wrong is not null || Start() is not { } start)
             return new Delivery(Told.Later, Message: wrong ?? $"{_channel.Name} is not told: the url of the entry is no address");
