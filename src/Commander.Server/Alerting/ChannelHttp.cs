@@ -16,8 +16,8 @@ internal sealed class ChannelHttp(HttpClient http, TimeProvider clock, AlertPoli
 {
     private const int MaxAnswer = 64 * 1024;
     private const int MaxSaid = 300;
-    // What is shorter stands in too many words that are no secrets.
-    private const int LeastHidden = 6;
+    // What is shorter is a word of the path.
+    private const int LeastHidden = 16;
     // A longer wait than an alert is tried for is none that anybody meant.
     private static readonly TimeSpan LongestWait = TimeSpan.FromHours(1);
     private readonly List<string> _hidden = [];
@@ -56,7 +56,9 @@ internal sealed class ChannelHttp(HttpClient http, TimeProvider clock, AlertPoli
             return (null, wrong);
         if (!Uri.TryCreate(text, UriKind.Absolute, out var url) || url.Scheme is not ("http" or "https"))
             return (null, $"{Name} is not told: its address is no http or https address");
-        _hidden.AddRange(((string[])[text!, url.PathAndQuery, url.Segments[^1]]).Where(part => part.Length >= LeastHidden));
+        _hidden.Add(text!);
+        // Wherever in it the secret stands, it is a long word.
+        _hidden.AddRange(url.PathAndQuery.Split('/', '?', '&', '=').SelectMany(part => (string[])[part, Uri.UnescapeDataString(part)]).Where(part => part.Length >= LeastHidden));
         return (url, null);
     }
 

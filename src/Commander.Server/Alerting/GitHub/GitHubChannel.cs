@@ -66,7 +66,7 @@ internal sealed class GitHubChannel(AlertPolicy to, HttpClient http, TimeProvide
         if (answer.Headers is null || answer.Ok)
             return delivery;
         var (limited, until) = GitHubApi.Limit(answer.Status, answer.Headers, answer.Text("message")?.Contains("rate limit", StringComparison.OrdinalIgnoreCase) == true, _channel.Now);
-        return limited ? delivery with { State = Told.Later, RetryAfter = ChannelHttp.Bounded(until - _channel.Now) } : delivery;
+        return limited ? delivery with { State = Told.Later, RetryAfter = ChannelHttp.Bounded(until - _channel.Now) ?? delivery.RetryAfter } : delivery;
     }
 
     // What may still go well is tried again as a whole.

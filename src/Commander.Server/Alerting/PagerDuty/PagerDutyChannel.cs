@@ -17,7 +17,7 @@ internal sealed class PagerDutyChannel(AlertPolicy to, HttpClient http, TimeProv
     private const int KeyLength = 32;
     private const int MaxDedupKey = 255;
     private const int MaxSummary = 1024;
-    private const int MaxText = 2000;
+    private const int MaxText = 800;
     private readonly ChannelHttp _channel = new(http, clock, to, secret);
 
     public int Most => 1;
@@ -115,7 +115,7 @@ internal sealed class PagerDutyChannel(AlertPolicy to, HttpClient http, TimeProv
         ("version", alert.Deployment?.Version),
         ("previous_version", alert.Deployment?.PreviousVersion),
         ("started_at", alert.Deployment?.StartedAt.ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm:ss'Z'")),
-        ("confidence", text.Confidence),
+        ("confidence", text.Confidence is { } sure ? Plain.Line(sure, MaxText) : null),
         ("findings", text.Findings.Count == 0 ? null : new JsonArray([.. text.Findings.Select(finding => ChannelHttp.Object(
             ("metric", Plain.Line(finding.Metric, MaxText)),
             ("says", Plain.Line(finding.Says, MaxText)),

@@ -15,6 +15,7 @@ internal sealed class TeamsChannel(AlertPolicy to, HttpClient http, TimeProvider
     internal const int MaxMessage = 20_000;
 
     private const int MaxText = 700;
+    private const int GroupRoom = 18_000;
     private const int LinkedAtMost = 40;
 
     private static readonly SearchValues<char> Marks = SearchValues.Create("\\*_~`|>#[]()<{}!");
@@ -28,7 +29,8 @@ internal sealed class TeamsChannel(AlertPolicy to, HttpClient http, TimeProvider
         var (url, wrong) = _channel.Address();
         if (wrong is not null)
             return new Delivery(Told.Later, Message: wrong);
-        var message = alerts.Count == 1 ? ChannelHttp.Bytes(Message(Card(alerts[0]))) : Fitting(Together.Of(alerts));
+        var together = alerts.Count == 1 ? null : Together.Of(alerts);
+        var message = Fitting(share => together is null ? Card(alerts[0], (int)(MaxText * share)) : Card(together, (int)(GroupRoom * share)));
         return (await _channel.Send(HttpMethod.Post, url!, message, "application/json", null, cancel)).Delivery();
     }
 
@@ -41,12 +43,23 @@ internal sealed class TeamsChannel(AlertPolicy to, HttpClient http, TimeProvider
         ["attachments"] = new JsonArray(new JsonObject { ["contentType"] = "application/vnd.microsoft.card.adaptive", ["content"] = card }),
     };
 
-    private static JsonObject Card(Worded one)
+    // Texts are cut as far as is needed, and all of them: a sign may take twelve bytes, and no deployment of a group is left out.
+    private static byte[] Fitting(Func<double, JsonObject> card)
+    {
+        for (var share = 1.0; ; share *= 0.7)
+        {
+            var message = ChannelHttp.Bytes(Message(card(share)));
+            if (message.Length <= MaxMessage || share < 0.05)
+                return message;
+        }
+    }
+
+    private static JsonObject Card(Worded one, int most)
     {
         var text = one.Text;
         var body = new JsonArray(
-            Block(Run(text.Title, 200, size: "large", weight: "bolder", colour: Colour(text.Tone))),
-            Block(Run(text.Sentence, MaxText)));
+            Block(Run(text.Title, Math.Min(200, most), size: "large", weight: "bolder", colour: Colour(text.Tone))),
+            Block(Run(text.Sentence, most)));
         var facts = new JsonArray();
         void Fact(string title, string? value)
         {
@@ -55,34 +68,22 @@ internal sealed class TeamsChannel(AlertPolicy to, HttpClient http, TimeProvider
         }
 
         foreach (var finding in text.Findings.Take(3))
-            Fact(Escaped(finding.Metric, 100), Escaped(finding.Says, 300) + (finding.Chart is null ? "" : " " + finding.Chart));
+            Fact(Escaped(finding.Metric, Math.Min(100, most)), Escaped(finding.Says, Math.Min(300, most)) + (finding.Chart is null ? "" : " " + finding.Chart));
         Fact("Confidence", text.Confidence is { } sure ? Escaped(sure, 40) : null);
-        Fact("Done", text.Done is { } done ? Escaped(done, MaxText) : null);
+        Fact("Done", text.Done is { } done ? Escaped(done, most) : null);
         if (facts.Count > 0)
             body.Add(new JsonObject { ["type"] = "FactSet", ["facts"] = facts });
         foreach (var reason in text.Reasons.Take(2))
-            body.Add(Block(Run(reason, MaxText, subtle: true)));
+            body.Add(Block(Run(reason, most, subtle: true)));
         if (text.Next is { } next)
-            body.Add(Block(Run(next, MaxText, weight: "bolder")));
+            body.Add(Block(Run(next, most, weight: "bolder")));
         return Card(body, text.Url, one.Alert.Deployment is null ? "All checks" : "Open in Commander");
     }
 
-    // The names are cut as far as is needed for all of them to be there.
-    private static byte[] Fitting(Together together)
+    private static JsonObject Card(Together together, int room)
     {
         var count = together.Parts.Sum(part => part.Each.Count);
-        var room = MaxMessage - 2000;
-        while (true)
-        {
-            var message = ChannelHttp.Bytes(Message(Card(together, Together.Room(count, room), count <= LinkedAtMost)));
-            if (message.Length <= MaxMessage || room < 1000)
-                return message;
-            room = room * 3 / 4;
-        }
-    }
-
-    private static JsonObject Card(Together together, int most, bool linked)
-    {
+        var (most, linked) = (Together.Room(count, room), count <= LinkedAtMost);
         var body = new JsonArray(Block(Run(together.Title, 300, size: "large", weight: "bolder", colour: Colour(together.Tone))));
         foreach (var part in together.Parts)
         {

@@ -12,6 +12,7 @@ namespace Commander.Server.Alerting.Webhook;
 /// </summary>
 internal sealed class WebhookChannel(AlertPolicy to, HttpClient http, TimeProvider clock, Func<string, string?> secret) : IAlertChannel
 {
+    private const int MaxText = 800;
     private readonly ChannelHttp _channel = new(http, clock, to, secret);
 
     public int Most => 1;
@@ -59,14 +60,16 @@ internal sealed class WebhookChannel(AlertPolicy to, HttpClient http, TimeProvid
                 ("alert", ChannelHttp.Object(
                     ("occasion", alert.Occasion),
                     ("severity", JsonSerializer.SerializeToNode(alert.Severity, Json.Tolerant)),
-                    ("title", text.Title),
-                    ("sentence", text.Sentence),
-                    ("findings", JsonSerializer.SerializeToNode(text.Findings, Json.Tolerant)),
-                    ("confidence", text.Confidence),
-                    ("done", text.Done),
-                    ("next", text.Next),
+                    ("title", Line(text.Title)),
+                    ("sentence", Line(text.Sentence)),
+                    ("findings", JsonSerializer.SerializeToNode(text.Findings.Select(finding => finding with { Metric = Line(finding.Metric)!, Says = Line(finding.Says)! }), Json.Tolerant)),
+                    ("confidence", Line(text.Confidence)),
+                    ("done", Line(text.Done)),
+                    ("next", Line(text.Next)),
                     ("url", text.Url))),
                 ("deployment", JsonSerializer.SerializeToNode(alert.Deployment, Json.Tolerant)),
                 ("check", JsonSerializer.SerializeToNode(alert.News, Json.Tolerant)))));
     }
+
+    private static string? Line(string? text) => text is null ? null : Plain.Line(text, MaxText);
 }
