@@ -1,4 +1,10 @@
 using Commander.Judging.Policies;
+using Commander.Server.Alerting.Discord;
+using Commander.Server.Alerting.GitHub;
+using Commander.Server.Alerting.Grafana;
+using Commander.Server.Alerting.PagerDuty;
+using Commander.Server.Alerting.Teams;
+using Commander.Server.Alerting.Webhook;
 using Commander.Server.Connections;
 using Commander.Server.Hosting;
 
@@ -11,7 +17,8 @@ internal static class AlertingHosting
 
     public static void AddAlerting(this IServiceCollection services, Secrets secrets)
     {
-        services.AddHttpClient(Client).ConfigurePrimaryHttpMessageHandler(() => Outgoing.Handler());
+        // Addresses of webhooks are secrets, and the client's own log would have them.
+        services.AddHttpClient(Client).ConfigurePrimaryHttpMessageHandler(() => Outgoing.Handler()).RemoveAllLoggers();
         services.AddSingleton(s => new AlertBook(
             to => Make(to, s.GetRequiredService<IHttpClientFactory>().CreateClient(Client), s.GetRequiredService<TimeProvider>(), secrets.Resolve),
             static (_, alert) => AlertText.Of(alert),
@@ -21,6 +28,12 @@ internal static class AlertingHosting
     /// <summary>A channel by what the policy says; null where this version has none.</summary>
     internal static IAlertChannel? Make(AlertPolicy to, HttpClient http, TimeProvider clock, Func<string, string?> secret) => to.Channel switch
     {
+        "pagerduty" => new PagerDutyChannel(to, http, clock, secret),
+        "teams" => new TeamsChannel(to, http, clock, secret),
+        "discord" => new DiscordChannel(to, http, clock, secret),
+        "webhook" => new WebhookChannel(to, http, clock, secret),
+        "github" => new GitHubChannel(to, http, clock, secret),
+        "grafana" => new GrafanaChannel(to, http, clock, secret),
         _ => null,
     };
 }

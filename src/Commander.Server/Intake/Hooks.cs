@@ -3,6 +3,7 @@ using System.Text.Json;
 using Commander.Judging;
 using Commander.Server.Access;
 using Commander.Server.Api;
+using Commander.Server.Connections;
 using Commander.Server.Hosting;
 using Commander.Server.Loop;
 
@@ -83,7 +84,7 @@ internal static class Hooks
     // Names there may have spaces and letters of any language, names here not: what was written is kept as a label.
     private static DeploymentRequest Named(DeploymentRequest request)
     {
-        var labels = new Dictionary<string, string>(StringComparer.Ordinal);
+        var labels = new Dictionary<string, string>(request.Labels ?? new Dictionary<string, string>(), StringComparer.Ordinal);
         string? Slug(string field, string? name)
         {
             var slug = name is null ? null : string.Concat(name.Select(c => char.IsAsciiLetterOrDigit(c) || "._-/:@+~".Contains(c, StringComparison.Ordinal) ? c : '-')).TrimStart('.', '_', '-', '/', ':', '@', '+', '~');
@@ -106,6 +107,8 @@ internal static class Hooks
             return (null, null, $"the event {Problems.Shown(kind)}; deployment_status starts watches");
         if (Text(body, "deployment_status", "state") is var state && state != "success")
             return (null, null, $"the state {Problems.Shown(state ?? "")}; success starts a watch");
+        if (Text(body, "deployment_status", "description")?.StartsWith(GitHubApi.Mark, StringComparison.Ordinal) == true)
+            return (null, null, "a status that Commander wrote itself");
         var commit = Text(body, "deployment", "sha");
         return (
             new DeploymentRequest(
@@ -116,7 +119,8 @@ internal static class Hooks
                 Time(Text(body, "deployment_status", "created_at")),
                 commit,
                 Text(body, "repository", "full_name"),
-                Web(Text(body, "deployment_status", "log_url")) ?? Web(Text(body, "repository", "html_url") is { } home && commit is not null ? $"{home}/commit/{commit}" : null)),
+                Web(Text(body, "deployment_status", "log_url")) ?? Web(Text(body, "repository", "html_url") is { } home && commit is not null ? $"{home}/commit/{commit}" : null),
+                Labels: Text(body, "deployment", "id") is { Length: <= 19 } id && id.All(char.IsAsciiDigit) ? new Dictionary<string, string>(StringComparer.Ordinal) { [GitHubApi.DeploymentLabel] = id } : null),
             Key("github", Text(body, "repository", "full_name"), Text(body, "deployment", "id")),
             null);
     }

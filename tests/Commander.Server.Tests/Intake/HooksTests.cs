@@ -59,6 +59,7 @@ public sealed class HooksTests : IAsyncLifetime
         first.GetProperty("version").GetString().ShouldBe("d6fde92930d4715a2b49857d24b940956b26d2d3");
         first.GetProperty("commit").GetString().ShouldBe("d6fde92930d4715a2b49857d24b940956b26d2d3");
         first.GetProperty("change_url").GetString().ShouldBe("https://github.com/acme/checkout/actions/runs/7");
+        first.GetProperty("labels").GetProperty("github_deployment").GetString().ShouldBe("42");
         var (_, second) = await GitHub(body.Replace("ada", "grace", StringComparison.Ordinal));
         second.GetProperty("id").GetString().ShouldBe(first.GetProperty("id").GetString());
     }
@@ -84,6 +85,7 @@ public sealed class HooksTests : IAsyncLifetime
         status.ShouldBe(HttpStatusCode.Accepted);
         deployment.GetProperty("environment").GetString().ShouldBe("Production---my-app/blue");
         deployment.GetProperty("labels").GetProperty("environment").GetString().ShouldBe("Production – my app/blue");
+        deployment.GetProperty("labels").GetProperty("github_deployment").GetString().ShouldBe("42");
         deployment.GetProperty("version").GetString().ShouldBe("3.1.0");
     }
 
@@ -97,6 +99,15 @@ public sealed class HooksTests : IAsyncLifetime
         var (status, answer) = await GitHub(GitHubBody.Replace("\"success\"", $"\"{state}\"", StringComparison.Ordinal), kind: kind);
         status.ShouldBe(HttpStatusCode.OK);
         answer.GetProperty("ignored").GetString().ShouldNotBeNull().ShouldContain(said);
+    }
+
+    [Fact]
+    public async Task What_Commander_itself_wrote_to_GitHub_starts_no_watch_when_it_comes_back()
+    {
+        await Begin();
+        var (status, answer) = await GitHub(GitHubBody.Replace("\"state\":\"success\"", "\"state\":\"success\",\"description\":\"Commander: Continue: no metric is worse\"", StringComparison.Ordinal));
+        status.ShouldBe(HttpStatusCode.OK);
+        answer.GetProperty("ignored").GetString().ShouldNotBeNull().ShouldContain("Commander wrote itself");
     }
 
     [Fact]

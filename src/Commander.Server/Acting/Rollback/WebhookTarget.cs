@@ -1,7 +1,4 @@
-using System.Globalization;
 using System.Net.Http.Headers;
-using System.Security.Cryptography;
-using System.Text;
 using System.Text.Json;
 using Commander.Judging;
 using Commander.Judging.Policies;
@@ -81,11 +78,7 @@ internal sealed class WebhookTarget(RollbackPolicy policy, HttpClient http, Time
             return true;
         if (secret(reference) is not { } key)
             return false;
-        var timestamp = clock.GetUtcNow().ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
-        byte[] text = [.. Encoding.ASCII.GetBytes(timestamp + "."), .. body];
-        var signed = HMACSHA256.HashData(Encoding.UTF8.GetBytes(key), text);
-        request.Headers.Add("Commander-Timestamp", timestamp);
-        request.Headers.Add("Commander-Signature", "v1=" + Convert.ToHexStringLower(signed));
+        SignedBody.Sign(request, key, body, clock.GetUtcNow());
         return true;
     }
 
