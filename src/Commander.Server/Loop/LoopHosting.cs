@@ -50,6 +50,9 @@ internal static class LoopHosting
             s.GetRequiredService<FreezeBook>(),
             s.GetService<Reasoner>(),
             s.GetRequiredService<ContextBook>(),
-            new SampleFiles(Path.Combine(options.Data, "training-data"), s.GetRequiredService<ILoggerFactory>().CreateLogger("Commander.Learning"))));
+            new SampleFiles(Path.Combine(options.Data, "training-data"), s.GetRequiredService<ILoggerFactory>().CreateLogger("Commander.Learning"), keep: options.KeepSamples, clock: s.GetRequiredService<TimeProvider>()))
+        {
+            Owner = id => s.GetRequiredService<IOwners>().Of(id),
+        });
     }
 }

@@ -66,4 +66,8 @@ internal sealed record LoopParts(
     FreezeBook Freezes,
     Reasoner? Reasoner,
     ContextBook? Context,
-    SampleFiles? Samples);
+    SampleFiles? Samples)
+{
+    /// <summary>Finds another deployment's owner, to tell it what this one shows of it; null where nobody is told.</summary>
+    public Func<string, IOwner>? Owner { get; init; }
+}

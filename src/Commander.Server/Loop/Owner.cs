@@ -1,3 +1,5 @@
+using Commander.Server.Learning;
+
 namespace Commander.Server.Loop;
 
 /// <summary>What others may want of a deployment's owner, as a document: it crosses machines and versions.</summary>
@@ -7,7 +9,8 @@ namespace Commander.Server.Loop;
 /// <param name="Label">For outcome: GOOD, BAD or UNKNOWN.</param>
 /// <param name="Version">For supersede: the newer version.</param>
 /// <param name="Joined">For join: what the other announcement adds.</param>
-internal sealed record OwnerCommand(string Kind, string? By = null, string? Reason = null, string? Label = null, string? Version = null, JoinedBody? Joined = null);
+/// <param name="Source">For outcome: one of <see cref="OutcomeSources"/>; null for a person.</param>
+internal sealed record OwnerCommand(string Kind, string? By = null, string? Reason = null, string? Label = null, string? Version = null, JoinedBody? Joined = null, string? Source = null);
 
 /// <summary>Whoever owns a deployment: a grain somewhere in the cluster, or the loop itself in a test.</summary>
 internal interface IOwner
@@ -55,7 +58,7 @@ internal sealed class OwnedLoop(LoopParts parts, string id) : IAsyncDisposable
         var answer = asked.Kind switch
         {
             "rollback" or "keep" => await loop.Act(asked.Kind, asked.By ?? "unknown", asked.Reason, cancel),
-            "outcome" => await loop.Label(asked.Label ?? "UNKNOWN", asked.By ?? "unknown", asked.Reason, cancel),
+            "outcome" => await loop.Label(asked.Label ?? Outcomes.Unknown, asked.Source ?? OutcomeSources.Person, asked.By ?? "unknown", asked.Reason, cancel),
             "join" => await Done(loop.Join(asked.Joined!, cancel)),
             "supersede" => await Done(loop.Supersede(asked.By!, asked.Version!, cancel)),
             _ => new Answer(400, $"an owner does not know '{asked.Kind}'", null),

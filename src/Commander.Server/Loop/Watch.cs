@@ -40,6 +40,7 @@ internal sealed class Watch(IPinned pinned)
     private readonly List<VerdictEntry> _verdicts = [];
     private readonly List<ActionEntry> _actions = [];
     private readonly List<(string Text, bool Passing)> _notes = [];
+    private readonly List<OutcomeLabel> _outcomes = [];
     // Sixteen KiB, which a watch that has not begun does without.
     private WatchState[] _judge = [];
     private TickCodec? _codec;
@@ -146,7 +147,14 @@ internal sealed class Watch(IPinned pinned)
 
     public Verdict? FinalVerdict { get; private set; }
 
+    /// <summary>What stands of it.</summary>
     public Outcome? Outcome { get; private set; }
+
+    /// <summary>All that was said of what it really was, oldest first.</summary>
+    public IReadOnlyList<OutcomeLabel> Outcomes => _outcomes;
+
+    /// <summary>Whether bodies were dropped, so that the fold knows less than the stored document.</summary>
+    public bool Dropped { get; private set; }
 
     public IReadOnlyList<ActionEntry> Actions => _actions;
 
@@ -231,6 +239,7 @@ internal sealed class Watch(IPinned pinned)
     {
         if (fact.Body is not { } body)
         {
+            Dropped = true;
             if (fact.Kind == FactKind.Opinion)
                 Unanswered("its text is no longer kept");
             return;
@@ -298,8 +307,9 @@ internal sealed class Watch(IPinned pinned)
                 Finish(FactBody.Read<ResultBody>(body), fact.At);
                 break;
             case FactKind.Outcome:
-                var outcome = FactBody.Read<OutcomeBody>(body);
-                Outcome = new Outcome(outcome.Label, outcome.Source, fact.At);
+                _outcomes.Add(FactBody.Read<OutcomeBody>(body).Said(fact.At));
+                var stands = Learning.Outcomes.Standing(_outcomes)!;
+                Outcome = new Outcome(stands.Label, stands.Source, stands.At);
                 break;
             case FactKind.Superseded:
                 SupersededBy = FactBody.Read<SupersededBody>(body);
@@ -573,6 +583,8 @@ internal sealed class Watch(IPinned pinned)
             Diagnosis = Diagnosed(verdict),
             Health = LastVerdict is null ? null : Moves ? HealthScore : _health,
             Notes = Notes,
+            Outcomes = _outcomes.Count > 0 ? Learning.Outcomes.Marked(_outcomes) : null,
+            Contested = Learning.Outcomes.Contested(_outcomes),
         };
     }
 

@@ -348,6 +348,8 @@ public sealed partial class HostileTextTests
 
         public Task<Server.Loop.Answer> Label(string id, string label, string by, string? note, CancellationToken cancel) => throw new NotSupportedException();
 
+        public Task<Server.Loop.Answer> Label(string id, string label, string source, string by, string? note, CancellationToken cancel) => throw new NotSupportedException();
+
         public Task<ReplayAnswer?> Replay(string id, string? policy, string? model, string? judge, CancellationToken cancel) => throw new NotSupportedException();
 
         public IAsyncEnumerable<LiveEvent> Watch(string? id, CancellationToken cancel) => throw new NotSupportedException();
