@@ -97,10 +97,10 @@ internal sealed class Labelling(IDeployments deployments)
         var answer = await deployments.Label(id, Outcomes.Bad, source, by, Outcomes.Kept(note, Outcomes.MaxBy), cancel);
         if (answer.Status == StatusCodes.Status202Accepted)
             _labelled.Add(new Labelled.One(id, Outcomes.Bad, source, by));
-        else if (answer.Status == StatusCodes.Status503ServiceUnavailable)
-            throw new StoreUnavailableException(answer.Message ?? "it could not be stored");
-        else
+        else if (answer.Status is StatusCodes.Status404NotFound or StatusCodes.Status409Conflict)
             Ignore($"{id}: {answer.Message}");
+        else
+            throw new StoreUnavailableException(answer.Message ?? "it could not be stored");
     }
 
     public IResult Answer() => Results.Json(

@@ -121,7 +121,7 @@ internal sealed class DeploymentDesk(LoopParts parts, IOwners owners, WakeQueue 
         Label(id, label, OutcomeSources.Person, by, note, cancel);
 
     public Task<Answer> Label(string id, string label, string source, string by, string? note, CancellationToken cancel) =>
-        Ask(id, new OwnerCommand("outcome", By: by, Reason: note, Label: label, Source: source), wake: false, cancel);
+        Ask(id, new OwnerCommand(source == OutcomeSources.Person ? "outcome" : "label", By: by, Reason: note, Label: label, Source: source), wake: false, cancel);
 
     public async Task<ReplayAnswer?> Replay(string id, string? policy, string? model, string? judge, CancellationToken cancel)
     {

@@ -796,19 +796,11 @@ internal sealed class VerificationLoop : IDisposable
     }
 
     // What was worse than the old version in the same seconds was the new version's doing. What was worse than before may have passed by itself.
-    private bool ControlStood
-    {
-        get
-        {
-            var findings = _watch.LastVerdict?.Findings ?? [];
-            var worse = findings.Where(f => f.Verdict == "worse").ToList();
-            // One that answers nobody, beside an old version that does, has nothing that could be worse.
-            return (worse.Count > 0 ? worse : findings.Where(f => f.Verdict == "no_data")).Any(f => f.ReferenceArm == Arm.Control.Word());
-        }
-    }
+    private bool ControlStood =>
+        _watch.Silent || _watch.LastVerdict?.Findings.Any(f => f.Verdict == "worse" && f.ReferenceArm == Arm.Control.Word()) == true;
 
     private const string Uncontested =
-        "the metrics came back after the rollback, but no control stood beside it in the same seconds: the cause may have passed by itself. "
+        "the metrics came back after the rollback, but nothing had been found worse than the old version in the same seconds: the cause may have passed by itself. "
         + "A person's word, an incident, a commit that reverts it, or the same version deployed again and staying quiet settles it";
 
     private void Close(Batch batch, string reason, Verdict? verdict = null)
@@ -870,9 +862,9 @@ internal sealed class VerificationLoop : IDisposable
     {
         try
         {
-            var command = FactBody.Write(new OwnerCommand("outcome", By: _id, Reason: note, Label: label, Source: source));
+            var command = FactBody.Write(new OwnerCommand("label", By: _id, Reason: note, Label: label, Source: source));
             var answer = FactBody.Read<Answer>(await _parts.Owner!(id).Ask(command, cancel).WaitAsync(SourceDeadline / 2, _parts.Clock, cancel));
-            return answer.Status != 503;
+            return answer.Status is 202 or 404 or 409;
         }
         catch (Exception e) when (e is not OperationCanceledException || !cancel.IsCancellationRequested)
         {

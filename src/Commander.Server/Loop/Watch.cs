@@ -92,6 +92,9 @@ internal sealed class Watch(IPinned pinned)
     /// <summary>The judgement that was last recorded; null before the first.</summary>
     public Decision? Decision { get; private set; }
 
+    /// <summary>Whether the candidate answered nobody, beside a control that did, when the last judgement was recorded.</summary>
+    public bool Silent { get; private set; }
+
     /// <summary>When the standing ROLLBACK or CONTINUE was recorded; null on HOLD.</summary>
     public DateTimeOffset? DecidedAt { get; private set; }
 
@@ -469,6 +472,7 @@ internal sealed class Watch(IPinned pinned)
         Decision = decision;
         (DecidedAt, DecidedTick) = decision == Judging.Verdicts.Decision.Hold ? ((DateTimeOffset?)null, (int?)null) : (at, LastTick);
         LastVerdict = verdict;
+        Silent = Step.Silent;
         FoundHarmless |= decision == Judging.Verdicts.Decision.Continue && !Step.Chosen;
         // Whoever chose it has explained it.
         Explained = Step.Chosen && decision == Step.Decision;

@@ -277,7 +277,7 @@ public sealed class IncidentHooksTests : IAsyncLifetime
             request.Headers.TryAddWithoutValidation(name, value);
         using var answer = await _http.SendAsync(request, Cancel);
         using var document = JsonDocument.Parse(await answer.Content.ReadAsStringAsync(Cancel));
-        return document.RootElement.TryGetProperty("outcomes", out var outcomes) ? [.. outcomes.EnumerateArray().Select(outcome => outcome.Clone())] : [];
+        return document.RootElement.TryGetProperty("outcomes", out var outcomes) ? [.. outcomes.EnumerateArray().Where(outcome => outcome.GetProperty("source").GetString() == "incident").Select(outcome => outcome.Clone())] : [];
     }
 
     private async Task<(HttpStatusCode Status, JsonElement Answer)> Send(string path, string body, params (string Name, string Value)[] headers)
