@@ -118,9 +118,14 @@ public static class Report
             text.Append(CultureInfo.InvariantCulture, $"\n- {Figures.Instant(action.RequestedAt)}: {Plain(action.Kind == "alert" ? "alert to " + action.Target : action.Kind)} {Plain(action.State)}{(action.Kind == "alert" ? "" : " by " + Plain(action.By))}{(action.Message is null ? "" : ": " + Plain(action.Message))}");
         }
 
-        if (deployment.Outcome is { } outcome)
+        foreach (var label in OutcomeWords.Labels(deployment))
         {
-            text.Append(CultureInfo.InvariantCulture, $"\n- {Figures.Instant(outcome.At)}: was really {Plain(outcome.Label)} ({Plain(outcome.Source)})");
+            text.Append(CultureInfo.InvariantCulture, $"\n- {Figures.Instant(label.At)}: was really {Plain(label.Label)} ({Plain(label.Source)}{Plain(label.By is null ? "" : ", " + label.By)}{Plain(label.Note is null ? "" : ": " + label.Note)})");
+        }
+
+        if (OutcomeWords.Contest(deployment) is { } contest)
+        {
+            text.Append("\n\n").Append(Plain(contest));
         }
 
         return text.Append(CultureInfo.InvariantCulture, $"\n\n{Plain(deployment.Url)}\n").ToString();
@@ -181,7 +186,7 @@ public static class Report
         var rows = deployment.Verdicts.Select(v => (v.At, Word: v.Decision, Text: v.Reason))
             .Concat(deployment.Actions.Select(a => (At: a.RequestedAt, Word: $"{a.Kind}: {a.State}", Text: a.State == "refused" ? a.Message ?? "" : $"by {a.By} on {a.Target}. {a.Message}")))
             .Prepend((At: deployment.ReceivedAt, Word: "received", Text: $"{deployment.Service} {deployment.Version} in {deployment.Environment}"))
-            .Concat(deployment.Outcome is { } outcome ? [(outcome.At, Word: $"was {outcome.Label}", Text: $"known from: {outcome.Source}")] : [])
+            .Concat(OutcomeWords.Labels(deployment).Select(label => (label.At, Word: $"was {label.Label}", Text: $"known from: {label.Source}{(label.By is null ? "" : ", " + label.By)}{(label.Note is null ? "" : ": " + label.Note)}")))
             .OrderBy(r => r.At);
         foreach (var (at, word, text) in rows)
         {
@@ -189,6 +194,10 @@ public static class Report
         }
 
         html.Raw("</table></div>");
+        if (OutcomeWords.Contest(deployment) is { } contest)
+        {
+            html.Element("p", contest);
+        }
     }
 
     /// <summary>Text that Markdown shows as it is: its own signs are escaped, lines are joined, HTML is none.</summary>

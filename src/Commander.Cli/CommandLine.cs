@@ -142,8 +142,8 @@ internal static class CommandLine
 
     private static Command Outcome(Func<ParseResult, Server> at, Func<ParseResult, Verbs> verbs)
     {
-        var label = new Argument<string>("good|bad") { Description = "What it was." };
-        label.AcceptOnlyFromAmong(StringComparer.OrdinalIgnoreCase, "good", "bad");
+        var label = new Argument<string>("good|bad|unknown") { Description = "What it was; unknown takes back what persons said." };
+        label.AcceptOnlyFromAmong(StringComparer.OrdinalIgnoreCase, "good", "bad", "unknown");
         var note = new Option<string?>("--note") { Description = "How that is known.", HelpName = "TEXT" };
         var command = OfOne("outcome", "Say what a deployment really was; Commander learns from it.", at,
             (parsed, server, id, cancel) => verbs(parsed).Outcome(server, id, parsed.GetRequiredValue(label), parsed.GetValue(note), cancel), note);

@@ -58,8 +58,21 @@ internal sealed class Verbs(Terminal terminal, TimeProvider clock, bool json)
         if (json)
             Print(answer.Body);
         else
-            terminal.Out.WriteLine(Terminal.Safe($"{id} was {label.ToUpperInvariant()}"));
+            terminal.Out.WriteLine(Terminal.Safe(Stands(answer) is { } stands ? $"{id} was {stands}" : $"{id} was {label.ToUpperInvariant()}"));
         return ExitCode.Done;
+    }
+
+    // Where a person is unsure, something else may stand. An older server answers with less.
+    private static string? Stands(Answered<JsonElement> answer)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize<Deployment>(answer.Body, Json.Tolerant) is { Outcomes: not null } deployment ? OutcomeWords.Standing(deployment) : null;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
     }
 
     /// <summary>Says what is frozen.</summary>

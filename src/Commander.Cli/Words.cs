@@ -104,6 +104,8 @@ internal static class Words
     {
         if (deployment.Outcome is { } outcome)
             terminal.Out.WriteLine(Terminal.Safe($"outcome: {outcome.Label} ({outcome.Source})"));
+        if (OutcomeWords.Contest(deployment) is { } contest)
+            terminal.Out.WriteLine(Terminal.Safe($"contested: {contest}"));
         terminal.Out.WriteLine(Terminal.Safe(deployment.Url));
     }
 
@@ -124,8 +126,7 @@ internal static class Words
                 entries.Add((finished, Action(action)));
         }
 
-        if (deployment.Outcome is { } outcome)
-            entries.Add((outcome.At, $"outcome {outcome.Label}: {outcome.Source}"));
+        entries.AddRange(OutcomeWords.Labels(deployment).Select(label => (label.At, $"outcome {label.Label}: {label.Source}{After(", ", label.By)}{After(": ", label.Note)}")));
         return entries.OrderBy(entry => entry.At);
     }
 

@@ -135,6 +135,8 @@ internal sealed class SampleDeployments : IDeployments
         return Task.FromResult(new Answer(202, null, null));
     }
 
+    public Task<Answer> Label(string id, string label, string source, string by, string? note, CancellationToken cancel) => throw new NotSupportedException();
+
     public Task<ReplayAnswer?> Replay(string id, string? policy, string? model, string? judge, CancellationToken cancel) =>
         Task.FromResult<ReplayAnswer?>(_all.TryGetValue(id, out var found) ? new ReplayAnswer(found.Deployment.Verdict, true, []) : null);
 

@@ -69,6 +69,14 @@ public sealed record Deployment(
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public DiagnosisNote? Diagnosis { get; init; }
 
+    /// <summary>Everything that was ever said of what it really was, oldest first; one of it stands. Nothing is taken out. Null for nothing.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<OutcomeLabel>? Outcomes { get; init; }
+
+    /// <summary>Whether some say GOOD and others BAD.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool Contested { get; init; }
+
     /// <summary>What a page must say beside the verdict: what is missing, what waits, what was refused.</summary>
     public IReadOnlyList<string> Notes { get; init; } = [];
 }
@@ -164,3 +172,13 @@ public sealed record ActionEntry(
 /// <param name="Source">recovered-after-rollback, quiet-period, person ...</param>
 /// <param name="At">When it was labelled.</param>
 public sealed record Outcome(string Label, string Source, DateTimeOffset At);
+
+/// <summary>What somebody or something said a deployment really was. Who and why are written by others: they are data.</summary>
+/// <param name="Label">GOOD, BAD or UNKNOWN.</param>
+/// <param name="Source">person, incident, revert-commit, fix-commit, redeployed-fine, recovered-after-rollback, quiet-period, unverified or superseded.</param>
+/// <param name="Trust">How much the source is worth: 0, which says nothing, to 90, a person.</param>
+/// <param name="At">When it was said.</param>
+/// <param name="By">Who or what: a person, an incident, a commit, another deployment; null for Commander itself.</param>
+/// <param name="Note">Why; null for none.</param>
+/// <param name="Standing">Whether it is what holds.</param>
+public sealed record OutcomeLabel(string Label, string Source, int Trust, DateTimeOffset At, string? By, string? Note, bool Standing);

@@ -91,7 +91,10 @@ public static partial class Judge
             state.Asked == 1 && !Heard(state, Worst(policy, state)),
             gone,
             Recovery.Answer(state),
-            Recovery.StillReached(state));
+            Recovery.StillReached(state))
+        {
+            Silent = state.Silence >= 1,
+        };
     }
 
     private static void Check(Policy policy)

@@ -105,7 +105,11 @@ public readonly record struct Step(
     bool Outgrown,
     uint ControlGone,
     bool? Recovered,
-    double? StillReached);
+    double? StillReached)
+{
+    /// <summary>Whether the candidate answers nobody while the control has traffic.</summary>
+    public bool Silent { get; init; }
+}
 
 /// <summary>What a reader of a verdict adds to the state: things the fold does not know.</summary>
 /// <param name="DecidedAt">The instant of the judgement.</param>

@@ -58,6 +58,36 @@ internal static class SenderSignatures
         return "X-Gitlab-Token is no secret of this server";
     }
 
+    /// <summary>
+    /// PagerDuty: <c>X-PagerDuty-Signature: v1=HEX(HMAC-SHA256(secret, raw body))</c>, several separated by commas while a secret is replaced.
+    /// It has no time: what is sent again must find what the first one did.
+    /// </summary>
+    /// <remarks>https://developer.pagerduty.com/docs/verifying-webhook-signatures</remarks>
+    public static string? PagerDuty(IHeaderDictionary headers, ReadOnlySpan<byte> body, IReadOnlyList<byte[]> secrets)
+    {
+        if (headers["X-PagerDuty-Signature"].ToString() is not { Length: > 0 } signatures)
+            return "X-PagerDuty-Signature is missing; make a webhook subscription of version 3, and keep the secret that it shows once";
+        var given = signatures.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        if (given.Length > MaxGiven)
+            return $"X-PagerDuty-Signature has more than {MaxGiven} signatures";
+        Span<byte> expected = stackalloc byte[HMACSHA256.HashSizeInBytes];
+        Span<byte> shown = stackalloc byte[HMACSHA256.HashSizeInBytes];
+        foreach (var secret in secrets)
+        {
+            HMACSHA256.HashData(secret, body, expected);
+            foreach (var one in given)
+            {
+                if (one.Length == 67 && one.StartsWith("v1=", StringComparison.Ordinal)
+                    && Convert.FromHexString(one.AsSpan(3), shown, out _, out _) == OperationStatus.Done && CryptographicOperations.FixedTimeEquals(expected, shown))
+                {
+                    return null;
+                }
+            }
+        }
+
+        return "no X-PagerDuty-Signature fits the body and a secret of this server";
+    }
+
     private static string? Standard(string id, string timestamp, string signatures, ReadOnlySpan<byte> body, IReadOnlyList<byte[]> secrets, DateTimeOffset now)
     {
         if (id.Length is 0 or > MaxId)

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Commander.Judging;
+using Commander.Server.Hosting;
 using Commander.Server.Learning;
 using Commander.Server.Loop;
 using Commander.Server.Storage;
@@ -15,7 +16,7 @@ internal static class SamplesApi
     public static void MapSamplesApi(this IEndpointRouteBuilder routes) =>
         routes.MapGet("/api/v1/samples", Export).WithTags("learning").WithName("samples").Needs(Role.Responder).Produces(200, contentType: "application/jsonl").ProducesProblem(400);
 
-    private static async Task Export(HttpContext context, IDeployments deployments, IPinned pinned, string? format, CancellationToken cancel)
+    private static async Task Export(HttpContext context, IDeployments deployments, IPinned pinned, CommanderOptions options, TimeProvider clock, string? format, CancellationToken cancel)
     {
         if (format is not (null or "raw"))
         {
@@ -25,10 +26,12 @@ internal static class SamplesApi
 
         context.Response.ContentType = "application/jsonl";
         string? cursor = null;
+        // As long as the files.
+        var since = clock.GetUtcNow() - options.KeepSamples;
         var written = 0;
         do
         {
-            var page = await deployments.List(new DeploymentFilter(BeforeId: cursor, Limit: Page), cancel);
+            var page = await deployments.List(new DeploymentFilter(Since: since, BeforeId: cursor, Limit: Page), cancel);
             foreach (var deployment in page.Items)
             {
                 if (Samples.Of(deployment, pinned.Policy(deployment.Policy.Version)?.Decide.FalseRollbackCost ?? 1) is not { } sample)

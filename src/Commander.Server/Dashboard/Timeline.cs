@@ -75,9 +75,9 @@ internal static class Timeline
             }
         }
 
-        if (!seen.Contains(8) && deployment.Outcome is { } outcome)
+        if (!seen.Contains(8))
         {
-            moments.Add(new(8, Steps[7], $"was {outcome.Label}, known from {outcome.Source.Replace('-', ' ')}", outcome.At, null));
+            moments.AddRange(OutcomeWords.Labels(deployment).Select(label => new Moment(8, Steps[7], Said(label.Label, label.Source, label.By), label.At, null)));
         }
 
         // Stable: facts of the same instant keep the order of their seq.
@@ -219,13 +219,15 @@ internal static class Timeline
                 };
             case FactKind.Outcome:
                 var outcome = FactBody.Read<OutcomeBody>(body);
-                return $"was {outcome.Label}, known from {outcome.Source.Replace('-', ' ')}{(outcome.By is null ? "" : " (" + outcome.By + ")")}";
+                return Said(outcome.Label, outcome.Source, outcome.By) + (outcome.Note is null ? "" : ": " + outcome.Note);
             case FactKind.Closed:
                 return $"the watch is closed: {FactBody.Read<ClosedBody>(body).Reason.Replace('_', ' ')}";
             default:
                 return kind;
         }
     }
+
+    private static string Said(string label, string source, string? by) => $"was {label}, known from {source.Replace('-', ' ')}{(by is null ? "" : " (" + by + ")")}";
 
     private static string Cut(string text) => text.Length <= 300 ? text : text[..299] + "…";
 

@@ -57,19 +57,20 @@ internal static class Application
         var (intake, unlike) = Signing("COMMANDER_INTAKE_SECRET");
         var (github, unlikeGitHub) = Signing("COMMANDER_GITHUB_SECRET");
         var (gitlab, unlikeGitLab) = Signing("COMMANDER_GITLAB_SECRET");
+        var (pagerduty, unlikePagerDuty) = Signing("COMMANDER_PAGERDUTY_SECRET");
         var (provider, unusable) = OpenId.Read(Environment.GetEnvironmentVariables().Keys.OfType<string>(), Environment.GetEnvironmentVariable, secrets.Resolve);
         var (reasoning, unreadable) = ReasoningOptions.Read(Environment.GetEnvironmentVariables().Keys.OfType<string>(), Environment.GetEnvironmentVariable, secrets.Resolve);
         wrong ??= unusable ?? unreadable;
-        wrong ??= unlike ?? unlikeGitHub ?? unlikeGitLab;
+        wrong ??= unlike ?? unlikeGitHub ?? unlikeGitLab ?? unlikePagerDuty;
         if (wrong is not null)
         {
             await Console.Error.WriteLineAsync(wrong);
             return 2;
         }
 
-        foreach (var value in (string?[])[key, admin, provider?.ClientSecret, reasoning?.Key, .. intake.Concat(github).Concat(gitlab).Select(System.Text.Encoding.UTF8.GetString)])
+        foreach (var value in (string?[])[key, admin, provider?.ClientSecret, reasoning?.Key, .. intake.Concat(github).Concat(gitlab).Concat(pagerduty).Select(System.Text.Encoding.UTF8.GetString)])
             secrets.Hide(value);
-        options = options with { WebhookKey = key, IsDemoKey = options.Demo && string.IsNullOrEmpty(options.WebhookKey) && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("COMMANDER_WEBHOOK_KEY")), Cluster = cluster, AdminToken = admin, IntakeSecrets = intake, GitHubSecrets = github, GitLabSecrets = gitlab, OpenId = provider, Reasoning = reasoning };
+        options = options with { WebhookKey = key, IsDemoKey = options.Demo && string.IsNullOrEmpty(options.WebhookKey) && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("COMMANDER_WEBHOOK_KEY")), Cluster = cluster, AdminToken = admin, IntakeSecrets = intake, GitHubSecrets = github, GitLabSecrets = gitlab, PagerDutySecrets = pagerduty, OpenId = provider, Reasoning = reasoning };
         try
         {
             await using var demo = options.Demo ? await OpenDemo(options, secrets, cancel) : null;
@@ -239,6 +240,7 @@ internal static class Application
             app.MapGenericApi();
             app.MapKestraApi();
             app.MapHooks();
+            app.MapIncidentHooks();
             app.MapDeploymentsApi();
             app.MapDecisionsApi();
             app.MapPoliciesApi();

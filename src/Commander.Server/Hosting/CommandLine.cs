@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using System.Net;
 using Commander.Judging.Policies;
 
@@ -7,6 +8,8 @@ namespace Commander.Server.Hosting;
 /// <summary>The server's own command line.</summary>
 internal static class CommandLine
 {
+    private const int MostDays = 36_500;
+
     // After a signal to end the library ends the process by itself, two seconds later when nothing else is said: in the middle of
     // handing watches over. The server has a deadline of its own.
     private static readonly TimeSpan UntilCutOff = Drain.Deadline + TimeSpan.FromSeconds(5);
@@ -37,7 +40,8 @@ internal static class CommandLine
         var proxies = new Option<IPNetwork[]>("--trusted-proxy") { Description = "A proxy whose word for who a caller is counts, as an address or ADDRESS/LENGTH; may be repeated", CustomParser = ParseProxies };
         var rate = new Option<int?>("--rate-limit") { Description = "Requests a second of one caller: a number, or off", DefaultValueFactory = _ => new CommanderOptions().RateLimit, CustomParser = ParseRate };
         var keep = new Option<TimeSpan?>("--keep-evidence") { Description = "How long ticks are kept after a deployment was announced: 90d, which is the default, or ever", CustomParser = ParseKeep };
-        var root = new RootCommand("Commander watches deployments, decides ROLLBACK or CONTINUE, acts and learns.\n\nWho may come in, by the environment: COMMANDER_ADMIN_TOKEN, COMMANDER_OIDC_*, COMMANDER_INTAKE_SECRET, COMMANDER_GITHUB_SECRET, COMMANDER_GITLAB_SECRET (docs/operations.md, Access).") { urls, data, cluster, address, silo, policy, demo, key, max, keep, known, proxies, rate };
+        var samples = new Option<TimeSpan?>("--keep-samples") { Description = "How long training samples are kept after their deployment was announced, in days: 730, which is the default, or ever", CustomParser = ParseKeep };
+        var root = new RootCommand("Commander watches deployments, decides ROLLBACK or CONTINUE, acts and learns.\n\nWho may come in, by the environment: COMMANDER_ADMIN_TOKEN, COMMANDER_OIDC_*, COMMANDER_INTAKE_SECRET, COMMANDER_GITHUB_SECRET, COMMANDER_GITLAB_SECRET, COMMANDER_PAGERDUTY_SECRET (docs/operations.md, Access).") { urls, data, cluster, address, silo, policy, demo, key, max, keep, samples, known, proxies, rate };
         root.SetAction((parsed, cancel) =>
         {
             var runsDemo = parsed.GetValue(demo);
@@ -54,6 +58,7 @@ internal static class CommandLine
                     WebhookKey = parsed.GetValue(key),
                     MaxWatches = parsed.GetValue(max),
                     KeepEvidence = parsed.GetResult(keep) is null ? new CommanderOptions().KeepEvidence : parsed.GetValue(keep),
+                    KeepSamples = parsed.GetResult(samples) is null ? new CommanderOptions().KeepSamples : parsed.GetValue(samples),
                     PublicUrl = parsed.GetValue(known),
                     TrustedProxies = parsed.GetValue(proxies) ?? [],
                     RateLimit = parsed.GetValue(rate),
@@ -85,8 +90,11 @@ internal static class CommandLine
         var text = result.Tokens[^1].Value;
         if (text == "ever")
             return null;
+        // A bare number is days; years of them are more than a duration of a policy may be.
+        if (int.TryParse(text.EndsWith('d') ? text[..^1] : text, NumberStyles.None, CultureInfo.InvariantCulture, out var days) && days is > 0 and <= MostDays)
+            return TimeSpan.FromDays(days);
         if (!Durations.TryParse(text, out var keep) || keep < TimeSpan.FromDays(1))
-            result.AddError($"--keep-evidence: '{text}' is no time of a day or more; write 90d, or ever");
+            result.AddError($"{((System.CommandLine.Parsing.OptionResult)result.Parent!).Option.Name}: '{text}' is no time of a day or more; write 90d, or ever");
         return keep;
     }
 

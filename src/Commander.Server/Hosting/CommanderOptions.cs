@@ -56,6 +56,9 @@ internal sealed record CommanderOptions
     /// <summary>Any of which may have signed what GitLab sends; none: its path answers 404.</summary>
     public IReadOnlyList<byte[]> GitLabSecrets { get; init; } = [];
 
+    /// <summary>Any of which may have signed what PagerDuty sends; none: its path answers 404.</summary>
+    public IReadOnlyList<byte[]> PagerDutySecrets { get; init; } = [];
+
     /// <summary>Which language model is asked; null for none.</summary>
     public ReasoningOptions? Reasoning { get; init; }
 
@@ -70,6 +73,9 @@ internal sealed record CommanderOptions
 
     /// <summary>How long ticks are kept after a deployment was announced, at least a day. The default value is 90 days; null for ever.</summary>
     public TimeSpan? KeepEvidence { get; init; } = TimeSpan.FromDays(90);
+
+    /// <summary>How long training samples are kept after their deployment was announced, at least a day. The default value is 730 days; null for ever.</summary>
+    public TimeSpan? KeepSamples { get; init; } = TimeSpan.FromDays(730);
 
     /// <summary>Without keys, tokens and secrets, wherever it may be written.</summary>
     public override string ToString() => $"{nameof(CommanderOptions)} {{ Url = {Url}, Data = {Data}, Cluster = {Cluster}, Policy = {Policy}, Demo = {Demo} }}";

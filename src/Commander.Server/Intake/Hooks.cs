@@ -13,8 +13,9 @@ namespace Commander.Server.Intake;
 internal sealed record Ignored([property: System.Text.Json.Serialization.JsonPropertyName("ignored")] string Why);
 
 /// <summary>
-/// What GitHub and GitLab send by themselves: a deployment that has succeeded there starts a watch here. Each has a secret of its own,
-/// which is the only credential; without one its path answers 404. What is sent again finds the watch that the first one started.
+/// What GitHub and GitLab send by themselves: a deployment that has succeeded there starts a watch here, and a commit that takes one
+/// back or mends it says what it really was. Each has a secret of its own, which is the only credential; without one its path answers
+/// 404. What is sent again finds what the first one did.
 /// </summary>
 internal static class Hooks
 {
@@ -25,48 +26,32 @@ internal static class Hooks
 
     public static void MapHooks(this IEndpointRouteBuilder routes)
     {
-        Map(routes, "github", "GitHub", "COMMANDER_GITHUB_SECRET", o => o.GitHubSecrets, (headers, body, secrets, _) => SenderSignatures.GitHub(headers, body, secrets), ReadGitHub);
-        Map(routes, "gitlab", "GitLab", "COMMANDER_GITLAB_SECRET", o => o.GitLabSecrets, SenderSignatures.GitLab, ReadGitLab);
+        Map(routes, "github", "GitHub", "COMMANDER_GITHUB_SECRET", o => o.GitHubSecrets, (headers, body, secrets, _) => SenderSignatures.GitHub(headers, body, secrets), ReadGitHub, PushHooks.OfGitHub);
+        Map(routes, "gitlab", "GitLab", "COMMANDER_GITLAB_SECRET", o => o.GitLabSecrets, SenderSignatures.GitLab, ReadGitLab, PushHooks.OfGitLab);
     }
 
-    private delegate string? Signature(IHeaderDictionary headers, ReadOnlySpan<byte> body, IReadOnlyList<byte[]> secrets, DateTimeOffset now);
+    /// <summary>Why a request is not its sender's; null when it is.</summary>
+    internal delegate string? Signature(IHeaderDictionary headers, ReadOnlySpan<byte> body, IReadOnlyList<byte[]> secrets, DateTimeOffset now);
 
-    private static void Map(IEndpointRouteBuilder routes, string path, string sender, string variable, Func<CommanderOptions, IReadOnlyList<byte[]>> secrets, Signature signature, Reader read) =>
+    private static void Map(IEndpointRouteBuilder routes, string path, string sender, string variable, Func<CommanderOptions, IReadOnlyList<byte[]>> secrets, Signature signature, Reader read, Func<IHeaderDictionary, JsonElement, Push?> push) =>
         routes.MapPost("/hooks/" + path, (HttpContext context, CommanderOptions options, AccessLimits limits, IDeployments deployments, TimeProvider clock, CancellationToken cancel) =>
-            Take(sender, variable, secrets(options), signature, read, context, limits, deployments, clock, cancel))
+            Take(sender, variable, secrets(options), signature, read, push, context, limits, deployments, clock, cancel))
             .IsOpen()
-            .Produces<Judging.Verdicts.Deployment>(StatusCodes.Status202Accepted).Produces<Ignored>()
+            .Produces<Judging.Verdicts.Deployment>(StatusCodes.Status202Accepted).Produces<Labelled>()
             .ProducesProblem(400).ProducesProblem(401).ProducesProblem(404).ProducesProblem(413).ProducesProblem(503)
-            .WithName(path + "-hook").WithTags("hooks").WithSummary($"{sender}'s webhook: a deployment that succeeded there starts a watch; signed with {variable}");
+            .WithName(path + "-hook").WithTags("hooks").WithSummary($"{sender}'s webhook: a deployment that succeeded there starts a watch, a commit that reverts or fixes one labels it; signed with {variable}");
 
     private static async Task<IResult> Take(
-        string sender, string variable, IReadOnlyList<byte[]> secrets, Signature signature, Reader read,
+        string sender, string variable, IReadOnlyList<byte[]> secrets, Signature signature, Reader read, Func<IHeaderDictionary, JsonElement, Push?> push,
         HttpContext context, AccessLimits limits, IDeployments deployments, TimeProvider clock, CancellationToken cancel)
     {
-        if (secrets.Count == 0)
-            return Problems.NotFound($"{sender} has no secret here: set {variable}, and the same in the webhook's settings there.");
-        if (limits.Locked(AccessGate.Address(context.Connection.RemoteIpAddress)) is not null)
-            return Problems.Of(StatusCodes.Status429TooManyRequests, "Too many requests", "Too many that were not signed came from this address; wait a minute.");
-        if (await RequestBody.Bytes(context, MaxBody, cancel) is not { } bytes)
-            return Problems.Of(StatusCodes.Status413PayloadTooLarge, "The body is too large", $"At most {MaxBody / 1024} KiB.");
-        if (signature(context.Request.Headers, bytes, secrets, clock.GetUtcNow()) is { } why)
-        {
-            limits.Failed(AccessGate.Address(context.Connection.RemoteIpAddress));
-            return Problems.Of(StatusCodes.Status401Unauthorized, "Not let in", why + ".");
-        }
-
-        JsonDocument document;
-        try
-        {
-            document = JsonDocument.Parse(bytes, new JsonDocumentOptions { MaxDepth = 32 });
-        }
-        catch (JsonException e)
-        {
-            return Problems.Invalid($"{Json.Explain(e)}; choose application/json in the webhook's settings");
-        }
-
+        var (document, refused) = await Signed(sender, variable, secrets, signature, context, limits, clock, cancel);
+        if (document is null)
+            return refused!;
         using (document)
         {
+            if (push(context.Request.Headers, document.RootElement) is { } pushed)
+                return await PushHooks.Take(pushed, deployments, clock, cancel);
             var (request, delivery, ignored) = read(context.Request.Headers, document.RootElement);
             if (request is null)
                 return Results.Json(new Ignored(ignored!));
@@ -81,13 +66,50 @@ internal static class Hooks
         }
     }
 
+    /// <summary>The body of a request that its sender has signed; or the answer that refuses it.</summary>
+    internal static async Task<(JsonDocument? Document, IResult? Refused)> Signed(
+        string sender, string variable, IReadOnlyList<byte[]> secrets, Signature signature, HttpContext context, AccessLimits limits, TimeProvider clock, CancellationToken cancel)
+    {
+        if (secrets.Count == 0)
+            return (null, Problems.NotFound($"{sender} has no secret here: set {variable}, and the same in the webhook's settings there."));
+        if (limits.Locked(AccessGate.Address(context.Connection.RemoteIpAddress)) is not null)
+            return (null, Problems.Of(StatusCodes.Status429TooManyRequests, "Too many requests", "Too many that were not signed came from this address; wait a minute."));
+        if (await RequestBody.Bytes(context, MaxBody, cancel) is not { } bytes)
+            return (null, TooLarge());
+        if (signature(context.Request.Headers, bytes, secrets, clock.GetUtcNow()) is { } why)
+        {
+            limits.Failed(AccessGate.Address(context.Connection.RemoteIpAddress));
+            return (null, Problems.Of(StatusCodes.Status401Unauthorized, "Not let in", why + "."));
+        }
+
+        return Parsed(bytes);
+    }
+
+    /// <summary>The body of a request whose sender has shown otherwise who it is; or the answer that it is none.</summary>
+    internal static async Task<(JsonDocument? Document, IResult? Refused)> Bare(HttpContext context, CancellationToken cancel) =>
+        await RequestBody.Bytes(context, MaxBody, cancel) is { } bytes ? Parsed(bytes) : (null, TooLarge());
+
+    private static IResult TooLarge() => Problems.Of(StatusCodes.Status413PayloadTooLarge, "The body is too large", $"At most {MaxBody / 1024} KiB.");
+
+    private static (JsonDocument? Document, IResult? Refused) Parsed(byte[] bytes)
+    {
+        try
+        {
+            return (JsonDocument.Parse(bytes, new JsonDocumentOptions { MaxDepth = 32 }), null);
+        }
+        catch (JsonException e)
+        {
+            return (null, Problems.Invalid($"{Json.Explain(e)}; choose application/json in the webhook's settings"));
+        }
+    }
+
     // Names there may have spaces and letters of any language, names here not: what was written is kept as a label.
     private static DeploymentRequest Named(DeploymentRequest request)
     {
         var labels = new Dictionary<string, string>(request.Labels ?? new Dictionary<string, string>(), StringComparer.Ordinal);
         string? Slug(string field, string? name)
         {
-            var slug = name is null ? null : string.Concat(name.Select(c => char.IsAsciiLetterOrDigit(c) || "._-/:@+~".Contains(c, StringComparison.Ordinal) ? c : '-')).TrimStart('.', '_', '-', '/', ':', '@', '+', '~');
+            var slug = name is null ? null : Slugged(name);
             if (slug != name)
                 labels[field] = string.Concat(name!.Where(c => !char.IsControl(c)).Take(256));
             return slug;
@@ -97,14 +119,18 @@ internal static class Hooks
         return labels.Count > 0 ? named with { Labels = labels } : named;
     }
 
+    /// <summary>A name as it can stand here.</summary>
+    internal static string Slugged(string name) =>
+        string.Concat(name.Select(c => char.IsAsciiLetterOrDigit(c) || "._-/:@+~".Contains(c, StringComparison.Ordinal) ? c : '-')).TrimStart('.', '_', '-', '/', ':', '@', '+', '~');
+
     /// <summary>deployment_status with the state success; the version is the deployment's payload's, else its tag, else its commit.</summary>
     private static (DeploymentRequest? Request, string? Delivery, string? Ignored) ReadGitHub(IHeaderDictionary headers, JsonElement body)
     {
         var kind = headers["X-GitHub-Event"].ToString();
         if (kind == "ping")
-            return (null, null, "a ping: the webhook works; send it the event Deployment statuses");
+            return (null, null, "a ping: the webhook works; send it the events Deployment statuses and Pushes");
         if (kind != "deployment_status")
-            return (null, null, $"the event {Problems.Shown(kind)}; deployment_status starts watches");
+            return (null, null, $"the event {Problems.Shown(kind)}; deployment_status starts watches, push tells of reverts and fixes");
         if (Text(body, "deployment_status", "state") is var state && state != "success")
             return (null, null, $"the state {Problems.Shown(state ?? "")}; success starts a watch");
         if (Text(body, "deployment_status", "description")?.StartsWith(GitHubApi.Mark, StringComparison.Ordinal) == true)
@@ -129,7 +155,7 @@ internal static class Hooks
     private static (DeploymentRequest? Request, string? Delivery, string? Ignored) ReadGitLab(IHeaderDictionary headers, JsonElement body)
     {
         if (Text(body, "object_kind") is var kind && kind != "deployment")
-            return (null, null, $"the event {Problems.Shown(kind ?? "")}; deployment events start watches");
+            return (null, null, $"the event {Problems.Shown(kind ?? "")}; deployment events start watches, push events tell of reverts and fixes");
         if (Text(body, "status") is var status && status != "success")
             return (null, null, $"the status {Problems.Shown(status ?? "")}; success starts a watch");
         var (project, address) = (Text(body, "project", "path_with_namespace"), Text(body, "commit_url"));
@@ -172,10 +198,10 @@ internal static class Hooks
     private static string? Web(string? address) => address is { Length: > 0 and <= 2048 } && Uri.TryCreate(address, UriKind.Absolute, out var url) && url.Scheme is "http" or "https" ? address : null;
 
     // Older GitLabs write 2021-04-28 21:50:00 +0200.
-    private static DateTimeOffset? Time(string? text) => DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var at) ? at : null;
+    internal static DateTimeOffset? Time(string? text) => DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var at) ? at : null;
 
     /// <summary>A text or number below names; null where there is none.</summary>
-    private static string? Text(JsonElement body, params ReadOnlySpan<string> names)
+    internal static string? Text(JsonElement body, params ReadOnlySpan<string> names)
     {
         foreach (var name in names)
         {

@@ -6,15 +6,21 @@ namespace Commander.Server.Learning;
 
 /// <summary>
 /// One file a decision, <c>sample-DEPLOYMENT-N.json</c>: written when it was decided (a watch that never decides: at its end),
-/// and again when the outcome is known. Facts stay the only truth: what cannot be written is logged and can be had from the API.
+/// and again whenever what stands of the outcome changes, also back to unknown. Facts stay the only truth: what cannot be written is logged and can be had from the API.
 /// </summary>
 /// <param name="folder">Made when the first is written.</param>
 /// <param name="log">Where it is said that one could not be written.</param>
 /// <param name="most">The oldest files beyond this number are deleted, a hundredth of them at once.</param>
-internal sealed partial class SampleFiles(string folder, ILogger log, int most = 50_000)
+/// <param name="keep">How long after their deployment was announced they are kept; null for ever.</param>
+/// <param name="clock">Time.</param>
+internal sealed partial class SampleFiles(string folder, ILogger log, int most = 50_000, TimeSpan? keep = null, TimeProvider? clock = null)
 {
+    private const string Alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    private static readonly TimeSpan LookEvery = TimeSpan.FromDays(1);
+    private readonly TimeProvider _clock = clock ?? TimeProvider.System;
     private readonly Lock _lock = new();
     private int _files = -1;
+    private DateTimeOffset _looked;
 
     /// <summary>Writes what is new about a deployment's decisions.</summary>
     /// <param name="deployment">As it stands.</param>
@@ -29,7 +35,7 @@ internal sealed partial class SampleFiles(string folder, ILogger log, int most =
         {
             if (decisions > 0 && !File.Exists(PathOf(deployment.Id, decisions)) && Samples.Of(deployment, falseRollbackCost) is { } decided)
                 await Write(PathOf(deployment.Id, decisions), decided, isNew: true, cancel);
-            for (var n = 1; n <= decisions && deployment.Outcome is { Label: "GOOD" or "BAD" }; n++)
+            for (var n = 1; n <= decisions && deployment.Outcome is not null; n++)
             {
                 if (!File.Exists(PathOf(deployment.Id, n)))
                     continue;
@@ -38,6 +44,8 @@ internal sealed partial class SampleFiles(string folder, ILogger log, int most =
                 if (labelled != sample)
                     await Write(PathOf(deployment.Id, n), labelled, isNew: false, cancel);
             }
+
+            Age();
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
         {
@@ -55,6 +63,32 @@ internal sealed partial class SampleFiles(string folder, ILogger log, int most =
         File.Move(next, path, overwrite: true);
         if (isNew)
             Bound();
+    }
+
+    /// <summary>Once a day what is older than it is kept is deleted.</summary>
+    private void Age()
+    {
+        lock (_lock)
+        {
+            var now = _clock.GetUtcNow();
+            if (keep is not { } time || now - _looked < LookEvery || !Directory.Exists(folder))
+                return;
+            _looked = now;
+            var oldest = $"sample-dep-{Prefix(now - time)}";
+            foreach (var path in Directory.GetFiles(folder, "sample-dep-*.json").Where(path => string.CompareOrdinal(Path.GetFileName(path), oldest) < 0))
+                File.Delete(path);
+            _files = -1;
+        }
+    }
+
+    // How ids of that instant begin: a ULID's 48 bits of milliseconds.
+    private static string Prefix(DateTimeOffset at)
+    {
+        Span<char> text = stackalloc char[10];
+        var time = at.ToUnixTimeMilliseconds();
+        for (var i = text.Length - 1; i >= 0; i--, time >>= 5)
+            text[i] = Alphabet[(int)(time & 31)];
+        return new string(text);
     }
 
     // Ids sort by time, so names do.

@@ -11,7 +11,7 @@ internal sealed record SampleState(
     string DeploymentId,
     IReadOnlyDictionary<string, double> Findings);
 
-/// <summary>One line of training data. Reward, cost and outcome come later, once.</summary>
+/// <summary>One line of training data. Reward, cost and outcome come later, and follow what stands of the outcome.</summary>
 /// <param name="Timestamp">When it was decided.</param>
 /// <param name="State">What was known.</param>
 /// <param name="Action">ROLLBACK, CONTINUE or HOLD.</param>
@@ -70,11 +70,12 @@ internal static class Samples
 
     /// <summary>A sample with what is known now of its reward, cost and outcome; what was known when it was decided stays.</summary>
     public static Sample Labelled(Sample sample, Deployment deployment, double falseRollbackCost) =>
-        deployment.Outcome is not { Label: "GOOD" or "BAD" } outcome
-            ? sample
+        deployment.Outcome is not { Label: Outcomes.Good or Outcomes.Bad } outcome
+            // Not known yet, or no longer.
+            ? sample with { Reward = null, Cost = null, Outcome = null, OutcomeSource = null }
             : sample with
             {
-                Reward = sample.Action == "HOLD" ? null : outcome.Label == "BAD" == (sample.Action == "ROLLBACK") ? 1 : -1,
+                Reward = sample.Action == "HOLD" ? null : outcome.Label == Outcomes.Bad == (sample.Action == "ROLLBACK") ? 1 : -1,
                 Cost = Cost(deployment, sample.Action, outcome, falseRollbackCost),
                 Outcome = outcome.Label,
                 OutcomeSource = outcome.Source,
@@ -82,7 +83,7 @@ internal static class Samples
 
     private static double Cost(Deployment deployment, string action, Outcome outcome, double falseRollbackCost)
     {
-        if (outcome.Label == "GOOD")
+        if (outcome.Label == Outcomes.Good)
             return action == "ROLLBACK" ? falseRollbackCost : 0;
         var restored = deployment.Actions.LastOrDefault(a => a is { Kind: "rollback", ServingVersion: not null })?.FinishedAt;
         return Math.Round(((restored ?? deployment.EndsAt) - deployment.StartedAt).TotalMinutes, 3);

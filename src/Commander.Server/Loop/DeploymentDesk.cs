@@ -1,5 +1,6 @@
 using Commander.Judging.Evidence;
 using Commander.Judging.Verdicts;
+using Commander.Server.Learning;
 using Commander.Server.Storage;
 
 namespace Commander.Server.Loop;
@@ -107,7 +108,10 @@ internal sealed class DeploymentDesk(LoopParts parts, IOwners owners, WakeQueue 
         Ask(id, new OwnerCommand(kind, By: by, Reason: reason), wake: true, cancel);
 
     public Task<Answer> Label(string id, string label, string by, string? note, CancellationToken cancel) =>
-        Ask(id, new OwnerCommand("outcome", By: by, Reason: note, Label: label), wake: false, cancel);
+        Label(id, label, OutcomeSources.Person, by, note, cancel);
+
+    public Task<Answer> Label(string id, string label, string source, string by, string? note, CancellationToken cancel) =>
+        Ask(id, new OwnerCommand(source == OutcomeSources.Person ? "outcome" : "label", By: by, Reason: note, Label: label, Source: source), wake: false, cancel);
 
     public async Task<ReplayAnswer?> Replay(string id, string? policy, string? model, string? judge, CancellationToken cancel)
     {

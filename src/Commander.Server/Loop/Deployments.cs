@@ -62,6 +62,9 @@ internal interface IDeployments
     /// <summary>A person says what it really was.</summary>
     Task<Answer> Label(string id, string label, string by, string? note, CancellationToken cancel);
 
+    /// <summary>Something else says what it really was: a source of <see cref="Learning.OutcomeSources"/>. Saying it again adds nothing.</summary>
+    Task<Answer> Label(string id, string label, string source, string by, string? note, CancellationToken cancel);
+
     /// <summary>Folds the stored facts again, with the pinned policy and model, or with others that are named by their content hash or as "current"; null when there is no such deployment. Throws <see cref="ArgumentException"/> for a name that is not kept.</summary>
     Task<ReplayAnswer?> Replay(string id, string? policy, string? model, string? judge, CancellationToken cancel);
 

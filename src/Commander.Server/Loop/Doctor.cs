@@ -133,8 +133,11 @@ internal sealed class Doctor(IFactStore store, IStoreUpkeep upkeep, PinBook pins
         if ((fold.Open || fold.Untold.Any()) != row.DueAt is not null)
             return fold.Open || fold.Untold.Any() ? "something is to be done and nobody is to wake it" : "it is closed and due";
         // Findings come from the ticks, by the judge of the time.
-        return !Exact(fold, evidenceDropped) || said.Document.AsSpan().SequenceEqual(row.Document) ? null : "the document does not say what the facts say";
+        return !Exact(fold, evidenceDropped) || said.Document.AsSpan().SequenceEqual(row.Document) || Before(said).AsSpan().SequenceEqual(row.Document) ? null : "the document does not say what the facts say";
     }
+
+    // As documents were written before they listed all labels.
+    private static byte[] Before(DeploymentRow row) => FactBody.Write(FactBody.Read<Deployment>(row.Document) with { Outcomes = null, Contested = false });
 
     private DeploymentRow Rebuilt(Watch fold, DeploymentRow? row, bool evidenceDropped)
     {

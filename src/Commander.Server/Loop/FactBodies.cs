@@ -5,6 +5,7 @@ using Commander.Judging.Evidence;
 using Commander.Judging.Verdicts;
 using Commander.Server.Alerting;
 using Commander.Server.Fixing;
+using Commander.Server.Learning;
 using Commander.Server.Reasoning;
 using Commander.Server.Reasoning.Context;
 
@@ -167,7 +168,15 @@ internal sealed record ToldBody(string Key, string State, string? Message)
     public DateTimeOffset? RetryAt { get; init; }
 }
 
-internal sealed record OutcomeBody(string Label, string Source, string? By, string? Note);
+/// <param name="Label">GOOD, BAD or UNKNOWN.</param>
+/// <param name="Source">One of <see cref="OutcomeSources"/>.</param>
+/// <param name="By">Who or what says so.</param>
+/// <param name="Note">Why.</param>
+internal sealed record OutcomeBody(string Label, string Source, string? By, string? Note)
+{
+    /// <summary>The label that it is. How much a source is worth stands in no fact: it is what this version holds of it.</summary>
+    public OutcomeLabel Said(DateTimeOffset at) => new(Label, Source, Outcomes.Trust(Source), at, By, Note, false);
+}
 
 internal sealed record SupersededBody(string By, string Version);
 

@@ -51,7 +51,10 @@ internal static class LoopHosting
             s.GetRequiredService<FreezeBook>(),
             s.GetService<Reasoner>(),
             s.GetRequiredService<ContextBook>(),
-            new SampleFiles(Path.Combine(options.Data, "training-data"), s.GetRequiredService<ILoggerFactory>().CreateLogger("Commander.Learning")),
-            s.GetRequiredService<AlertBook>()));
+            new SampleFiles(Path.Combine(options.Data, "training-data"), s.GetRequiredService<ILoggerFactory>().CreateLogger("Commander.Learning"), keep: options.KeepSamples, clock: s.GetRequiredService<TimeProvider>()),
+            s.GetRequiredService<AlertBook>())
+        {
+            Owner = id => s.GetRequiredService<IOwners>().Of(id),
+        });
     }
 }

@@ -69,4 +69,8 @@ internal sealed record LoopParts(
     Reasoner? Reasoner,
     ContextBook? Context,
     SampleFiles? Samples,
-    AlertBook? Alerts = null);
+    AlertBook? Alerts = null)
+{
+    /// <summary>Finds another deployment's owner, to tell it what this one shows of it; null where nobody is told.</summary>
+    public Func<string, IOwner>? Owner { get; init; }
+}

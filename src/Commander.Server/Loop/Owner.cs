@@ -1,13 +1,16 @@
+using Commander.Server.Learning;
+
 namespace Commander.Server.Loop;
 
 /// <summary>What others may want of a deployment's owner, as a document: it crosses machines and versions.</summary>
-/// <param name="Kind">join, supersede, rollback, keep or outcome.</param>
+/// <param name="Kind">join, supersede, rollback, keep, outcome (a person's), or label (another source's: an owner of an earlier version, which knows persons alone, refuses it).</param>
 /// <param name="By">The person, or for supersede the newer deployment's id.</param>
 /// <param name="Reason">A person's reason or note.</param>
-/// <param name="Label">For outcome: GOOD, BAD or UNKNOWN.</param>
+/// <param name="Label">For outcome and label: GOOD, BAD or UNKNOWN.</param>
 /// <param name="Version">For supersede: the newer version.</param>
 /// <param name="Joined">For join: what the other announcement adds.</param>
-internal sealed record OwnerCommand(string Kind, string? By = null, string? Reason = null, string? Label = null, string? Version = null, JoinedBody? Joined = null);
+/// <param name="Source">For label: one of <see cref="OutcomeSources"/>.</param>
+internal sealed record OwnerCommand(string Kind, string? By = null, string? Reason = null, string? Label = null, string? Version = null, JoinedBody? Joined = null, string? Source = null);
 
 /// <summary>Whoever owns a deployment: a grain somewhere in the cluster, or the loop itself in a test.</summary>
 internal interface IOwner
@@ -56,7 +59,8 @@ internal sealed class OwnedLoop(LoopParts parts, string id) : IAsyncDisposable
         var answer = asked.Kind switch
         {
             "rollback" or "keep" => await loop.Act(asked.Kind, asked.By ?? "unknown", asked.Reason, cancel),
-            "outcome" => await loop.Label(asked.Label ?? "UNKNOWN", asked.By ?? "unknown", asked.Reason, cancel),
+            "outcome" => await loop.Label(asked.Label ?? Outcomes.Unknown, OutcomeSources.Person, asked.By ?? "unknown", asked.Reason, cancel),
+            "label" => await loop.Label(asked.Label!, asked.Source!, asked.By ?? "unknown", asked.Reason, cancel),
             "join" => await Done(loop.Join(asked.Joined!, cancel)),
             "supersede" => await Done(loop.Supersede(asked.By!, asked.Version!, cancel)),
             _ => new Answer(400, $"an owner does not know '{asked.Kind}'", null),

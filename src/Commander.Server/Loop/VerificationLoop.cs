@@ -6,6 +6,7 @@ using Commander.Judging.Verdicts;
 using Commander.Server.Acting.Rollback;
 using Commander.Server.Alerting;
 using Commander.Server.Fixing;
+using Commander.Server.Learning;
 using Commander.Server.Reasoning;
 using Commander.Server.Reasoning.Context;
 using Commander.Server.Sources;
@@ -41,6 +42,10 @@ internal sealed class VerificationLoop : IDisposable
     private static readonly TimeSpan TellGrace = TimeSpan.FromMinutes(1);
     private const int MaxDiagnoses = 3;
     private const int FailuresBeforeGivingUp = 10;
+    private const int LabelAttempts = 3;
+    private const int TellAttempts = 5;
+    private const int MostReverted = 500;
+    private const int MostNamed = 5;
     private const string ByPolicy = "policy";
 
     private readonly LoopParts _parts;
@@ -53,6 +58,7 @@ internal sealed class VerificationLoop : IDisposable
     private bool _stale;
     private bool _askedPast;
     private int _failures;
+    private int _untold;
     private Task<OpinionBody>? _answer;
     // Which question it answers: the watch's first, second ...
     private int _answered;
@@ -198,6 +204,7 @@ internal sealed class VerificationLoop : IDisposable
         var measurable = source is not null && policy.Metrics.Count > 0;
         var history = await History(cancel);
         var before = await RolledBack([received.Version], cancel);
+        await TellReverted(cancel);
         await Commit(batch =>
         {
             // Meanwhile a newer version may have closed it, or somebody else owns it.
@@ -727,8 +734,8 @@ internal sealed class VerificationLoop : IDisposable
     {
         batch.Add(FactKind.Result, result);
         batch.Add(FactKind.State, new StateBody(WatchStates.Observing, Now + _watch.Policy!.Watch.After, result.State == "done" ? null : result.Message, Passing: true));
-        if (result is { State: "done", Recovered: true } && _watch.Outcome is null)
-            Label(batch, "BAD", "recovered-after-rollback", null, null);
+        if (result is { State: "done", Recovered: true } && ControlStood)
+            Label(batch, Outcomes.Bad, OutcomeSources.Recovered, null, null);
         if (_watch.SupersededBy is not null)
             Close(batch, "superseded");
     }
@@ -893,23 +900,91 @@ internal sealed class VerificationLoop : IDisposable
         }, cancel);
     }
 
+    // Every label is a fact, and what is said again is none.
     private void Label(Batch batch, string label, string source, string? by, string? note)
     {
         using var span = Tracing.Step(_parts.Clock, "8 outcome", _id);
-        batch.Add(FactKind.Outcome, new OutcomeBody(label, source, by, note));
+        var body = new OutcomeBody(label, source, Outcomes.Kept(by, Outcomes.MaxBy), Outcomes.Kept(note, Outcomes.MaxNote));
+        if (Outcomes.Adds(_watch.Outcomes, body.Said(Now)))
+            batch.Add(FactKind.Outcome, body);
     }
+
+    // What was worse than the old version in the same seconds was the new version's doing. What was worse than before may have passed by itself.
+    private bool ControlStood =>
+        _watch.Silent || _watch.LastVerdict?.Findings.Any(f => f.Verdict == "worse" && f.ReferenceArm == Arm.Control.Word()) == true;
+
+    private const string Uncontested =
+        "the metrics came back after the rollback, but nothing had been found worse than the old version in the same seconds: the cause may have passed by itself. "
+        + "A person's word, an incident, a commit that reverts it, or the same version deployed again and staying quiet settles it";
 
     private void Close(Batch batch, string reason, Verdict? verdict = null)
     {
         // A snapshot that was judged at once, or a policy's on_hold, has shown nothing: only a quiet watch or a person's word has.
         var kept = _watch.Person is { By: not ByPolicy };
         var quiet = _watch is { Person: null, LastTick: > 0 };
-        if (_watch.Outcome is null && _watch.Decision == Decision.Continue && reason == "decided" && (kept || quiet))
-            Label(batch, "GOOD", kept ? "person" : "quiet-period", _watch.Person?.By, null);
+        var carriedOn = _watch.Decision == Decision.Continue && reason == "decided";
+        if (carriedOn && kept && _watch.Outcome?.Source != OutcomeSources.Person)
+            Label(batch, Outcomes.Good, OutcomeSources.Person, _watch.Person!.By, _watch.Person.Reason);
+        else if (carriedOn && quiet && _watch.Outcome is not { Label: Outcomes.Good or Outcomes.Bad })
+            Label(batch, Outcomes.Good, OutcomeSources.QuietPeriod, null, null);
         else if (_watch.Outcome is null)
-            Label(batch, "UNKNOWN", reason == "superseded" ? "superseded" : "unverified", null, null);
+            Label(batch, Outcomes.Unknown, reason == "superseded" ? OutcomeSources.Superseded : OutcomeSources.Unverified, null, _watch.LastRollback?.Result is { State: "done", Recovered: true } ? Uncontested : null);
         verdict ??= _watch.Decision is null or Decision.Hold ? _watch.Judgement(Now, true) : _watch.LastVerdict;
         batch.Add(FactKind.Closed, new ClosedBody(reason, verdict is null ? null : verdict with { Final = true }));
+    }
+
+    /// <summary>
+    /// The version is fine after all: its earlier rollbacks were wrong. Their owners hear of it before this end is stored, so that whoever
+    /// dies in between says it once more, which adds nothing. Only older deployments are told: two never wait for each other.
+    /// </summary>
+    private async Task TellRolledBack(CancellationToken cancel)
+    {
+        if (_parts.Owner is null)
+            return;
+        var received = _watch.Received;
+        var history = await _parts.Store.History(received.Service, received.Environment, 100, cancel);
+        // The newest is found however long ago it was.
+        var oldest = await _parts.Store.RolledBack(received.Service, received.Environment, [received.Version], _id, cancel);
+        foreach (var row in history.Concat(oldest).Where(row => row.Version == received.Version && row.RolledBackAt is not null && string.CompareOrdinal(row.Id, _id) < 0).DistinctBy(row => row.Id))
+        {
+            var told = FactBody.Read<Deployment>(row.Document).Outcomes?.Any(said => said.Source == OutcomeSources.RedeployedFine && said.By == _id) == true;
+            if (!told && !await Tell(row.Id, Outcomes.Good, OutcomeSources.RedeployedFine, $"{received.Version} was deployed again and stayed quiet", cancel) && ++_untold < TellAttempts)
+                throw new StoreUnavailableException($"the owner of {row.Id} could not be told that its rollback was wrong");
+        }
+    }
+
+    // An announcement may name what it takes back or mends: its version, commit or id.
+    private async Task TellReverted(CancellationToken cancel)
+    {
+        var received = _watch.Received;
+        (string Source, string Name)[] named = [.. Named("reverts", OutcomeSources.Revert), .. Named("fixes", OutcomeSources.Fix)];
+        if (_parts.Owner is null || named.Length == 0)
+            return;
+        var rows = await _parts.Store.List(new DeploymentFilter(received.Service, Since: Now - Mentions.Back, BeforeId: _id, Limit: MostReverted), cancel);
+        var earlier = rows.Select(row => FactBody.Read<Deployment>(row.Document)).ToList();
+        foreach (var (source, name) in named)
+        {
+            if (earlier.Find(d => d.Id == name || (d.Version == name && d.Environment == received.Environment) || (Mentions.IsCommit(d.Commit, name) && d.Environment == received.Environment)) is { } meant)
+                await Tell(meant.Id, Outcomes.Bad, source, $"{received.Version} says so in its labels", cancel);
+        }
+
+        IEnumerable<(string Source, string Name)> Named(string label, string source) =>
+            received.Labels.TryGetValue(label, out var names) ? names.Split([',', ' '], StringSplitOptions.RemoveEmptyEntries).Take(MostNamed).Select(name => (source, name)) : [];
+    }
+
+    private async Task<bool> Tell(string id, string label, string source, string note, CancellationToken cancel)
+    {
+        try
+        {
+            var command = FactBody.Write(new OwnerCommand("label", By: _id, Reason: note, Label: label, Source: source));
+            var answer = FactBody.Read<Answer>(await _parts.Owner!(id).Ask(command, cancel).WaitAsync(SourceDeadline / 2, _parts.Clock, cancel));
+            return answer.Status is 202 or 404 or 409;
+        }
+        catch (Exception e) when (e is not OperationCanceledException || !cancel.IsCancellationRequested)
+        {
+            _parts.Log.Stumbled(id, 1, e);
+            return false;
+        }
     }
 
     // ---- What others ask of the owner. Answered at once: nothing here waits for a source or a platform. ----
@@ -921,12 +996,21 @@ internal sealed class VerificationLoop : IDisposable
         try
         {
             await Refresh(cancel);
-            return _watch.Document(_parts.Url);
+            return await Document(_watch, cancel);
         }
         finally
         {
             _gate.Release();
         }
+    }
+
+    // Retention drops what explained the verdict. What the stored document has of it stays; only what it really was is said anew.
+    private async Task<Deployment> Document(Watch watch, CancellationToken cancel)
+    {
+        var folded = watch.Document(_parts.Url);
+        if (!watch.Dropped || watch.Open || await _parts.Store.Find(_id, cancel) is not { } row)
+            return folded;
+        return FactBody.Read<Deployment>(row.Document) with { Outcome = folded.Outcome, Outcomes = folded.Outcomes, Contested = folded.Contested };
     }
 
     /// <summary>Another announcement of the same deployment.</summary>
@@ -959,11 +1043,25 @@ internal sealed class VerificationLoop : IDisposable
         return refused ?? new Answer(202, null, await Document(cancel));
     }
 
-    /// <summary>A person says what the deployment really was.</summary>
-    public async Task<Answer> Label(string label, string by, string? note, CancellationToken cancel)
+    /// <summary>Somebody or something says what the deployment really was.</summary>
+    public async Task<Answer> Label(string label, string source, string by, string? note, CancellationToken cancel)
     {
-        await Commit(batch => Label(batch, label, "person", by, note), cancel);
-        return new Answer(202, null, await Document(cancel));
+        for (var attempt = 1; attempt <= LabelAttempts; attempt++)
+        {
+            string? full = null;
+            var stored = await Commit(batch =>
+            {
+                full = Outcomes.Full(_watch.Outcomes, source);
+                if (full is null)
+                    Label(batch, label, source, by, note);
+            }, cancel);
+            if (full is not null)
+                return new Answer(409, full, null);
+            if (stored)
+                return new Answer(202, null, await Document(cancel));
+        }
+
+        return new Answer(503, "the deployment is moving to another node; try again in a second", null);
     }
 
     // The newer announcement told this owner; but the owner may have been away, or its machine may have died in between.
@@ -1116,8 +1214,10 @@ internal sealed class VerificationLoop : IDisposable
             await Refresh(cancel);
             // Until all of it is stored, what is folded in is a draft that the next reader throws away.
             _stale = true;
-            var batch = new Batch(this);
+            var (batch, open) = (new Batch(this), _watch.Open);
             await build(batch);
+            if (open && _watch is { Open: false, ClosedReason: "decided", Decision: Decision.Continue, Outcome: { Label: Outcomes.Good, Source: OutcomeSources.QuietPeriod or OutcomeSources.Person } })
+                await TellRolledBack(cancel);
             var stored = await batch.Commit(cancel);
             _stale = !stored;
             await Refresh(cancel);
@@ -1200,7 +1300,7 @@ internal sealed class VerificationLoop : IDisposable
             var due = Sooner(loop.NextDue(), loop.NextTelling() + TellGrace);
             var append = onlyTicks
                 ? new Append(_facts, null, due)
-                : new Append(_facts, watch.Row(due, loop._parts.Url));
+                : new Append(_facts, watch.Row(due, await loop.Document(watch, cancel)));
             if (!await loop._parts.Store.Append(append, cancel))
             {
                 loop._parts.Log.MovedOn(loop._id, _facts[0].Seq);

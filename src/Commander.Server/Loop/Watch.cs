@@ -43,6 +43,7 @@ internal sealed class Watch(IPinned pinned)
     private readonly List<ActionEntry> _actions = [];
     private readonly List<AlertEntry> _alerts = [];
     private readonly List<(string Text, bool Passing)> _notes = [];
+    private readonly List<OutcomeLabel> _outcomes = [];
     // Sixteen KiB, which a watch that has not begun does without.
     private WatchState[] _judge = [];
     private TickCodec? _codec;
@@ -93,6 +94,9 @@ internal sealed class Watch(IPinned pinned)
 
     /// <summary>The judgement that was last recorded; null before the first.</summary>
     public Decision? Decision { get; private set; }
+
+    /// <summary>Whether the candidate answered nobody, beside a control that did, when the last judgement was recorded.</summary>
+    public bool Silent { get; private set; }
 
     /// <summary>When the standing ROLLBACK or CONTINUE was recorded; null on HOLD.</summary>
     public DateTimeOffset? DecidedAt { get; private set; }
@@ -149,7 +153,14 @@ internal sealed class Watch(IPinned pinned)
 
     public Verdict? FinalVerdict { get; private set; }
 
+    /// <summary>What stands of it.</summary>
     public Outcome? Outcome { get; private set; }
+
+    /// <summary>All that was said of what it really was, oldest first.</summary>
+    public IReadOnlyList<OutcomeLabel> Outcomes => _outcomes;
+
+    /// <summary>Whether bodies were dropped, so that the fold knows less than the stored document.</summary>
+    public bool Dropped { get; private set; }
 
     public IReadOnlyList<ActionEntry> Actions => _actions;
 
@@ -257,6 +268,7 @@ internal sealed class Watch(IPinned pinned)
     {
         if (fact.Body is not { } body)
         {
+            Dropped = true;
             if (fact.Kind == FactKind.Opinion)
                 Unanswered("its text is no longer kept");
             return;
@@ -330,8 +342,9 @@ internal sealed class Watch(IPinned pinned)
                 IsTold(FactBody.Read<ToldBody>(body), fact.At);
                 break;
             case FactKind.Outcome:
-                var outcome = FactBody.Read<OutcomeBody>(body);
-                Outcome = new Outcome(outcome.Label, outcome.Source, fact.At);
+                _outcomes.Add(FactBody.Read<OutcomeBody>(body).Said(fact.At));
+                var stands = Learning.Outcomes.Standing(_outcomes)!;
+                Outcome = new Outcome(stands.Label, stands.Source, stands.At);
                 break;
             case FactKind.Superseded:
                 SupersededBy = FactBody.Read<SupersededBody>(body);
@@ -491,6 +504,7 @@ internal sealed class Watch(IPinned pinned)
         Decision = decision;
         (DecidedAt, DecidedTick) = decision == Judging.Verdicts.Decision.Hold ? ((DateTimeOffset?)null, (int?)null) : (at, LastTick);
         LastVerdict = verdict;
+        Silent = Step.Silent;
         FoundHarmless |= decision == Judging.Verdicts.Decision.Continue && !Step.Chosen;
         // Whoever chose it has explained it.
         Explained = Step.Chosen && decision == Step.Decision;
@@ -621,6 +635,8 @@ internal sealed class Watch(IPinned pinned)
             Diagnosis = Diagnosed(verdict),
             Health = LastVerdict is null ? null : Moves ? HealthScore : _health,
             Notes = Notes,
+            Outcomes = _outcomes.Count > 0 ? Learning.Outcomes.Marked(_outcomes) : null,
+            Contested = Learning.Outcomes.Contested(_outcomes),
         };
     }
 

@@ -116,6 +116,38 @@ public class VerbTests
         server.Asked[0].Body.ShouldBe("""{"judge":"health-score"}""");
     }
 
+    private static JsonObject Contested()
+    {
+        var document = Documents.RolledBack();
+        document["contested"] = true;
+        document["outcome"]!["source"] = "incident";
+        document["outcomes"] = new JsonArray(
+            new JsonObject { ["label"] = "GOOD", ["source"] = "quiet-period", ["trust"] = 20, ["at"] = "2026-11-23T10:35:00.000Z", ["by"] = null, ["note"] = null, ["standing"] = false },
+            new JsonObject { ["label"] = "BAD", ["source"] = "incident", ["trust"] = 60, ["at"] = "2026-11-23T10:36:00.000Z", ["by"] = "pagerduty:Q1", ["note"] = "checkout is down", ["standing"] = true });
+        return document;
+    }
+
+    [Fact]
+    public async Task Explain_tells_every_word_about_the_outcome_and_who_says_otherwise()
+    {
+        await using var server = await Answering.Start();
+        server.With(Contested());
+        var ran = await server.Run("explain", Documents.Id);
+        ran.Out.ShouldContain("outcome GOOD: quiet-period\n");
+        ran.Out.ShouldContain("outcome BAD: incident, pagerduty:Q1: checkout is down\n");
+        ran.Out.ShouldContain("outcome: BAD (incident)\ncontested: GOOD by a quiet period, then BAD by an incident: BAD stands\n");
+    }
+
+    [Fact]
+    public async Task What_stands_after_a_persons_word_is_said_and_what_it_overrides()
+    {
+        await using var server = await Answering.Start();
+        server.With(Contested());
+        var ran = await server.Run("outcome", Documents.Id, "unknown");
+        ran.Code.ShouldBe(0, ran.Error);
+        ran.Out.ShouldBe($"{Documents.Id} was BAD by an incident (pagerduty:Q1), over GOOD by a quiet period\n");
+    }
+
     [Theory]
     [InlineData("good", "GOOD")]
     [InlineData("BAD", "BAD")]

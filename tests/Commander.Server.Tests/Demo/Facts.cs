@@ -108,5 +108,7 @@ internal sealed class Facts : IDeployments
 
     public Task<Answer> Label(string id, string label, string by, string? note, CancellationToken cancel) => throw new NotSupportedException();
 
+    public Task<Answer> Label(string id, string label, string source, string by, string? note, CancellationToken cancel) => throw new NotSupportedException();
+
     public Task<ReplayAnswer?> Replay(string id, string? policy, string? model, string? judge, CancellationToken cancel) => throw new NotSupportedException();
 }

@@ -168,6 +168,83 @@ public sealed class HooksTests : IAsyncLifetime
         (await GitLab(body.Replace("\"success\"", "\"running\"", StringComparison.Ordinal), ("X-Gitlab-Token", Secret))).Answer.GetProperty("ignored").GetString().ShouldNotBeNull().ShouldContain("running");
     }
 
+    [Fact]
+    public async Task A_commit_pushed_to_GitHub_that_reverts_a_deployments_commit_labels_it_once_also_across_a_restart()
+    {
+        await Begin();
+        var (_, deployment) = await GitHub(GitHubBody.Replace("CREATED", Created, StringComparison.Ordinal));
+        var id = deployment.GetProperty("id").GetString()!;
+        var push = Pushed("Revert \"Faster cart\"\n\nThis reverts commit d6fde92930d4715a2b49857d24b940956b26d2d3.");
+        for (var times = 0; times < 2; times++)
+        {
+            var (status, answer) = await GitHub(push, kind: "push");
+            status.ShouldBe(HttpStatusCode.Accepted);
+            answer.GetProperty("labelled")[0].GetProperty("deployment").GetString().ShouldBe(id);
+            await Begin();
+        }
+
+        using var document = JsonDocument.Parse(await _http.GetStringAsync("/api/v1/deployments/" + id, Cancel));
+        var label = document.RootElement.GetProperty("outcomes").EnumerateArray().ShouldHaveSingleItem();
+        (label.GetProperty("label").GetString(), label.GetProperty("source").GetString(), label.GetProperty("by").GetString(), label.GetProperty("note").GetString())
+            .ShouldBe(("BAD", "revert-commit", "3f2a1bc0de acme/checkout", "Revert \"Faster cart\""));
+    }
+
+    [Theory]
+    [InlineData("This reverts commit d6fde92930d4715a2b49857d24b940956b26d2d3.", "acme/other", "no deployment of the last 30 days")]
+    [InlineData("This reverts commit 0000000.", "acme/checkout", "no deployment of the last 30 days")]
+    [InlineData("Faster cart", "acme/checkout", "no commit of it says")]
+    public async Task A_push_that_names_no_deployment_is_answered_with_why(string message, string repository, string said)
+    {
+        await Begin();
+        await GitHub(GitHubBody.Replace("CREATED", Created, StringComparison.Ordinal));
+        var (status, answer) = await GitHub(Pushed(message, repository), kind: "push");
+        status.ShouldBe(HttpStatusCode.OK);
+        answer.GetProperty("ignored").GetString().ShouldNotBeNull().ShouldContain(said);
+    }
+
+    [Fact]
+    public async Task Of_a_push_the_newest_twenty_commits_and_64_KiB_of_messages_are_read()
+    {
+        await Begin();
+        var (_, deployment) = await GitHub(GitHubBody.Replace("CREATED", Created, StringComparison.Ordinal));
+        var fix = $"Fixes {deployment.GetProperty("id").GetString()}";
+        (await GitHub(Pushed([fix, .. Enumerable.Repeat("more", 20)]), kind: "push")).Status.ShouldBe(HttpStatusCode.OK);
+        (await GitHub(Pushed([fix, new string('x', 64 * 1024)]), kind: "push")).Status.ShouldBe(HttpStatusCode.OK);
+        (await GitHub(Pushed([.. Enumerable.Repeat("more", 30), fix]), kind: "push")).Status.ShouldBe(HttpStatusCode.Accepted);
+    }
+
+    [Theory]
+    [InlineData("{\"commits\":7}")]
+    [InlineData("{\"commits\":[7,null,{\"id\":\"1\"},{\"id\":\"1\",\"message\":\"\\ud800\"}]}")]
+    [InlineData("[]")]
+    public async Task A_push_without_sense_labels_nothing(string body)
+    {
+        await Begin();
+        (await GitHub(body, kind: "push")).Status.ShouldBe(HttpStatusCode.OK);
+    }
+
+    [Fact]
+    public async Task A_commit_pushed_to_GitLab_that_mends_a_deployment_labels_it()
+    {
+        await Begin();
+        var (_, deployment) = await GitLab(GitLabBody.Replace("CREATED", Created, StringComparison.Ordinal), ("X-Gitlab-Token", Secret));
+        var push = """{"object_kind":"push","event_name":"push","ref":"refs/heads/main","project":{"path_with_namespace":"acme/shop"},"commits":[{"id":"da1560886d4f094c3e6c9ef40349f7d38b5d27d7","message":"Fix the export, broken since 279484c","title":"Fix the export"}],"total_commits_count":1}""";
+        var (status, answer) = await GitLab(push, ("X-Gitlab-Token", Secret));
+        status.ShouldBe(HttpStatusCode.Accepted);
+        var labelled = answer.GetProperty("labelled")[0];
+        (labelled.GetProperty("deployment").GetString(), labelled.GetProperty("source").GetString()).ShouldBe((deployment.GetProperty("id").GetString(), "fix-commit"));
+        (await GitLab(push)).Status.ShouldBe(HttpStatusCode.Unauthorized);
+    }
+
+    private static string Pushed(string message, string repository = "acme/checkout") => Pushed([message], repository);
+
+    private static string Pushed(IEnumerable<string> messages, string repository = "acme/checkout") => JsonSerializer.Serialize(new
+    {
+        @ref = "refs/heads/main",
+        repository = new { name = "checkout", full_name = repository },
+        commits = messages.Select(message => new { id = "3f2a1bc0de930d4715a2b49857d24b940956b26d", message }),
+    });
+
     // The examples that GitHub and the Standard Webhooks publish.
     [Fact]
     public void The_published_examples_hold()

@@ -1,11 +1,14 @@
+using System.Security.Cryptography;
 using System.Text.Json;
 using Commander.Judging;
 using Commander.Judging.Verdicts;
 using Commander.Server.Learning;
+using Commander.Server.Loop;
 using Commander.Server.Tests.Contract;
 using Commander.Server.Tests.Loop;
 using Commander.Server.Tests.Storage;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
 
 namespace Commander.Server.Tests.Learning;
 
@@ -117,6 +120,25 @@ public sealed class SampleFilesTests
         for (var n = 1; n <= 5; n++)
             await files.Keep(Contract(null) with { Id = $"dep-{n}" }, 1, CancellationToken.None);
         Directory.GetFiles(folder.Path).Select(Path.GetFileName).Order(StringComparer.Ordinal).ShouldBe(["sample-dep-3-1.json", "sample-dep-4-1.json", "sample-dep-5-1.json"]);
+    }
+
+    [Fact]
+    public async Task Files_older_than_they_are_kept_go_once_a_day_by_when_their_deployment_was_announced()
+    {
+        using var folder = new TestFolder();
+        var clock = new FakeTimeProvider(new DateTimeOffset(2026, 11, 23, 10, 30, 0, TimeSpan.Zero));
+        var ids = new DeploymentId(clock, RandomNumberGenerator.Create());
+        var files = new SampleFiles(folder.Path, NullLogger.Instance, keep: TimeSpan.FromDays(2), clock: clock);
+        var kept = new List<string>();
+        for (var day = 0; day < 5; day++)
+        {
+            kept.Add(ids.Next());
+            await files.Keep(Contract(null) with { Id = kept[^1] }, 1, CancellationToken.None);
+            clock.Advance(TimeSpan.FromDays(1));
+        }
+
+        // The last one was written on the fifth day: of two days before and since are three.
+        Directory.GetFiles(folder.Path).Select(Path.GetFileName).Order(StringComparer.Ordinal).ShouldBe(kept[2..].Select(id => $"sample-{id}-1.json"));
     }
 
     [Fact]

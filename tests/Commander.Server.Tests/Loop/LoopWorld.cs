@@ -59,6 +59,9 @@ internal sealed class LoopWorld : IAsyncDisposable
     /// <summary>Where logs and changes are read, from the next start on; null for nowhere.</summary>
     public ContextBook? Context { get; set; }
 
+    /// <summary>Stands between a deployment that tells another one something and that one's owner.</summary>
+    public Func<string, IOwner, IOwner>? Telling { get; set; }
+
     /// <summary>Whether the clock stands still while the language model is asked; false for a model that hangs.</summary>
     public bool AwaitsAnswers { get; set; } = true;
 
@@ -130,8 +133,11 @@ internal sealed class LoopWorld : IAsyncDisposable
             Freezes = new FreezeBook(_store, Clock),
             _reasoner?.Invoke(_store, Clock),
             Context,
-            new SampleFiles(SamplesFolder, NullLogger.Instance),
-            Channels is { } channels ? new AlertBook(channels, (_, alert) => AlertText.Of(alert), Clock) : null);
+            new SampleFiles(SamplesFolder, NullLogger.Instance, clock: Clock),
+            Channels is { } channels ? new AlertBook(channels, (_, alert) => AlertText.Of(alert), Clock) : null)
+        {
+            Owner = id => Telling is { } telling ? telling(id, _owners!.Of(id)) : _owners!.Of(id),
+        };
         _owners = new Owners(Parts);
         _desk = new DeploymentDesk(Parts, _owners, new WakeQueue(_store, _owners, Parts.Limits, Clock, NullLogger<WakeQueue>.Instance), new DeploymentId(Clock, RandomNumberGenerator.Create()));
     }

@@ -282,6 +282,10 @@ public sealed partial class HostileTextTests
             verdict[name] = Signs;
         verdict["opinion"] = JsonSerializer.SerializeToNode(new { decision = Signs, confidence = 1, reasoning = Signs, grounded = false, model = Signs, metrics = (string[])[Signs] });
         document["notes"] = new JsonArray(Signs);
+        document["contested"] = true;
+        document["outcomes"] = new JsonArray(
+            JsonSerializer.SerializeToNode(new { label = "GOOD", source = Signs, trust = 20, at = "2026-11-23T10:36:00.000Z", by = Signs, note = Signs, standing = false }),
+            JsonSerializer.SerializeToNode(new { label = "BAD", source = Signs, trust = 60, at = "2026-11-23T10:36:00.000Z", by = Signs, note = Signs, standing = true }));
         await using var server = await Answering.Start();
         server.With(document);
         NothingForTerminals(await server.Run("explain", Documents.Id));
@@ -310,6 +314,13 @@ public sealed partial class HostileTextTests
                 Notes = [attack.Text],
                 Verdict = inquiry.Deployment.Verdict! with { Reasoning = attack.Text, Opinion = new Opinion("HOLD", 1, attack.Text, false, attack.Text, [attack.Text]) },
                 Verdicts = [new VerdictEntry("HOLD", false, inquiry.Deployment.StartedAt, attack.Text)],
+                Outcome = new Outcome("BAD", "incident", inquiry.Deployment.StartedAt),
+                Outcomes =
+                [
+                    new OutcomeLabel("GOOD", attack.Text, 20, inquiry.Deployment.StartedAt, attack.Text, attack.Text, false),
+                    new OutcomeLabel("BAD", "incident", 60, inquiry.Deployment.StartedAt, attack.Text, attack.Text, true),
+                ],
+                Contested = true,
                 Actions = [new ActionEntry("rollback", "failed", "k", attack.Text, attack.Text, inquiry.Deployment.StartedAt, null, attack.Text, null, attack.Text)],
             };
             var tags = "";
@@ -347,6 +358,8 @@ public sealed partial class HostileTextTests
         public Task<Server.Loop.Answer> Act(string id, string kind, string by, string? reason, CancellationToken cancel) => throw new NotSupportedException();
 
         public Task<Server.Loop.Answer> Label(string id, string label, string by, string? note, CancellationToken cancel) => throw new NotSupportedException();
+
+        public Task<Server.Loop.Answer> Label(string id, string label, string source, string by, string? note, CancellationToken cancel) => throw new NotSupportedException();
 
         public Task<ReplayAnswer?> Replay(string id, string? policy, string? model, string? judge, CancellationToken cancel) => throw new NotSupportedException();
 

@@ -54,7 +54,10 @@ internal sealed class SimulatedNode
             new FreezeBook(store, Clock),
             null,
             null,
-            null);
+            null)
+        {
+            Owner = new Routes(_world, this).Of,
+        };
         var owners = new Routes(_world, this);
         Desk = new DeploymentDesk(Parts, owners, new WakeQueue(store, owners, Parts.Limits, Clock, NullLogger<WakeQueue>.Instance), new DeploymentId(Clock, new Randomness(_world.Random)));
         _world.Up(pins);
