@@ -16,6 +16,7 @@ internal sealed class ChannelHttp(HttpClient http, TimeProvider clock, AlertPoli
 {
     private const int MaxAnswer = 64 * 1024;
     private const int MaxSaid = 300;
+    private const int MaxLink = 2048;
     // What is shorter is a word of the path.
     private const int LeastHidden = 16;
     // A longer wait than an alert is tried for is none that anybody meant.
@@ -33,10 +34,22 @@ internal sealed class ChannelHttp(HttpClient http, TimeProvider clock, AlertPoli
     {
         if (!text.StartsWith("${", StringComparison.Ordinal) && !text.StartsWith("file:", StringComparison.Ordinal))
             return (text, null);
-        if (secret(text) is not { Length: > 0 } value)
+        if (Resolved(text) is not { Length: > 0 } value)
             return (null, $"{Name} is not told: the secret that the policy refers to ({text}) is not there");
         _hidden.Add(value);
         return (value, null);
+    }
+
+    private string? Resolved(string reference)
+    {
+        try
+        {
+            return secret(reference);
+        }
+        catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
     }
 
     /// <summary>A token of the settings; or why it cannot be used.</summary>
@@ -64,6 +77,12 @@ internal sealed class ChannelHttp(HttpClient http, TimeProvider clock, AlertPoli
 
     /// <summary>An address below a base that may have a path of its own.</summary>
     public static Uri Below(Uri start, string path) => new(start.GetLeftPart(UriPartial.Path).TrimEnd('/') + "/" + path, UriKind.Absolute);
+
+    /// <summary>A link that may stand in a message; null when it is none.</summary>
+    public static string? Web(string address) => address.Length <= MaxLink && Uri.TryCreate(address, UriKind.Absolute, out var url) && url.Scheme is "http" or "https" ? url.AbsoluteUri : null;
+
+    /// <summary>An instant as RFC 3339 has it, in UTC with milliseconds.</summary>
+    public static string Time(DateTimeOffset at) => at.ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'");
 
     /// <summary>An object of the members that have a value.</summary>
     public static JsonObject Object(params ReadOnlySpan<(string Name, JsonNode? Value)> members)

@@ -153,6 +153,15 @@ public sealed class GitHubChannelTests : ChannelCompliance
     }
 
     [Fact]
+    public async Task A_repository_that_is_a_secret_and_not_there_is_later()
+    {
+        var delivery = await Tell(SampleAlerts.Rollback(), Entry(Server.Url, "${COMMANDER_SECRET_REPOSITORY}"));
+        delivery.State.ShouldBe(Told.Later);
+        delivery.Message.ShouldNotBeNull().ShouldContain("${COMMANDER_SECRET_REPOSITORY}");
+        Server.Requests.ShouldBeEmpty();
+    }
+
+    [Fact]
     public async Task News_of_the_server_has_no_place_there()
     {
         (await Tell(SampleAlerts.Worded(SampleAlerts.News(false)))).State.ShouldBe(Told.Refused);

@@ -80,6 +80,15 @@ public sealed class WebhookChannelTests : ChannelCompliance
         await AllHold();
     }
 
+    [Fact]
+    public async Task A_check_whose_name_cannot_stand_in_a_header_is_told_all_the_same()
+    {
+        (await Tell(SampleAlerts.Worded(SampleAlerts.News(false, "Prüfung\r\nX-Evil: 1")))).State.ShouldBe(Told.Done);
+        Server.Last.Headers["Idempotency-Key"].ToString().ShouldBe("check%2FPr%C3%BCfung%0D%0AX-Evil%3A%201%2Falert%2F1");
+        Server.Last.Headers.ShouldNotContainKey("X-Evil");
+        await AllHold();
+    }
+
     [Theory]
     [InlineData(200, Told.Done)]
     [InlineData(202, Told.Done)]

@@ -94,10 +94,10 @@ internal sealed class DiscordChannel(AlertPolicy to, HttpClient http, TimeProvid
         Field("Looks like", string.Join('\n', text.Reasons.Take(2).Select(reason => Said(reason, MaxSmall))));
         return ChannelHttp.Object(
             ("title", Plain.Escaped(text.Title, MaxTitle, Marks)),
-            ("url", Web(text.Url)),
+            ("url", ChannelHttp.Web(text.Url)),
             ("description", Said(text.Sentence, MaxSentence)),
             ("color", Colour(text.Tone)),
-            ("timestamp", one.Alert.At.ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'")),
+            ("timestamp", ChannelHttp.Time(one.Alert.At)),
             ("fields", fields.Count > 0 ? fields : null));
     }
 
@@ -107,7 +107,7 @@ internal sealed class DiscordChannel(AlertPolicy to, HttpClient http, TimeProvid
         var room = GroupRoom - together.Title.Length;
         var most = Together.Room(count, room);
         // With links where they have room, else the names alone: nobody is left out.
-        string Linked(Named one) => Web(one.Url) is { } url && url.Length <= 500 ? $"[{Plain.Escaped(one.What, most, Marks)}]({url.Replace("(", "%28", StringComparison.Ordinal).Replace(")", "%29", StringComparison.Ordinal)})" : Plain.Escaped(one.What, most, Marks);
+        string Linked(Named one) => ChannelHttp.Web(one.Url) is { } url && url.Length <= 500 ? $"[{Plain.Escaped(one.What, most, Marks)}]({url.Replace("(", "%28", StringComparison.Ordinal).Replace(")", "%29", StringComparison.Ordinal)})" : Plain.Escaped(one.What, most, Marks);
         var linked = together.Parts.Sum(part => part.Each.Sum(one => Linked(one).Length + 2)) <= room;
         var embeds = new JsonArray();
         foreach (var part in together.Parts)
@@ -136,8 +136,6 @@ internal sealed class DiscordChannel(AlertPolicy to, HttpClient http, TimeProvid
     }
 
     private static string? Said(string? text, int most) => text is null ? null : Plain.Escaped(text, most, Marks);
-
-    private static string? Web(string address) => address.Length <= 2048 && Uri.TryCreate(address, UriKind.Absolute, out var url) && url.Scheme is "http" or "https" ? url.AbsoluteUri : null;
 
     private static int Colour(Tone tone) => tone switch
     {

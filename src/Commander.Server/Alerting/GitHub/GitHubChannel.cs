@@ -22,8 +22,12 @@ internal sealed class GitHubChannel(AlertPolicy to, HttpClient http, TimeProvide
         var (alert, text) = (alerts[0].Alert, alerts[0].Text);
         if (alert.Deployment is not { } deployment)
             return new Delivery(Told.Refused, Message: $"{_channel.Name} has no place for news of the server itself: take system out of the entry's on");
-        if (Repository(deployment) is not { } repository)
-            return new Delivery(Told.Refused, Message: $"{_channel.Name} is not told: announce the deployment with repository, as owner/name");
+        var (named, missing) = _channel.Value(to.To);
+        if (missing is not null)
+            return new Delivery(Told.Later, Message: missing);
+        var repository = named == Announced ? deployment.Repository : named;
+        if (repository is null || !GitHubApi.IsRepository(repository))
+            return new Delivery(Told.Refused, Message: $"{_channel.Name} is not told: {(named == Announced ? "announce the deployment with repository" : "write the entry's repository")}, as owner/name");
         var commit = deployment.Commit is { Length: >= 7 and <= 64 } hash && hash.All(char.IsAsciiHexDigit) ? hash : null;
         var id = deployment.Labels.GetValueOrDefault(GitHubApi.DeploymentLabel) is { Length: > 0 and <= 19 } number && number.All(char.IsAsciiDigit) ? number : null;
         if (commit is null && id is null)
@@ -56,9 +60,6 @@ internal sealed class GitHubChannel(AlertPolicy to, HttpClient http, TimeProvide
 
     private Uri? Start() => Uri.TryCreate(to.Settings?.GetValueOrDefault("url") ?? GitHubApi.Usual, UriKind.Absolute, out var url) && url.Scheme is "http" or "https" ? url : null;
 
-    private string? Repository(Deployment deployment) =>
-        (_channel.Value(to.To).Value is { } named && named != Announced ? named : to.To == Announced ? deployment.Repository : null) is { } repository && GitHubApi.IsRepository(repository) ? repository : null;
-
     private async Task<Delivery> Post(Uri url, JsonObject body, string? token, CancellationToken cancel)
     {
         var answer = await _channel.Send(HttpMethod.Post, url, body, request => GitHubApi.Dress(request, token), cancel);
@@ -76,14 +77,14 @@ internal sealed class GitHubChannel(AlertPolicy to, HttpClient http, TimeProvide
 
     private static JsonObject Status(Alert alert, Deployment deployment, AlertText text) => ChannelHttp.Object(
         ("state", StateOf(alert, deployment)),
-        ("target_url", Web(text.Url)),
+        ("target_url", ChannelHttp.Web(text.Url)),
         ("description", Plain.Line(Says(text), MaxDescription)),
         ("context", Plain.Line("commander/" + deployment.Environment, 200)));
 
     // Without environment, so that the deployment there keeps its own name of it; what others deployed there before is not ours to end.
     private static JsonObject DeploymentStatus(Alert alert, Deployment deployment, AlertText text) => ChannelHttp.Object(
         ("state", StateOf(alert, deployment) is var state && state == "pending" ? "in_progress" : state),
-        ("log_url", Web(text.Url)),
+        ("log_url", ChannelHttp.Web(text.Url)),
         ("description", Plain.Line(GitHubApi.Mark + Says(text), MaxDescription)),
         ("auto_inactive", false));
 
@@ -107,6 +108,4 @@ internal sealed class GitHubChannel(AlertPolicy to, HttpClient http, TimeProvide
 
     // GitHub shows it beside the commit: which deployment it is, everybody there knows.
     private static string Says(AlertText text) => text.Title.IndexOf(": ", StringComparison.Ordinal) is > 0 and var at ? $"{text.Title[..at]}: {text.Sentence}" : text.Sentence;
-
-    private static string? Web(string address) => Uri.TryCreate(address, UriKind.Absolute, out var url) && url.Scheme is "http" or "https" ? address : null;
 }

@@ -108,8 +108,8 @@ internal sealed class GrafanaChannel(AlertPolicy to, HttpClient http, TimeProvid
         var words = $"{Escaped(text.Title)}\n{Escaped(text.Sentence)}";
         if (text.Done is { } done)
             words += $"\n{Escaped(done)}";
-        return Uri.TryCreate(text.Url, UriKind.Absolute, out var url) && url.Scheme is "http" or "https"
-            ? $"{words}\n<a href=\"{WebUtility.HtmlEncode(url.AbsoluteUri)}\">{(alert.Deployment is null ? "All checks" : "Open in Commander")}</a>"
+        return ChannelHttp.Web(text.Url) is { } page
+            ? $"{words}\n<a href=\"{WebUtility.HtmlEncode(page)}\">{(alert.Deployment is null ? "All checks" : "Open in Commander")}</a>"
             : words;
     }
 

@@ -85,14 +85,14 @@ internal sealed class PagerDutyChannel(AlertPolicy to, HttpClient http, TimeProv
             ("summary", Plain.Line($"{text.Title}. {text.Sentence}", MaxSummary)),
             ("source", Source(alert)),
             ("severity", alert.Severity switch { Severity.Critical => "critical", Severity.Warning => "warning", _ => "info" }),
-            ("timestamp", Time(alert)),
+            ("timestamp", ChannelHttp.Time(alert.At)),
             ("component", alert.Deployment?.Service ?? Plain.Line(alert.News!.Check, MaxDedupKey)),
             ("group", alert.Deployment?.Environment),
             ("class", alert.Occasion),
             ("custom_details", Details(alert, text))));
         made.Add("client", "Commander");
-        if (Web(text.Url))
-            made.Add("client_url", text.Url);
+        if (ChannelHttp.Web(text.Url) is { } page)
+            made.Add("client_url", page);
         made.Add("links", Links(alert, text));
         return made;
     }
@@ -102,19 +102,17 @@ internal sealed class PagerDutyChannel(AlertPolicy to, HttpClient http, TimeProv
         ("payload", ChannelHttp.Object(
             ("summary", Plain.Line($"{text.Title}. {text.Sentence}", MaxSummary)),
             ("source", Source(alert)),
-            ("timestamp", Time(alert)),
+            ("timestamp", ChannelHttp.Time(alert.At)),
             ("custom_details", Details(alert, text)))),
         ("links", Links(alert, text)));
 
     private static string Source(Alert alert) => alert.Deployment is { } deployment ? $"{deployment.Service} in {deployment.Environment}" : "commander";
 
-    private static string Time(Alert alert) => alert.At.ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'");
-
     private static JsonObject Details(Alert alert, AlertText text) => ChannelHttp.Object(
         ("why", Plain.Line(text.Sentence, MaxText)),
         ("version", alert.Deployment?.Version),
         ("previous_version", alert.Deployment?.PreviousVersion),
-        ("started_at", alert.Deployment?.StartedAt.ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm:ss'Z'")),
+        ("started_at", alert.Deployment is { } deployment ? ChannelHttp.Time(deployment.StartedAt) : null),
         ("confidence", text.Confidence is { } sure ? Plain.Line(sure, MaxText) : null),
         ("findings", text.Findings.Count == 0 ? null : new JsonArray([.. text.Findings.Select(finding => ChannelHttp.Object(
             ("metric", Plain.Line(finding.Metric, MaxText)),
@@ -127,12 +125,10 @@ internal sealed class PagerDutyChannel(AlertPolicy to, HttpClient http, TimeProv
     private static JsonArray? Links(Alert alert, AlertText text)
     {
         var links = new JsonArray();
-        if (Web(text.Url))
-            links.Add(ChannelHttp.Object(("href", text.Url), ("text", alert.Deployment is null ? "All checks" : "The deployment in Commander")));
-        if (alert.Deployment?.ChangeUrl is { } change && Web(change))
+        if (ChannelHttp.Web(text.Url) is { } page)
+            links.Add(ChannelHttp.Object(("href", page), ("text", alert.Deployment is null ? "All checks" : "The deployment in Commander")));
+        if (alert.Deployment?.ChangeUrl is { } announced && ChannelHttp.Web(announced) is { } change)
             links.Add(ChannelHttp.Object(("href", change), ("text", "The change")));
         return links.Count > 0 ? links : null;
     }
-
-    private static bool Web(string address) => Uri.TryCreate(address, UriKind.Absolute, out var url) && url.Scheme is "http" or "https";
 }

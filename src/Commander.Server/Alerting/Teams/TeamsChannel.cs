@@ -102,7 +102,7 @@ internal sealed class TeamsChannel(AlertPolicy to, HttpClient http, TimeProvider
         ("type", "AdaptiveCard"),
         ("version", "1.4"),
         ("body", body),
-        ("actions", Web(url) is { } address ? new JsonArray(new JsonObject { ["type"] = "Action.OpenUrl", ["title"] = says, ["url"] = address }) : null));
+        ("actions", ChannelHttp.Web(url) is { } address ? new JsonArray(new JsonObject { ["type"] = "Action.OpenUrl", ["title"] = says, ["url"] = address }) : null));
 
     private static JsonObject Block(params JsonObject[] runs) => new() { ["type"] = "RichTextBlock", ["inlines"] = new JsonArray([.. runs]) };
 
@@ -112,14 +112,12 @@ internal sealed class TeamsChannel(AlertPolicy to, HttpClient http, TimeProvider
     private static JsonObject Linked(Named one, int most)
     {
         var run = Run(one.What, most);
-        if (Web(one.Url) is { } url)
+        if (ChannelHttp.Web(one.Url) is { } url)
             run.Add("selectAction", new JsonObject { ["type"] = "Action.OpenUrl", ["url"] = url });
         return run;
     }
 
     private static string Escaped(string text, int most) => Plain.Escaped(text, most, Marks);
-
-    private static string? Web(string address) => address.Length <= 2048 && Uri.TryCreate(address, UriKind.Absolute, out var url) && url.Scheme is "http" or "https" ? url.AbsoluteUri : null;
 
     private static string Colour(Tone tone) => tone switch
     {

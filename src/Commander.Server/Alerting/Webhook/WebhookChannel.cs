@@ -25,7 +25,8 @@ internal sealed class WebhookChannel(AlertPolicy to, HttpClient http, TimeProvid
         var body = ChannelHttp.Bytes(Event(alerts[0]));
         var answer = await _channel.Send(HttpMethod.Post, url!, body, "application/cloudevents+json", request =>
         {
-            request.Headers.Add("Idempotency-Key", alerts[0].Alert.Key);
+            // A check may have a name that cannot stand in a header.
+            request.Headers.Add("Idempotency-Key", alerts[0].Alert.Key.All(c => c is > ' ' and < '\x7f') ? alerts[0].Alert.Key : Uri.EscapeDataString(alerts[0].Alert.Key));
             if (key is not null)
                 SignedBody.Sign(request, key, body, _channel.Now);
         }, cancel);
@@ -54,7 +55,7 @@ internal sealed class WebhookChannel(AlertPolicy to, HttpClient http, TimeProvid
             ("source", Uri.TryCreate(text.Url, UriKind.Absolute, out var url) && url.Scheme is "http" or "https" ? url.GetLeftPart(UriPartial.Authority) : "urn:commander"),
             ("type", alert.News is { } news ? $"io.commander.check.{(news.Ok ? "ok" : "failed")}" : "io.commander.deployment." + alert.Occasion),
             ("subject", alert.Deployment?.Id ?? alert.News!.Check),
-            ("time", alert.At.ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'")),
+            ("time", ChannelHttp.Time(alert.At)),
             ("datacontenttype", "application/json"),
             ("data", ChannelHttp.Object(
                 ("alert", ChannelHttp.Object(
