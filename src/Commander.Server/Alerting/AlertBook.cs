@@ -42,12 +42,14 @@ internal sealed class AlertBook(Func<AlertPolicy, IAlertChannel?> make, Func<Ale
     {
         if (make(to) is not { } channel)
             return $"this version cannot tell a channel of type '{to.Channel}'";
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         try
         {
-            return await channel.Check(cancel).WaitAsync(Deadline, clock, cancel);
+            return await channel.Check(deadline.Token).WaitAsync(Deadline, clock, cancel);
         }
         catch (TimeoutException)
         {
+            await deadline.CancelAsync();
             return $"did not answer within {Deadline.TotalSeconds:0} s";
         }
     }
@@ -66,6 +68,11 @@ internal sealed class AlertBook(Func<AlertPolicy, IAlertChannel?> make, Func<Ale
             await deadline.CancelAsync();
             return new Delivery(Told.Later, Message: $"did not answer within {Deadline.TotalSeconds:0} s");
         }
+        catch (Exception e) when (!cancel.IsCancellationRequested)
+        {
+            // A channel that throws is a mistake of ours; whoever waits shall hear of it. Its message may have an address in it that is a secret.
+            return new Delivery(Told.Later, Message: $"could not be told: {e.GetType().Name}");
+        }
     }
 
     /// <summary>What waits for one channel.</summary>
@@ -81,18 +88,28 @@ internal sealed class AlertBook(Func<AlertPolicy, IAlertChannel?> make, Func<Ale
         public async Task<Delivery> Add(IAlertChannel channel, Worded alert, CancellationToken cancel)
         {
             var done = new TaskCompletionSource<Delivery>(TaskCreationOptions.RunContinuationsAsynchronously);
+            bool begins;
             lock (_lock)
             {
                 _channel = channel;
                 _waiting.Add((alert, done));
-                if (!_running)
-                {
-                    _running = true;
-                    _ = Run();
-                }
+                (begins, _running) = (!_running, true);
             }
 
-            return await done.Task.WaitAsync(cancel);
+            // Outside of the lock: it calls the channel before it waits for the first time.
+            if (begins)
+                _ = Run();
+            try
+            {
+                return await done.Task.WaitAsync(cancel);
+            }
+            catch (OperationCanceledException)
+            {
+                // Whoever does not wait any more will ask again: then it is not told twice.
+                lock (_lock)
+                    _waiting.RemoveAll(one => one.Done == done);
+                throw;
+            }
         }
 
         private async Task Run()
@@ -104,7 +121,7 @@ internal sealed class AlertBook(Func<AlertPolicy, IAlertChannel?> make, Func<Ale
                     await Task.Delay(wait, clock);
                 else if (wait < -_pause)
                     _pause = Shortest;
-                List<(Worded Alert, TaskCompletionSource<Delivery> Done)> group;
+                List<(Worded Alert, TaskCompletionSource<Delivery> Done)> all;
                 IAlertChannel channel;
                 lock (_lock)
                 {
@@ -114,27 +131,20 @@ internal sealed class AlertBook(Func<AlertPolicy, IAlertChannel?> make, Func<Ale
                         return;
                     }
 
-                    channel = _channel!;
-                    group = _waiting[..Math.Min(_waiting.Count, channel.Most)];
-                    _waiting.RemoveRange(0, group.Count);
+                    (all, channel) = ([.. _waiting], _channel!);
+                    _waiting.Clear();
                 }
 
-                if (group.Count > 1)
+                if (all.Count > 1)
                     _pause = _pause * 2 < Longest ? _pause * 2 : Longest;
                 _last = clock.GetUtcNow();
-                Delivery came;
-                try
+                // What one message cannot hold goes out with the next one now: whoever has waited does not wait again.
+                foreach (var group in all.Chunk(channel.Most))
                 {
-                    came = await Try(channel, [.. group.Select(one => one.Alert)], clock, CancellationToken.None);
+                    var came = await Try(channel, [.. group.Select(one => one.Alert)], clock, CancellationToken.None);
+                    foreach (var (_, done) in group)
+                        done.TrySetResult(came);
                 }
-                catch (Exception e)
-                {
-                    // A channel that throws is a mistake of ours; whoever waits shall hear of it.
-                    came = new Delivery(Told.Later, Message: $"{e.GetType().Name}: {e.Message}");
-                }
-
-                foreach (var (_, done) in group)
-                    done.TrySetResult(came);
             }
         }
     }

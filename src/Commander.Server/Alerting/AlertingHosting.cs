@@ -15,7 +15,7 @@ internal static class AlertingHosting
         services.AddHttpClient(Client).ConfigurePrimaryHttpMessageHandler(() => Outgoing.Handler());
         services.AddSingleton(s => new AlertBook(
             to => Make(to, s.GetRequiredService<IHttpClientFactory>().CreateClient(Client), s.GetRequiredService<TimeProvider>(), secrets.Resolve, mail),
-            static (_, alert) => AlertText.Of(alert),
+            new Templates().Of,
             s.GetRequiredService<TimeProvider>()));
     }
 
