@@ -23,13 +23,16 @@ internal sealed class MailChannel(AlertPolicy to, MailOptions? options, TimeProv
 
     public int Most => 500;
 
+    /// <summary>Which certificates are good: those without any fault, by what this machine trusts.</summary>
+    internal RemoteCertificateValidationCallback Trusts { get; init; } = static (_, _, _, errors) => errors == SslPolicyErrors.None;
+
     public async Task<Delivery> Tell(IReadOnlyList<Worded> alerts, CancellationToken cancel)
     {
         var (recipients, wrong) = Recipients();
         if (options is null || wrong is not null)
             return new Delivery(Told.Later, Message: wrong ?? NoServer);
         var message = MailMessage.Of(alerts, options.From, recipients);
-        using var client = new Client();
+        using var client = new Client(Trusts);
         try
         {
             if (await Open(client, options, cancel) is { } unreachable)
@@ -53,7 +56,7 @@ internal sealed class MailChannel(AlertPolicy to, MailOptions? options, TimeProv
             return NoServer;
         if (Recipients().Wrong is { } wrong)
             return wrong;
-        using var client = new Client();
+        using var client = new Client(Trusts);
         try
         {
             if (await Open(client, options, cancel) is { } unreachable)
@@ -111,14 +114,23 @@ internal sealed class MailChannel(AlertPolicy to, MailOptions? options, TimeProv
             }
         }
 
-        // Takes the stream: it ends with the client.
-        await client.ConnectAsync(stream, server.Host, server.Port, server.Encryption switch
+        try
         {
-            Encryption.FromTheStart => SecureSocketOptions.SslOnConnect,
-            Encryption.Required => SecureSocketOptions.StartTls,
-            Encryption.Optional => SecureSocketOptions.StartTlsWhenAvailable,
-            _ => SecureSocketOptions.None,
-        }, cancel);
+            // Takes the stream: from here on it ends with the client.
+            await client.ConnectAsync(stream, server.Host, server.Port, server.Encryption switch
+            {
+                Encryption.FromTheStart => SecureSocketOptions.SslOnConnect,
+                Encryption.Required => SecureSocketOptions.StartTls,
+                Encryption.Optional => SecureSocketOptions.StartTlsWhenAvailable,
+                _ => SecureSocketOptions.None,
+            }, cancel);
+        }
+        catch
+        {
+            await stream.DisposeAsync();
+            throw;
+        }
+
         if (server is not { User: { } user, Password: { } password })
             return null;
         // Whoever sits between takes the offer of TLS away and waits for the password.
@@ -137,8 +149,9 @@ internal sealed class MailChannel(AlertPolicy to, MailOptions? options, TimeProv
         {
             await client.DisconnectAsync(quit: true, both.Token);
         }
-        catch (Exception e) when (e is IOException or ProtocolException or OperationCanceledException)
+        catch (Exception)
         {
+            // To say that it was not told would tell it twice.
         }
     }
 
@@ -162,6 +175,7 @@ internal sealed class MailChannel(AlertPolicy to, MailOptions? options, TimeProv
             SmtpCommandException refused => Later($"{server} says {Answer(refused)}"),
             SmtpProtocolException or ProtocolException => Later($"{server} does not speak SMTP, or closed the connection{(server.Encryption == Encryption.FromTheStart ? "" : "; where it expects TLS from the first byte on, write smtps://")}"),
             IOException => Later($"{server} closed the connection"),
+            TimeoutException or OperationCanceledException => Later($"{server} did not answer in time"),
             _ => null,
         };
 
@@ -195,9 +209,9 @@ internal sealed class MailChannel(AlertPolicy to, MailOptions? options, TimeProv
     {
         public List<(SmtpStatusCode Code, string Answer)> Refusals { get; } = [];
 
-        public Client()
+        public Client(RemoteCertificateValidationCallback trusts)
         {
-            ServerCertificateValidationCallback = static (_, _, _, errors) => errors == SslPolicyErrors.None;
+            ServerCertificateValidationCallback = trusts;
             // Asks the address that stands in a certificate, and where that is not reached refuses a good one.
             CheckCertificateRevocation = false;
             Timeout = (int)AlertBook.Deadline.TotalMilliseconds;
