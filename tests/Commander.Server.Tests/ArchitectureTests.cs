@@ -42,6 +42,7 @@ public sealed partial class ArchitectureTests
         ["IDeployments"] = "the owners, which may live on another node",
         ["IOwner"] = "a grain on another node, or the loop in a test",
         ["IOwners"] = "the cluster that finds grains, or the loops of a test",
+        ["IAlertChannel"] = "the network to whoever is told",
         ["IPinned"] = "the store: the fold of a watch reads pinned bodies and stays free of it",
     };
 

@@ -38,7 +38,8 @@ internal sealed class AlertBook(Func<AlertPolicy, IAlertChannel?> make, Func<Ale
         // What goes on in a conversation is a change of a message, and no message more.
         if (channel.Most == 1 || alert.Reference is not null)
             return await Try(channel, [worded]);
-        var key = JsonSerializer.Serialize(to, Json.Tolerant);
+        // Whatever an entry wants to hear and how it says it, a place where people read is one.
+        var key = JsonSerializer.Serialize(to with { On = [], Severity = null, Template = null, Quiet = null }, Json.Tolerant);
         return await _queues.GetOrAdd(key, _ => new Queue(this, clock)).Add(channel, worded, cancel);
     }
 
@@ -47,12 +48,14 @@ internal sealed class AlertBook(Func<AlertPolicy, IAlertChannel?> make, Func<Ale
     {
         if (make(to) is not { } channel)
             return $"this version cannot tell a channel of type '{to.Channel}'";
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         try
         {
-            return await channel.Check(cancel).WaitAsync(Deadline, clock, cancel);
+            return await channel.Check(deadline.Token).WaitAsync(Deadline, clock, cancel);
         }
         catch (TimeoutException)
         {
+            await deadline.CancelAsync();
             return $"did not answer within {Deadline.TotalSeconds:0} s";
         }
     }
@@ -71,8 +74,8 @@ internal sealed class AlertBook(Func<AlertPolicy, IAlertChannel?> make, Func<Ale
         }
         catch (Exception e)
         {
-            // A channel that throws is a mistake of ours; whoever waits shall hear of it.
-            return new Delivery(Told.Later, Message: $"{e.GetType().Name}: {e.Message}");
+            // A channel that throws is a mistake of ours; whoever waits shall hear of it. Its message may have an address in it that is a secret.
+            return new Delivery(Told.Later, Message: $"could not be told: {e.GetType().Name}");
         }
     }
 
@@ -90,24 +93,25 @@ internal sealed class AlertBook(Func<AlertPolicy, IAlertChannel?> make, Func<Ale
         {
             var done = new TaskCompletionSource<Delivery>(TaskCreationOptions.RunContinuationsAsynchronously);
             var one = (alert, done);
+            bool begins;
             lock (_lock)
             {
                 _channel = channel;
                 _waiting.Add(one);
-                if (!_running)
-                {
-                    _running = true;
-                    _ = Run();
-                }
+                (begins, _running) = (!_running, true);
             }
 
+            // Outside of the lock: it calls the channel before it waits for the first time.
+            if (begins)
+                _ = Run();
             await using var taken = cancel.Register(() =>
             {
+                bool waited;
                 lock (_lock)
-                {
-                    if (_waiting.Remove(one))
-                        done.TrySetCanceled(cancel);
-                }
+                    waited = _waiting.Remove(one);
+                // What is out already is waited for: whoever asks again would tell it twice.
+                if (waited)
+                    done.TrySetCanceled(cancel);
             });
             return await done.Task;
         }
@@ -121,7 +125,7 @@ internal sealed class AlertBook(Func<AlertPolicy, IAlertChannel?> make, Func<Ale
                     await Task.Delay(wait, clock);
                 else if (wait < -_pause)
                     _pause = Shortest;
-                List<(Worded Alert, TaskCompletionSource<Delivery> Done)> group;
+                List<(Worded Alert, TaskCompletionSource<Delivery> Done)> all;
                 IAlertChannel channel;
                 lock (_lock)
                 {
@@ -131,17 +135,20 @@ internal sealed class AlertBook(Func<AlertPolicy, IAlertChannel?> make, Func<Ale
                         return;
                     }
 
-                    channel = _channel!;
-                    group = _waiting[..Math.Min(_waiting.Count, channel.Most)];
-                    _waiting.RemoveRange(0, group.Count);
+                    (all, channel) = ([.. _waiting], _channel!);
+                    _waiting.Clear();
                 }
 
-                if (group.Count > 1)
+                if (all.Count > 1)
                     _pause = _pause * 2 < Longest ? _pause * 2 : Longest;
                 _last = clock.GetUtcNow();
-                var came = await book.Try(channel, [.. group.Select(one => one.Alert)]);
-                foreach (var (_, done) in group)
-                    done.TrySetResult(came);
+                // What one message cannot hold goes out with the next one now: whoever has waited does not wait again.
+                foreach (var group in all.Chunk(channel.Most))
+                {
+                    var came = await book.Try(channel, [.. group.Select(one => one.Alert)]);
+                    foreach (var (_, done) in group)
+                        done.TrySetResult(came);
+                }
             }
         }
     }

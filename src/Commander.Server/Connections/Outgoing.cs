@@ -30,6 +30,11 @@ internal static class Outgoing
     /// <summary>For handlers that others make: connects to no link-local and no metadata address.</summary>
     public static ValueTask<Stream> Connect(SocketsHttpConnectionContext context, CancellationToken cancel) => Connect(context, Dns.GetHostAddressesAsync, cancel);
 
+    /// <summary>For what does not speak HTTP: the same, to a host and a port.</summary>
+    /// <exception cref="ForbiddenAddressException">Where the name leads to such an address.</exception>
+    /// <exception cref="SocketException">Where nobody is there.</exception>
+    public static Task<Stream> Connect(string host, int port, CancellationToken cancel) => Connect(host, port, Dns.GetHostAddressesAsync, cancel);
+
     /// <summary>A client whose time-outs are the callers'.</summary>
     public static HttpClient Create() => new(Handler()) { Timeout = Timeout.InfiniteTimeSpan };
 
@@ -37,9 +42,7 @@ internal static class Outgoing
     public static string Why(HttpRequestException refused) => refused.InnerException switch
     {
         ForbiddenAddressException forbidden => forbidden.Message,
-        SocketException { SocketErrorCode: SocketError.ConnectionRefused } => "refused the connection",
-        SocketException { SocketErrorCode: SocketError.HostNotFound or SocketError.TryAgain or SocketError.NoData } => "has a host name that nobody knows",
-        SocketException socket => $"cannot be reached: {socket.SocketErrorCode}",
+        SocketException socket => Why(socket),
         _ => refused.HttpRequestError switch
         {
             HttpRequestError.SecureConnectionError => "has no certificate that is trusted here",
@@ -49,12 +52,23 @@ internal static class Outgoing
         },
     };
 
-    private static async ValueTask<Stream> Connect(SocketsHttpConnectionContext context, Func<string, CancellationToken, Task<IPAddress[]>> resolve, CancellationToken cancel)
+    /// <summary>In words, why there was no connection; follows the address.</summary>
+    public static string Why(SocketException refused) => refused.SocketErrorCode switch
+    {
+        SocketError.ConnectionRefused => "refused the connection",
+        SocketError.HostNotFound or SocketError.TryAgain or SocketError.NoData => "has a host name that nobody knows",
+        var other => $"cannot be reached: {other}",
+    };
+
+    private static async ValueTask<Stream> Connect(SocketsHttpConnectionContext context, Func<string, CancellationToken, Task<IPAddress[]>> resolve, CancellationToken cancel) =>
+        await Connect(context.DnsEndPoint.Host, context.DnsEndPoint.Port, resolve, cancel);
+
+    private static async Task<Stream> Connect(string host, int port, Func<string, CancellationToken, Task<IPAddress[]>> resolve, CancellationToken cancel)
     {
         // Checked on what the name resolves to, and connected to just that, so that no second answer of the resolver slips through.
-        var addresses = IPAddress.TryParse(context.DnsEndPoint.Host, out var literal)
+        var addresses = IPAddress.TryParse(host, out var literal)
             ? [literal]
-            : await resolve(context.DnsEndPoint.Host, cancel);
+            : await resolve(host, cancel);
         if (Array.Exists(addresses, Forbidden))
         {
             throw new ForbiddenAddressException("is a link-local or metadata address, which Commander never asks");
@@ -62,7 +76,7 @@ internal static class Outgoing
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         try
         {
-            await socket.ConnectAsync(addresses, context.DnsEndPoint.Port, cancel);
+            await socket.ConnectAsync(addresses, port, cancel);
             return new NetworkStream(socket, ownsSocket: true);
         }
         catch

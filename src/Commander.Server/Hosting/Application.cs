@@ -6,6 +6,7 @@ using Commander.Judging.Policies;
 using Commander.Server.Access;
 using Commander.Server.Acting.Rollback;
 using Commander.Server.Alerting;
+using Commander.Server.Alerting.Mail;
 using Commander.Server.Api;
 using Commander.Server.Dashboard;
 using Commander.Server.Demo;
@@ -60,7 +61,8 @@ internal static class Application
         var (pagerduty, unlikePagerDuty) = Signing("COMMANDER_PAGERDUTY_SECRET");
         var (provider, unusable) = OpenId.Read(Environment.GetEnvironmentVariables().Keys.OfType<string>(), Environment.GetEnvironmentVariable, secrets.Resolve);
         var (reasoning, unreadable) = ReasoningOptions.Read(Environment.GetEnvironmentVariables().Keys.OfType<string>(), Environment.GetEnvironmentVariable, secrets.Resolve);
-        wrong ??= unusable ?? unreadable;
+        var (mail, unsendable) = MailOptions.Read(Environment.GetEnvironmentVariables().Keys.OfType<string>(), Environment.GetEnvironmentVariable, secrets.Resolve);
+        wrong ??= unusable ?? unreadable ?? unsendable;
         wrong ??= unlike ?? unlikeGitHub ?? unlikeGitLab ?? unlikePagerDuty;
         if (wrong is not null)
         {
@@ -68,9 +70,9 @@ internal static class Application
             return 2;
         }
 
-        foreach (var value in (string?[])[key, admin, provider?.ClientSecret, reasoning?.Key, .. intake.Concat(github).Concat(gitlab).Concat(pagerduty).Select(System.Text.Encoding.UTF8.GetString)])
+        foreach (var value in (string?[])[key, admin, provider?.ClientSecret, reasoning?.Key, mail?.Password, .. intake.Concat(github).Concat(gitlab).Concat(pagerduty).Select(System.Text.Encoding.UTF8.GetString)])
             secrets.Hide(value);
-        options = options with { WebhookKey = key, IsDemoKey = options.Demo && string.IsNullOrEmpty(options.WebhookKey) && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("COMMANDER_WEBHOOK_KEY")), Cluster = cluster, AdminToken = admin, IntakeSecrets = intake, GitHubSecrets = github, GitLabSecrets = gitlab, PagerDutySecrets = pagerduty, OpenId = provider, Reasoning = reasoning };
+        options = options with { WebhookKey = key, IsDemoKey = options.Demo && string.IsNullOrEmpty(options.WebhookKey) && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("COMMANDER_WEBHOOK_KEY")), Cluster = cluster, AdminToken = admin, IntakeSecrets = intake, GitHubSecrets = github, GitLabSecrets = gitlab, PagerDutySecrets = pagerduty, OpenId = provider, Reasoning = reasoning, Mail = mail };
         try
         {
             await using var demo = options.Demo ? await OpenDemo(options, secrets, cancel) : null;
@@ -206,7 +208,7 @@ internal static class Application
             builder.Services.AddSources(policies, secrets);
             builder.Services.AddReasoning(options.Reasoning, secrets);
             builder.Services.AddRollbackTargets(secrets);
-            builder.Services.AddAlerting(secrets);
+            builder.Services.AddAlerting(secrets, options.Mail);
             builder.Services.AddJobs();
             builder.Services.AddTelemetry();
             builder.Services.AddDashboard();

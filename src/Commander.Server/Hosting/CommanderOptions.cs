@@ -1,5 +1,6 @@
 using System.Net;
 using Commander.Server.Access;
+using Commander.Server.Alerting.Mail;
 using Commander.Server.Reasoning;
 using Commander.Server.Storage.Postgres;
 
@@ -61,6 +62,9 @@ internal sealed record CommanderOptions
 
     /// <summary>Which language model is asked; null for none.</summary>
     public ReasoningOptions? Reasoning { get; init; }
+
+    /// <summary>By which mail server e-mail goes out; null for none.</summary>
+    public MailOptions? Mail { get; init; }
 
     /// <summary>The address that people and other pages know it by, behind a proxy; null for where it listens.</summary>
     public Uri? PublicUrl { get; init; }

@@ -1,5 +1,6 @@
 using Commander.Judging.Policies;
 using Commander.Server.Acting.Rollback;
+using Commander.Server.Alerting;
 using Commander.Server.Sources;
 
 namespace Commander.Server.Hosting;
@@ -41,7 +42,7 @@ internal static class PolicyFiles
     /// <summary>One text, read as <see cref="Read"/> reads files.</summary>
     public static (PolicySet? Policies, IReadOnlyList<string> Errors) Check(string yaml, string file) => Check([new PolicyFile(file, yaml)], file);
 
-    // What the policy reader says, and whether this version can ask the sources and act on the targets.
+    // What the policy reader says, whether this version can ask the sources and act on the targets, and whether what it shall say can be read.
     private static (PolicySet? Policies, IReadOnlyList<string> Errors) Check(IReadOnlyList<PolicyFile> files, string name)
     {
         var read = PolicyReader.Read(files);
@@ -51,6 +52,7 @@ internal static class PolicyFiles
             .Select(s => $"{name}: sources.{s.Name}.type: '{s.Type}' cannot be asked by this version; it can ask {string.Join(", ", SourceBook.Types)}")
             .Concat(set.Services.Where(s => s.Value.Act.Rollback is { } rollback && !TargetBook.Types.Contains(rollback.Type))
                 .Select(s => $"{name}: services.{s.Key}.act.rollback.type: '{s.Value.Act.Rollback!.Type}' cannot be acted on by this version; it can act on {string.Join(", ", TargetBook.Types)}"))
+            .Concat(Templates.Check(set).Select(error => $"{name}: {error}"))
             .ToList();
         return (errors.Count == 0 ? set : null, errors);
     }

@@ -63,8 +63,8 @@ public class PolicyErrorTests
         { "services: { s: { compare: controll } }", "policy.yaml:1:27 services.s.compare: 'controll' is not known; did you mean control? known are auto, control, before, seasonal" },
         { "services: { s: { act: { autonomy: yolo } } }", "policy.yaml:1:35 services.s.act.autonomy: 'yolo' is not known; write one of observe, recommend, enforce" },
         { "services: { s: { preset: htp } }", "policy.yaml:1:26 services.s.preset: 'htp' is not known; did you mean http? known are http, kubernetes-pod, dotnet, jvm, node" },
-        { "services: { s: { alert: [ { slack: '#a', on: [rolback] } ] } }", "policy.yaml:1:47 services.s.alert[0].on[0]: 'rolback' is not known; did you mean rollback? known are rollback, hold, continue, outcome, failed" },
-        { "services: { s: { alert: [ { on: [hold] } ] } }", "policy.yaml:1:27 services.s.alert[0]: names no channel; write one of slack, pagerduty, teams, discord, email, webhook an entry, such as { slack: '#deploys', on: [rollback, hold] }" },
+        { "services: { s: { alert: [ { slack: '#a', on: [rolback] } ] } }", "policy.yaml:1:47 services.s.alert[0].on[0]: 'rolback' is not known; did you mean rollback? known are rollback, hold, continue, outcome, failed, system" },
+        { "services: { s: { alert: [ { on: [hold] } ] } }", "policy.yaml:1:27 services.s.alert[0]: names no channel; write one of slack, pagerduty, teams, discord, email, webhook, github, grafana an entry, such as { slack: '#deploys', on: [rollback, hold] }" },
 
         // Sources and targets.
         { "services: { s: { source: prom } }", "policy.yaml:1:26 services.s.source: there is no source 'prom'; write sources: { prom: { type: prometheus, url: http://localhost:9090 } }" },

@@ -28,7 +28,8 @@ public class PolicySchemaTests
                 { "services: { s: { act: { " + Unknown + ": 1 } } }", "definitions/overrides/properties/act" },
                 { "services: { s: { learn: { " + Unknown + ": 1 } } }", "definitions/overrides/properties/learn" },
                 { "services: { s: { fix: { repository: a/b, " + Unknown + ": 1 } } }", "definitions/overrides/properties/fix/anyOf/2" },
-                { "services: { s: { alert: [ { slack: a, " + Unknown + ": 1 } ] } }", "definitions/overrides/properties/alert/items" },
+                // Without a channel the reader names the keys of all.
+                { "services: { s: { alert: [ { " + Unknown + ": 1 } ] } }", "definitions/overrides/properties/alert/items" },
                 { "services: { s: { metrics: { m: { kind: gauge, " + Unknown + ": 1 } } } }", "definitions/metric" },
             };
             foreach (var (section, file) in new[] { ("source", "sources: { x: { type: TYPE, " + Unknown + ": 1 } }"), ("rollback", "services: { s: { act: { rollback: { type: TYPE, " + Unknown + ": 1 } } } }"), ("logs", "services: { s: { logs: { type: TYPE, " + Unknown + ": 1 } } }"), ("changes", "services: { s: { changes: { type: TYPE, " + Unknown + ": 1 } } }") })
@@ -98,7 +99,7 @@ public class PolicySchemaTests
         (await Refusals(text)).ShouldNotBeEmpty();
     }
 
-    private static async Task<IEnumerable<string>> Refusals(string yaml)
+    internal static async Task<IEnumerable<string>> Refusals(string yaml)
     {
         var schema = await JsonSchema.FromJsonAsync(PolicySchema.Text, TestContext.Current.CancellationToken);
         var document = new DeserializerBuilder().WithAttemptingUnquotedStringTypeDeserialization().Build().Deserialize(yaml);
