@@ -34,16 +34,21 @@ public static class OutcomeWords
         };
     }
 
-    /// <summary>How much a source is worth, in words.</summary>
-    /// <param name="trust">0 to 90.</param>
-    public static string Trust(int trust) => trust switch
+    /// <summary>How much a label is worth, in words.</summary>
+    /// <param name="label">The label.</param>
+    public static string Trust(OutcomeLabel label)
     {
-        >= 90 => "outranks all",
-        >= 55 => "strong",
-        >= 40 => "fair",
-        > 0 => "weak",
-        _ => "says nothing",
-    };
+        ArgumentNullException.ThrowIfNull(label);
+        return label switch
+        {
+            { Source: "person", Label: "UNKNOWN" } => "takes persons' words back",
+            { Label: "UNKNOWN" } or { Trust: <= 0 } => "says nothing",
+            { Trust: >= 90 } => "outranks all",
+            { Trust: >= 55 } => "strong",
+            { Trust: >= 40 } => "fair",
+            _ => "weak",
+        };
+    }
 
     /// <summary>Who says otherwise, in the order in which they spoke, and what stands: "GOOD by a quiet period, then BAD by an incident: BAD stands". Null where nobody does.</summary>
     /// <param name="deployment">The deployment.</param>
@@ -66,5 +71,13 @@ public static class OutcomeWords
         return $"{stands.Label} by {Source(stands.Source)}{(stands.By is { } by ? $" ({by})" : "")}{(over.Count > 0 ? ", over " + string.Join(" and ", over) : "")}";
     }
 
-    private static IEnumerable<OutcomeLabel> Spoken(Deployment deployment) => Labels(deployment).Where(label => label.Trust > 0 && label.Label is ("GOOD" or "BAD"));
+    // What persons have taken back is in the list, and nobody's word any more.
+    private static IEnumerable<OutcomeLabel> Spoken(Deployment deployment)
+    {
+        var labels = Labels(deployment);
+        var back = labels.Count - 1;
+        while (back >= 0 && labels[back] is not { Source: "person", Label: "UNKNOWN" })
+            back--;
+        return labels.Where((label, n) => label.Trust > 0 && label.Label is ("GOOD" or "BAD") && (n > back || label.Source != "person"));
+    }
 }

@@ -38,9 +38,9 @@ internal static class CommandLine
         });
         var known = new Option<Uri?>("--public-url") { Description = "The address that people know it by, behind a proxy: for links, and for which pages are its own", CustomParser = ParsePublic };
         var proxies = new Option<IPNetwork[]>("--trusted-proxy") { Description = "A proxy whose word for who a caller is counts, as an address or ADDRESS/LENGTH; may be repeated", CustomParser = ParseProxies };
-        var rate = new Option<int?>("--rate-limit") { Description = "Requests a second of one caller: a number, or off", DefaultValueFactory = _ => new CommanderOptions().RateLimit, CustomParser = ParseRate };
-        var keep = new Option<TimeSpan?>("--keep-evidence") { Description = "How long ticks are kept after a deployment was announced: 90d, which is the default, or ever", CustomParser = ParseKeep };
-        var samples = new Option<TimeSpan?>("--keep-samples") { Description = "How long training samples are kept after their deployment was announced, in days: 730, which is the default, or ever", CustomParser = ParseKeep };
+        var rate = new Option<int>("--rate-limit") { Description = "Requests a second of one caller: a number, or off", DefaultValueFactory = _ => new CommanderOptions().RateLimit ?? 0, CustomParser = ParseRate };
+        var keep = new Option<TimeSpan>("--keep-evidence") { Description = "How long ticks are kept after a deployment was announced: 90d, which is the default, or ever", CustomParser = ParseKeep };
+        var samples = new Option<TimeSpan>("--keep-samples") { Description = "How long training samples are kept after their deployment was announced, in days: 730, which is the default, or ever", CustomParser = ParseKeep };
         var root = new RootCommand("Commander watches deployments, decides ROLLBACK or CONTINUE, acts and learns.\n\nWho may come in, by the environment: COMMANDER_ADMIN_TOKEN, COMMANDER_OIDC_*, COMMANDER_INTAKE_SECRET, COMMANDER_GITHUB_SECRET, COMMANDER_GITLAB_SECRET, COMMANDER_PAGERDUTY_SECRET (docs/operations.md, Access).") { urls, data, cluster, address, silo, policy, demo, key, max, keep, samples, known, proxies, rate };
         root.SetAction((parsed, cancel) =>
         {
@@ -57,11 +57,11 @@ internal static class CommandLine
                     Demo = runsDemo,
                     WebhookKey = parsed.GetValue(key),
                     MaxWatches = parsed.GetValue(max),
-                    KeepEvidence = parsed.GetResult(keep) is null ? new CommanderOptions().KeepEvidence : parsed.GetValue(keep),
-                    KeepSamples = parsed.GetResult(samples) is null ? new CommanderOptions().KeepSamples : parsed.GetValue(samples),
+                    KeepEvidence = parsed.GetResult(keep) is null ? new CommanderOptions().KeepEvidence : Kept(parsed.GetValue(keep)),
+                    KeepSamples = parsed.GetResult(samples) is null ? new CommanderOptions().KeepSamples : Kept(parsed.GetValue(samples)),
                     PublicUrl = parsed.GetValue(known),
                     TrustedProxies = parsed.GetValue(proxies) ?? [],
-                    RateLimit = parsed.GetValue(rate),
+                    RateLimit = parsed.GetValue(rate) is > 0 and var limit ? limit : null,
                 },
                 cancel);
         });
@@ -85,11 +85,14 @@ internal static class CommandLine
         return doctor;
     }
 
-    private static TimeSpan? ParseKeep(System.CommandLine.Parsing.ArgumentResult result)
+    // The library takes no null from a parser: no time stands for ever, no rate for off.
+    private static TimeSpan? Kept(TimeSpan keep) => keep == TimeSpan.Zero ? null : keep;
+
+    private static TimeSpan ParseKeep(System.CommandLine.Parsing.ArgumentResult result)
     {
         var text = result.Tokens[^1].Value;
         if (text == "ever")
-            return null;
+            return TimeSpan.Zero;
         // A bare number is days; years of them are more than a duration of a policy may be.
         if (int.TryParse(text.EndsWith('d') ? text[..^1] : text, NumberStyles.None, CultureInfo.InvariantCulture, out var days) && days is > 0 and <= MostDays)
             return TimeSpan.FromDays(days);
@@ -121,11 +124,11 @@ internal static class CommandLine
         return [.. networks];
     }
 
-    private static int? ParseRate(System.CommandLine.Parsing.ArgumentResult result)
+    private static int ParseRate(System.CommandLine.Parsing.ArgumentResult result)
     {
         var text = result.Tokens[^1].Value;
         if (text == "off")
-            return null;
+            return 0;
         if (!int.TryParse(text, out var rate) || rate is < 1 or > 1_000_000)
             result.AddError($"--rate-limit: '{text}' is no number from 1 to 1000000, nor off");
         return rate;

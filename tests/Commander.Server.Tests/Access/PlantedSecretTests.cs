@@ -29,6 +29,7 @@ public sealed class PlantedSecretTests : IDisposable
         ["COMMANDER_INTAKE_SECRET"] = "planted-intake-secret-18f3",
         ["COMMANDER_WEBHOOK_KEY"] = "planted-webhook-key-6e0d",
         ["COMMANDER_GITHUB_SECRET"] = "planted-github-secret-c41a",
+        ["COMMANDER_PAGERDUTY_SECRET"] = "planted-pagerduty-secret-5d0e",
         ["COMMANDER_GITLAB_SECRET"] = "planted-gitlab-secret-0be7",
         ["COMMANDER_OIDC_CLIENT_SECRET"] = "planted-client-secret-93d5",
     };

@@ -75,6 +75,22 @@ public sealed class OutcomeStoryTests
         Reward(world, id).ShouldBe((null, null, null));
     }
 
+    [Theory]
+    [InlineData("person", "GOOD")]
+    [InlineData("incident", "BAD")]
+    public async Task What_was_unknown_is_settled_by_whoever_knows(string source, string label)
+    {
+        await using var world = await LoopWorld.Begin(WithoutControl);
+        var id = await RolledBack(world);
+        await world.Restart();
+        await world.Desk.Label(id, label, source, "ada", null, Cancel);
+        await world.Restart();
+        var settled = await world.Get(id);
+        Said(settled).ShouldBe(["UNKNOWN unverified", $"{label} {source} stands"]);
+        settled.Contested.ShouldBeFalse("what says nothing contests nothing");
+        Reward(world, id).ShouldBe((label, source, label == "BAD" ? 1 : -1));
+    }
+
     [Fact]
     public async Task A_candidate_that_answers_nobody_beside_a_control_that_does_was_bad()
     {
