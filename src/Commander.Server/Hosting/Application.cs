@@ -5,6 +5,8 @@ using Commander.Judging.Models;
 using Commander.Judging.Policies;
 using Commander.Server.Access;
 using Commander.Server.Acting.Rollback;
+using Commander.Server.Alerting;
+using Commander.Server.Alerting.Slack;
 using Commander.Server.Api;
 using Commander.Server.Dashboard;
 using Commander.Server.Demo;
@@ -56,19 +58,21 @@ internal static class Application
         var (intake, unlike) = Signing("COMMANDER_INTAKE_SECRET");
         var (github, unlikeGitHub) = Signing("COMMANDER_GITHUB_SECRET");
         var (gitlab, unlikeGitLab) = Signing("COMMANDER_GITLAB_SECRET");
+        var (slackSecrets, unlikeSlack) = Signing("COMMANDER_SLACK_SECRET");
+        var (slack, unclear) = SlackOptions.Read(Environment.GetEnvironmentVariables().Keys.OfType<string>(), Environment.GetEnvironmentVariable, secrets.Resolve);
         var (provider, unusable) = OpenId.Read(Environment.GetEnvironmentVariables().Keys.OfType<string>(), Environment.GetEnvironmentVariable, secrets.Resolve);
         var (reasoning, unreadable) = ReasoningOptions.Read(Environment.GetEnvironmentVariables().Keys.OfType<string>(), Environment.GetEnvironmentVariable, secrets.Resolve);
         wrong ??= unusable ?? unreadable;
-        wrong ??= unlike ?? unlikeGitHub ?? unlikeGitLab;
+        wrong ??= unlike ?? unlikeGitHub ?? unlikeGitLab ?? unlikeSlack ?? unclear;
         if (wrong is not null)
         {
             await Console.Error.WriteLineAsync(wrong);
             return 2;
         }
 
-        foreach (var value in (string?[])[key, admin, provider?.ClientSecret, reasoning?.Key, .. intake.Concat(github).Concat(gitlab).Select(System.Text.Encoding.UTF8.GetString)])
+        foreach (var value in (string?[])[key, admin, provider?.ClientSecret, reasoning?.Key, slack.Token, .. intake.Concat(github).Concat(gitlab).Concat(slackSecrets).Select(System.Text.Encoding.UTF8.GetString)])
             secrets.Hide(value);
-        options = options with { WebhookKey = key, IsDemoKey = options.Demo && string.IsNullOrEmpty(options.WebhookKey) && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("COMMANDER_WEBHOOK_KEY")), Cluster = cluster, AdminToken = admin, IntakeSecrets = intake, GitHubSecrets = github, GitLabSecrets = gitlab, OpenId = provider, Reasoning = reasoning };
+        options = options with { WebhookKey = key, IsDemoKey = options.Demo && string.IsNullOrEmpty(options.WebhookKey) && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("COMMANDER_WEBHOOK_KEY")), Cluster = cluster, AdminToken = admin, IntakeSecrets = intake, GitHubSecrets = github, GitLabSecrets = gitlab, SlackSecrets = slackSecrets, Slack = slack, OpenId = provider, Reasoning = reasoning };
         try
         {
             await using var demo = options.Demo ? await OpenDemo(options, secrets, cancel) : null;
@@ -204,6 +208,7 @@ internal static class Application
             builder.Services.AddSources(policies, secrets);
             builder.Services.AddReasoning(options.Reasoning, secrets);
             builder.Services.AddRollbackTargets(secrets);
+            builder.Services.AddAlerting(secrets);
             builder.Services.AddJobs();
             builder.Services.AddTelemetry();
             builder.Services.AddDashboard();
@@ -237,6 +242,7 @@ internal static class Application
             app.MapGenericApi();
             app.MapKestraApi();
             app.MapHooks();
+            app.MapSlackHook();
             app.MapDeploymentsApi();
             app.MapDecisionsApi();
             app.MapPoliciesApi();

@@ -1,0 +1,238 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json.Nodes;
+using Commander.Judging.Verdicts;
+
+namespace Commander.Server.Alerting.Slack;
+
+/// <summary>
+/// Alerts as Slack's messages: a text for notifications and screen readers, and blocks. Texts from outside are escaped, so that nobody is
+/// called and nothing is linked by a version's name; every part has a bound of its own, so that the whole is within Slack's, the one that
+/// is not written down included: at 13 KB of blocks a message is refused.
+/// </summary>
+internal static class SlackMessage
+{
+    /// <summary>What a group's message may name.</summary>
+    public const int Most = 200;
+
+    /// <summary>The buttons, and what the actions that they send are called.</summary>
+    public const string Rollback = "commander_rollback", Keep = "commander_keep", Right = "commander_right", Wrong = "commander_wrong", Open = "commander_open";
+
+    /// <summary>What stands before the verdict in the id of the block with the buttons: whoever says right or wrong speaks of that one.</summary>
+    public const string BlockPrefix = "commander:";
+
+    /// <summary>What the metadata of our messages is called.</summary>
+    public const string EventType = "commander_alert";
+
+    // In bytes of escaped UTF-8, which are never fewer than characters. Slack's own bounds are 150, 3,000, 2,000 for a field, 3,000.
+    private const int MaxHeader = 150, MaxSection = 2900, MaxSentence = 1200, MaxField = 700, MaxDone = 900, MaxReason = 800, MaxConfirm = 300, MaxUrl = 1000;
+    private const int MaxText = 3500;
+    private const int MaxNames = 10_000;
+
+    /// <summary>One alert.</summary>
+    /// <param name="one">The alert with its words.</param>
+    /// <param name="buttons">Whether there are people who may press buttons; the one that leads to the page is always there.</param>
+    public static JsonObject Of(Worded one, bool buttons)
+    {
+        var (alert, text) = (one.Alert, one.Text);
+        JsonArray blocks =
+        [
+            new JsonObject { ["type"] = "header", ["text"] = Plain(text.Title, MaxHeader) },
+            Section(Escape(text.Sentence, MaxSentence)),
+        ];
+        var fields = new JsonArray();
+        foreach (var finding in text.Findings.Take(3))
+            fields.Add(Mrkdwn($"*{Escape(finding.Metric, 200)}*\n{Escape(finding.Says, MaxField)}{(finding.Chart is { Length: > 0 } chart ? $"\n`{Escape(chart, 100)}`" : "")}"));
+        if (text.Confidence is { } confidence)
+            fields.Add(Mrkdwn($"*Confidence*\n{Escape(confidence, 50)}"));
+        if (fields.Count > 0)
+            blocks.Add(new JsonObject { ["type"] = "section", ["fields"] = fields });
+        if ((text.Done ?? text.Next) is not null)
+            blocks.Add(Section(string.Join('\n', new[] { text.Done, text.Next }.OfType<string>().Select(line => Escape(line, MaxDone)))));
+        JsonArray context = [.. text.Reasons.Take(3).Select(reason => Mrkdwn(Escape(reason, MaxReason)))];
+        context.Add(Mrkdwn(Time(alert.At)));
+        blocks.Add(new JsonObject { ["type"] = "context", ["elements"] = context });
+        var actions = Buttons(alert.Deployment, text.Url, buttons);
+        if (actions.Count > 0)
+            blocks.Add(new JsonObject { ["type"] = "actions", ["block_id"] = BlockPrefix + (alert.Deployment?.Verdict?.Decision ?? "none"), ["elements"] = actions });
+        return Message(Short(text), blocks);
+    }
+
+    /// <summary>One message that names everything: with what leads to each while there is room, else by names alone, else by the beginning of names.</summary>
+    public static JsonObject Of(IReadOnlyList<Worded> group)
+    {
+        var words = group.GroupBy(one => Split(one.Text.Title).Word, StringComparer.Ordinal).OrderByDescending(word => word.Count()).ToList();
+        var title = $"{group.Count} alerts: {string.Join(", ", words.Select(word => $"{word.Key} {word.Count()}"))}";
+        var lines = Lines(one => Link(one.Text.Url, Name(one)), MaxHeader);
+        if (Size(lines) > MaxNames)
+            lines = Lines(one => Escape(Name(one), MaxSection), MaxHeader);
+        // Each its share; eight bytes of a line are its mark.
+        var share = Math.Max(16, (MaxNames / (group.Count + words.Count)) - 8);
+        if (Size(lines) > MaxNames)
+            lines = Lines(one => Escape(Name(one), share), share);
+        JsonArray blocks = [new JsonObject { ["type"] = "header", ["text"] = Plain(title, MaxHeader) }];
+        var section = new StringBuilder();
+        foreach (var line in lines)
+        {
+            if (section.Length > 0 && Encoding.UTF8.GetByteCount(section.ToString()) + 1 + Encoding.UTF8.GetByteCount(line) > MaxSection)
+            {
+                blocks.Add(Section(section.ToString()));
+                section.Clear();
+            }
+
+            section.Append(section.Length > 0 ? "\n" : "").Append(line);
+        }
+
+        blocks.Add(Section(section.ToString()));
+        var (first, last) = (group.Min(one => one.Alert.At), group.Max(one => one.Alert.At));
+        blocks.Add(new JsonObject { ["type"] = "context", ["elements"] = new JsonArray(Mrkdwn(first == last ? Time(first) : $"{Time(first)} to {Time(last)}")) });
+        return Message(Escape($"{title}: {string.Join(", ", group.Select(Name))}", MaxText), blocks);
+
+        List<string> Lines(Func<Worded, string> line, int most) => [.. words.SelectMany(word => (string[])[$"*{Escape(word.Key, most)}*", .. word.Select(one => "• " + line(one))])];
+    }
+
+    /// <summary>A step, for whoever follows the conversation below the first message.</summary>
+    public static JsonObject Step(Worded one)
+    {
+        var words = Escape(one.Text.Title, 600) + "\n" + Escape(one.Text.Done ?? one.Text.Sentence, MaxSentence);
+        return Message(words, [Section(words)]);
+    }
+
+    /// <summary>Adds by what the message is found again.</summary>
+    public static JsonObject Marked(JsonObject message, Alert alert)
+    {
+        var payload = new JsonObject { ["key"] = alert.Key };
+        if (alert.Deployment is { } deployment)
+            payload["deployment"] = deployment.Id;
+        message["metadata"] = new JsonObject { ["event_type"] = EventType, ["event_payload"] = payload };
+        return message;
+    }
+
+    /// <summary>
+    /// A text from outside as it may stand in a message: in one line, cut to a length in bytes; the three signs by which Slack's texts call
+    /// somebody or lead somewhere are escaped, and a backtick, which would end a code span, is not one any more.
+    /// </summary>
+    public static string Escape(string text, int most) => Written(text, most, rune => rune.Value switch
+    {
+        '&' => "&amp;",
+        '<' => "&lt;",
+        '>' => "&gt;",
+        '`' => "'",
+        _ => null,
+    });
+
+    private static string Written(string text, int most, Func<Rune, string?> instead)
+    {
+        const char cut = '…';
+        var written = new StringBuilder();
+        var (bytes, blank) = (0, true);
+        // Half a character, which a text may hold and JSON may not, is read as the sign for one that is missing.
+        foreach (var rune in text.EnumerateRunes())
+        {
+            // What turns the direction of writing makes a name look like another.
+            if (rune.Value is (>= 0x202A and <= 0x202E) or (>= 0x2066 and <= 0x2069))
+                continue;
+            var space = Rune.IsControl(rune) || Rune.IsWhiteSpace(rune);
+            if (space && blank)
+                continue;
+            var piece = space ? " " : instead(rune) ?? rune.ToString();
+            var size = Encoding.UTF8.GetByteCount(piece);
+            if (bytes + size > most - 3)
+                return written.Append(cut).ToString();
+            written.Append(piece);
+            (bytes, blank) = (bytes + size, space);
+        }
+
+        // No text of Slack's may be empty.
+        return written.ToString().TrimEnd() is { Length: > 0 } said ? said : "-";
+    }
+
+    private static JsonArray Buttons(Deployment? deployment, string url, bool all)
+    {
+        var buttons = new JsonArray();
+        if (all && deployment is not null)
+        {
+            if (deployment.State != "closed" && !deployment.Actions.Any(action => action is { Kind: "rollback", State: not ("failed" or "refused") }))
+            {
+                buttons.Add(Button("Roll back", Rollback, deployment.Id, style: "danger", confirm: new JsonObject
+                {
+                    ["title"] = Plain("Roll back?", 100),
+                    ["text"] = Plain($"{Piece(deployment.Service)} in {Piece(deployment.Environment)}: from {Piece(deployment.Version)} back to {(deployment.PreviousVersion is { } before ? Piece(before) : "the last good version")}.", MaxConfirm),
+                    ["confirm"] = Plain("Roll back", 30),
+                    ["deny"] = Plain("Cancel", 30),
+                    ["style"] = "danger",
+                }));
+                buttons.Add(Button("Keep", Keep, deployment.Id));
+            }
+
+            if (deployment.Verdict?.Decision is "ROLLBACK" or "CONTINUE")
+            {
+                buttons.Add(Button("Right", Right, deployment.Id));
+                buttons.Add(Button("Wrong", Wrong, deployment.Id));
+            }
+        }
+
+        if (Web(url) is { } address)
+        {
+            var open = Button("Open", Open, null);
+            open["url"] = address;
+            buttons.Add(open);
+        }
+
+        return buttons;
+
+        // So that each of four names has room in a dialog.
+        static string Piece(string name) => AlertText.Cut(name, 60);
+    }
+
+    private static JsonObject Button(string text, string action, string? value, string? style = null, JsonObject? confirm = null)
+    {
+        var button = new JsonObject { ["type"] = "button", ["text"] = Plain(text, 75), ["action_id"] = action };
+        if (value is not null)
+            button["value"] = value;
+        if (style is not null)
+            button["style"] = style;
+        if (confirm is not null)
+            button["confirm"] = confirm;
+        return button;
+    }
+
+    private static JsonObject Message(string text, JsonArray blocks) => new() { ["text"] = text, ["blocks"] = blocks, ["unfurl_links"] = false, ["unfurl_media"] = false };
+
+    private static JsonObject Section(string text) => new() { ["type"] = "section", ["text"] = Mrkdwn(text) };
+
+    // Verbatim: what looks like an address or a name in a text from outside is not made one.
+    private static JsonObject Mrkdwn(string text) => new() { ["type"] = "mrkdwn", ["text"] = text, ["verbatim"] = true };
+
+    // There is no markup in it, and whether an escaped sign would be shown as it is nobody promises: others that look alike stand for them.
+    private static JsonObject Plain(string text, int most) => new()
+    {
+        ["type"] = "plain_text",
+        ["text"] = Written(text, most, rune => rune.Value switch
+        {
+            '<' => "‹",
+            '>' => "›",
+            _ => null,
+        }),
+        ["emoji"] = false,
+    };
+
+    private static string Short(AlertText text) => $"{Escape(text.Title, 600)}. {Escape(text.Sentence, MaxSentence)}{(text.Done is { } done ? " " + Escape(done, MaxDone) : "")}";
+
+    private static (string Word, string What) Split(string title) => title.IndexOf(": ", StringComparison.Ordinal) is > 0 and var at ? (title[..at], title[(at + 2)..]) : ("Alert", title);
+
+    private static string Name(Worded one) => one.Alert.Deployment is { } deployment ? $"{deployment.Service} {deployment.Version} in {deployment.Environment}" : Split(one.Text.Title).What;
+
+    private static string Link(string url, string name) => Web(url) is { } address ? $"<{address.Replace("&", "&amp;", StringComparison.Ordinal)}|{Escape(name.Replace('|', '/'), MaxSection - MaxUrl - 100)}>" : Escape(name, MaxSection);
+
+    // What ends a link in Slack's texts is no sign of an address.
+    private static string? Web(string address) =>
+        Uri.TryCreate(address, UriKind.Absolute, out var url) && url.Scheme is "http" or "https" && url.AbsoluteUri is { Length: <= MaxUrl } written
+            ? written.Replace("<", "%3C", StringComparison.Ordinal).Replace(">", "%3E", StringComparison.Ordinal).Replace("|", "%7C", StringComparison.Ordinal)
+            : null;
+
+    private static string Time(DateTimeOffset at) =>
+        string.Create(CultureInfo.InvariantCulture, $"<!date^{at.ToUnixTimeSeconds()}^{{date_short_pretty}} {{time_secs}}|{at.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC>");
+
+    private static int Size(List<string> lines) => lines.Sum(line => Encoding.UTF8.GetByteCount(line) + 1);
+}
