@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json.Nodes;
+using Commander.Judging;
 using Commander.Judging.Verdicts;
 
 namespace Commander.Server.Alerting.Slack;
@@ -8,7 +9,8 @@ namespace Commander.Server.Alerting.Slack;
 /// <summary>
 /// Alerts as Slack's messages: a text for notifications and screen readers, and blocks. Texts from outside are escaped, so that nobody is
 /// called and nothing is linked by a version's name; every part has a bound of its own, so that the whole is within Slack's, the one that
-/// is not written down included: at 13 KB of blocks a message is refused.
+/// is not written down included: at 13 KB of blocks a message is refused. What is counted there nobody says, so the worst is taken:
+/// JSON in ASCII.
 /// </summary>
 internal static class SlackMessage
 {
@@ -24,38 +26,51 @@ internal static class SlackMessage
     /// <summary>What the metadata of our messages is called.</summary>
     public const string EventType = "commander_alert";
 
-    // In bytes of escaped UTF-8, which are never fewer than characters. Slack's own bounds are 150, 3,000, 2,000 for a field, 3,000.
-    private const int MaxHeader = 150, MaxSection = 2900, MaxSentence = 1200, MaxField = 700, MaxDone = 900, MaxReason = 800, MaxConfirm = 300, MaxUrl = 1000;
-    private const int MaxText = 3500;
+    // Of texts: how long they are as JSON in ASCII, which is never less than their characters. Slack's own bounds are 3,000, and 2,000 for a field.
+    private static readonly Bounds Wide = new(Sentence: 2500, Field: 1500, Done: 1400, Reason: 2000);
+    private static readonly Bounds Tight = new(Sentence: 1000, Field: 500, Done: 600, Reason: 600);
+
+    // Slack's own bounds, in characters; the text's is 4,000 for a message that is changed.
+    private const int MaxHeader = 150, MaxConfirm = 300, MaxSection = 2900, MaxText = 3500;
+    private const int MaxUrl = 1000;
+    private const int MaxBlocks = 12_000;
     private const int MaxNames = 10_000;
+
+    private sealed record Bounds(int Sentence, int Field, int Done, int Reason);
 
     /// <summary>One alert.</summary>
     /// <param name="one">The alert with its words.</param>
     /// <param name="buttons">Whether there are people who may press buttons; the one that leads to the page is always there.</param>
     public static JsonObject Of(Worded one, bool buttons)
     {
+        var blocks = Blocks(one, buttons, Wide);
+        return Message(Short(one.Text), Cost(blocks.ToJsonString(Json.Tolerant)) <= MaxBlocks ? blocks : Blocks(one, buttons, Tight));
+    }
+
+    private static JsonArray Blocks(Worded one, bool buttons, Bounds most)
+    {
         var (alert, text) = (one.Alert, one.Text);
         JsonArray blocks =
         [
             new JsonObject { ["type"] = "header", ["text"] = Plain(text.Title, MaxHeader) },
-            Section(Escape(text.Sentence, MaxSentence)),
+            Section(Escape(text.Sentence, most.Sentence)),
         ];
         var fields = new JsonArray();
         foreach (var finding in text.Findings.Take(3))
-            fields.Add(Mrkdwn($"*{Escape(finding.Metric, 200)}*\n{Escape(finding.Says, MaxField)}{(finding.Chart is { Length: > 0 } chart ? $"\n`{Escape(chart, 100)}`" : "")}"));
+            fields.Add(Mrkdwn($"*{Escape(finding.Metric, 200)}*\n{Escape(finding.Says, most.Field)}{(finding.Chart is { Length: > 0 } chart ? $"\n`{Escape(chart, 200)}`" : "")}"));
         if (text.Confidence is { } confidence)
             fields.Add(Mrkdwn($"*Confidence*\n{Escape(confidence, 50)}"));
         if (fields.Count > 0)
             blocks.Add(new JsonObject { ["type"] = "section", ["fields"] = fields });
         if ((text.Done ?? text.Next) is not null)
-            blocks.Add(Section(string.Join('\n', new[] { text.Done, text.Next }.OfType<string>().Select(line => Escape(line, MaxDone)))));
-        JsonArray context = [.. text.Reasons.Take(3).Select(reason => Mrkdwn(Escape(reason, MaxReason)))];
+            blocks.Add(Section(string.Join('\n', new[] { text.Done, text.Next }.OfType<string>().Select(line => Escape(line, most.Done)))));
+        JsonArray context = [.. text.Reasons.Take(3).Select(reason => Mrkdwn(Escape(reason, most.Reason)))];
         context.Add(Mrkdwn(Time(alert.At)));
         blocks.Add(new JsonObject { ["type"] = "context", ["elements"] = context });
         var actions = Buttons(alert.Deployment, text.Url, buttons);
         if (actions.Count > 0)
             blocks.Add(new JsonObject { ["type"] = "actions", ["block_id"] = BlockPrefix + (alert.Deployment?.Verdict?.Decision ?? "none"), ["elements"] = actions });
-        return Message(Short(text), blocks);
+        return blocks;
     }
 
     /// <summary>One message that names everything: with what leads to each while there is room, else by names alone, else by the beginning of names.</summary>
@@ -66,15 +81,15 @@ internal static class SlackMessage
         var lines = Lines(one => Link(one.Text.Url, Name(one)), MaxHeader);
         if (Size(lines) > MaxNames)
             lines = Lines(one => Escape(Name(one), MaxSection), MaxHeader);
-        // Each its share; eight bytes of a line are its mark.
-        var share = Math.Max(16, (MaxNames / (group.Count + words.Count)) - 8);
+        // Each its share; ten of a line are its mark and its end.
+        var share = Math.Max(16, (MaxNames / (group.Count + words.Count)) - 10);
         if (Size(lines) > MaxNames)
             lines = Lines(one => Escape(Name(one), share), share);
         JsonArray blocks = [new JsonObject { ["type"] = "header", ["text"] = Plain(title, MaxHeader) }];
         var section = new StringBuilder();
         foreach (var line in lines)
         {
-            if (section.Length > 0 && Encoding.UTF8.GetByteCount(section.ToString()) + 1 + Encoding.UTF8.GetByteCount(line) > MaxSection)
+            if (section.Length > 0 && section.Length + 1 + line.Length > MaxSection)
             {
                 blocks.Add(Section(section.ToString()));
                 section.Clear();
@@ -94,7 +109,7 @@ internal static class SlackMessage
     /// <summary>A step, for whoever follows the conversation below the first message.</summary>
     public static JsonObject Step(Worded one)
     {
-        var words = Escape(one.Text.Title, 600) + "\n" + Escape(one.Text.Done ?? one.Text.Sentence, MaxSentence);
+        var words = Escape(one.Text.Title, 600) + "\n" + Escape(one.Text.Done ?? one.Text.Sentence, Tight.Sentence);
         return Message(words, [Section(words)]);
     }
 
@@ -109,10 +124,10 @@ internal static class SlackMessage
     }
 
     /// <summary>
-    /// A text from outside as it may stand in a message: in one line, cut to a length in bytes; the three signs by which Slack's texts call
+    /// A text from outside as it may stand in a message: in one line, cut to a length (as JSON in ASCII); the three signs by which Slack's texts call
     /// somebody or lead somewhere are escaped, and a backtick, which would end a code span, is not one any more.
     /// </summary>
-    public static string Escape(string text, int most) => Written(text, most, rune => rune.Value switch
+    public static string Escape(string text, int most) => Written(text, most, Cost, rune => rune.Value switch
     {
         '&' => "&amp;",
         '<' => "&lt;",
@@ -121,11 +136,11 @@ internal static class SlackMessage
         _ => null,
     });
 
-    private static string Written(string text, int most, Func<Rune, string?> instead)
+    private static string Written(string text, int most, Func<string, int> cost, Func<Rune, string?> instead)
     {
-        const char cut = '…';
+        const string cut = "…";
         var written = new StringBuilder();
-        var (bytes, blank) = (0, true);
+        var (spent, blank) = (cost(cut), true);
         // Half a character, which a text may hold and JSON may not, is read as the sign for one that is missing.
         foreach (var rune in text.EnumerateRunes())
         {
@@ -136,11 +151,10 @@ internal static class SlackMessage
             if (space && blank)
                 continue;
             var piece = space ? " " : instead(rune) ?? rune.ToString();
-            var size = Encoding.UTF8.GetByteCount(piece);
-            if (bytes + size > most - 3)
-                return written.Append(cut).ToString();
+            if (spent + cost(piece) > most)
+                return $"{written}{cut}";
             written.Append(piece);
-            (bytes, blank) = (bytes + size, space);
+            (spent, blank) = (spent + cost(piece), space);
         }
 
         // No text of Slack's may be empty.
@@ -208,7 +222,7 @@ internal static class SlackMessage
     private static JsonObject Plain(string text, int most) => new()
     {
         ["type"] = "plain_text",
-        ["text"] = Written(text, most, rune => rune.Value switch
+        ["text"] = Written(text, most, piece => piece.Length, rune => rune.Value switch
         {
             '<' => "‹",
             '>' => "›",
@@ -217,7 +231,7 @@ internal static class SlackMessage
         ["emoji"] = false,
     };
 
-    private static string Short(AlertText text) => $"{Escape(text.Title, 600)}. {Escape(text.Sentence, MaxSentence)}{(text.Done is { } done ? " " + Escape(done, MaxDone) : "")}";
+    private static string Short(AlertText text) => $"{Escape(text.Title, 600)}. {Escape(text.Sentence, Tight.Sentence)}{(text.Done is { } done ? " " + Escape(done, Tight.Done) : "")}";
 
     private static (string Word, string What) Split(string title) => title.IndexOf(": ", StringComparison.Ordinal) is > 0 and var at ? (title[..at], title[(at + 2)..]) : ("Alert", title);
 
@@ -234,5 +248,8 @@ internal static class SlackMessage
     private static string Time(DateTimeOffset at) =>
         string.Create(CultureInfo.InvariantCulture, $"<!date^{at.ToUnixTimeSeconds()}^{{date_short_pretty}} {{time_secs}}|{at.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC>");
 
-    private static int Size(List<string> lines) => lines.Sum(line => Encoding.UTF8.GetByteCount(line) + 1);
+    private static int Size(List<string> lines) => lines.Sum(line => Cost(line) + 2);
+
+    // How long a text is as JSON in ASCII.
+    private static int Cost(string text) => text.Sum(c => c > '~' ? 6 : c is '"' or '\\' ? 2 : 1);
 }
