@@ -87,6 +87,16 @@ public sealed class SlackChannelTests : IAsyncLifetime
         other.Reference.ShouldBe($"{SlackServer.Channel}:1790000000.000003", "another alert's message is not this one's");
     }
 
+    [Fact]
+    public async Task What_a_groups_message_named_is_found_there_and_the_message_stays_the_groups()
+    {
+        await Bot().Tell([SlackAlerts.Of(Occasions.Rollback, n: 1), SlackAlerts.Of(Occasions.Rollback, n: 2)], Cancel);
+        foreach (var n in (int[])[1, 2])
+            (await Bot().Tell([SlackAlerts.Of(Occasions.Rollback, n: n, inDoubt: true)], Cancel)).ShouldBe(Delivery.Done);
+        _slack.Messages.Count.ShouldBe(1);
+        (await Bot().Tell([SlackAlerts.Of(Occasions.Rollback, n: 3, inDoubt: true)], Cancel)).Reference.ShouldNotBeNull();
+    }
+
     [Theory]
     [InlineData("channels:read")]
     [InlineData("channels:history")]

@@ -42,7 +42,7 @@ public sealed class SlackMessageTests
             var group = Enumerable.Range(0, count).Select(n => names[n % names.Length] is var (service, version, title) && n % 3 == 0
                 ? SlackAlerts.News(service, n % 2 == 0, version) with { Text = SlackAlerts.Of(Occasions.Rollback).Text with { Title = $"{n}{title}: {service}", Url = version } }
                 : SlackAlerts.Of(Occasions.Rollback, SlackAlerts.Deployment(service: service, version: version))).ToList();
-            SlackLimits.Broken(SlackMessage.Of(group)).ShouldBeEmpty();
+            SlackLimits.Broken(SlackMessage.Marked(SlackMessage.Of(group), group)).ShouldBeEmpty();
         }, iter: 60);
 
     [Fact]

@@ -33,7 +33,7 @@ internal sealed partial class SlackBot(HttpClient http, TimeProvider clock, Slac
         var one = alerts[0];
         if (alerts.Count > 1)
         {
-            var group = await Post(SlackMessage.Marked(SlackMessage.Of(alerts), one.Alert with { Deployment = null }), channel, null, cancel);
+            var group = await Post(SlackMessage.Marked(SlackMessage.Of(alerts), alerts), channel, null, cancel);
             return group with { Reference = null };
         }
 
@@ -41,7 +41,7 @@ internal sealed partial class SlackBot(HttpClient http, TimeProvider clock, Slac
         if (one.Alert.Reference is { } reference && Address().Match(reference) is { Success: true } known)
             return await Follow(one, message, known.Groups["channel"].Value, known.Groups["time"].Value, cancel);
         if (one.Alert.InDoubt && await Find(one.Alert.Key, cancel) is { } found)
-            return new Delivery(Told.Done, found);
+            return found;
         return await Post(message, channel, null, cancel);
     }
 
@@ -88,13 +88,13 @@ internal sealed partial class SlackBot(HttpClient http, TimeProvider clock, Slac
     }
 
     /// <summary>The message of an alert that may have arrived; null when it did not, or when the app may not look.</summary>
-    private async Task<string?> Find(string key, CancellationToken cancel)
+    private async Task<Delivery?> Find(string key, CancellationToken cancel)
     {
         var id = Id().IsMatch(channel) ? channel : await IdOf(channel.TrimStart('#'), cancel);
         return id is null ? null : await FindIn("conversations.history", id, null, key, cancel);
     }
 
-    private async Task<string?> FindIn(string method, string id, string? thread, string key, CancellationToken cancel)
+    private async Task<Delivery?> FindIn(string method, string id, string? thread, string key, CancellationToken cancel)
     {
         var query = new JsonObject { ["channel"] = id, ["limit"] = "50", ["include_all_metadata"] = "true" };
         if (thread is not null)
@@ -104,11 +104,13 @@ internal sealed partial class SlackBot(HttpClient http, TimeProvider clock, Slac
             return null;
         foreach (var message in messages.EnumerateArray())
         {
-            if (Text(message, "metadata", "event_type") == SlackMessage.EventType && Text(message, "metadata", "event_payload", "key") == key
-                && $"{id}:{Text(message, "ts")}" is var reference && Address().IsMatch(reference))
-            {
-                return reference;
-            }
+            if (Text(message, "metadata", "event_type") != SlackMessage.EventType)
+                continue;
+            if (Text(message, "metadata", "event_payload", "key") == key && $"{id}:{Text(message, "ts")}" is var reference && Address().IsMatch(reference))
+                return new Delivery(Told.Done, reference);
+            // A group's message is nobody's own, and is not changed.
+            if (Text(message, "metadata", "event_payload", "keys")?.Split(' ').Contains(SlackMessage.Mark(key)) == true)
+                return Delivery.Done;
         }
 
         return null;

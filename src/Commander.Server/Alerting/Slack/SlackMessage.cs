@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
 using Commander.Judging;
@@ -122,6 +123,16 @@ internal static class SlackMessage
         message["metadata"] = new JsonObject { ["event_type"] = EventType, ["event_payload"] = payload };
         return message;
     }
+
+    /// <summary>Adds by what a group's message is found again: the beginnings of its keys' hashes, since two hundred keys have no room there.</summary>
+    public static JsonObject Marked(JsonObject message, IReadOnlyList<Worded> group)
+    {
+        message["metadata"] = new JsonObject { ["event_type"] = EventType, ["event_payload"] = new JsonObject { ["keys"] = string.Join(' ', group.Select(one => Mark(one.Alert.Key))) } };
+        return message;
+    }
+
+    /// <summary>What stands for a key in a group's metadata.</summary>
+    public static string Mark(string key) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(key)))[..12];
 
     /// <summary>
     /// A text from outside as it may stand in a message: in one line, cut to a length (as JSON in ASCII); the three signs by which Slack's texts call
