@@ -117,6 +117,17 @@ public sealed class SlackChannelTests : IAsyncLifetime
         _slack.Messages.Count.ShouldBe(2);
     }
 
+    [Fact]
+    public async Task A_step_that_was_not_said_is_said_though_the_message_was_changed_already()
+    {
+        var first = await Bot().Tell([SlackAlerts.Of(Occasions.Rollback)], Cancel);
+        _slack.Instead = (method, context, _) => method == "chat.postMessage" ? SlackServer.Error(context, "internal_error") : Task.FromResult(false);
+        (await Bot().Tell([SlackAlerts.Of(Occasions.Progress, n: 2, reference: first.Reference)], Cancel)).State.ShouldBe(Told.Later);
+        _slack.Instead = null;
+        (await Bot().Tell([SlackAlerts.Of(Occasions.Progress, n: 2, reference: first.Reference, inDoubt: true)], Cancel)).ShouldBe(first);
+        _slack.Messages.Count.ShouldBe(2);
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

@@ -162,7 +162,8 @@ internal sealed class SlackServer : IAsyncDisposable
                         return No("channel_not_found");
                     var below = method == "conversations.replies" ? Query("ts") : null;
                     var found = _messages.Where(one => below is null ? one["thread_ts"] is null : Word(one["ts"]) == below || Word(one["thread_ts"]) == below);
-                    JsonArray messages = [.. found.Reverse().Take(int.Parse(Query("limit"), CultureInfo.InvariantCulture)).Select(one => one.DeepClone())];
+                    // A channel's newest come first, a thread's oldest.
+                    JsonArray messages = [.. (below is null ? found.Reverse() : found).Take(int.Parse(Query("limit"), CultureInfo.InvariantCulture)).Select(one => one.DeepClone())];
                     if (Query("include_all_metadata") != "true")
                     {
                         foreach (var one in messages)

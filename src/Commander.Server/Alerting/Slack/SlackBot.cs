@@ -104,7 +104,8 @@ internal sealed partial class SlackBot(HttpClient http, TimeProvider clock, Slac
             return null;
         foreach (var message in messages.EnumerateArray())
         {
-            if (Text(message, "metadata", "event_type") != SlackMessage.EventType)
+            // The first message of a thread comes along, and has the key of the newest step since it was changed.
+            if (Text(message, "metadata", "event_type") != SlackMessage.EventType || (thread is not null && Text(message, "ts") == thread))
                 continue;
             if (Text(message, "metadata", "event_payload", "key") == key && $"{id}:{Text(message, "ts")}" is var reference && Address().IsMatch(reference))
                 return new Delivery(Told.Done, reference);
