@@ -88,6 +88,37 @@ internal static class SenderSignatures
         return "no X-PagerDuty-Signature fits the body and a secret of this server";
     }
 
+    /// <summary>
+    /// Slack: <c>X-Slack-Signature: v0=HEX(HMAC-SHA256(secret, "v0:" + X-Slack-Request-Timestamp + ":" + raw body))</c>, five minutes
+    /// either way. What is sent again within them is signed as well: whoever does something remembers it.
+    /// </summary>
+    /// <remarks>https://docs.slack.dev/authentication/verifying-requests-from-slack</remarks>
+    public static string? Slack(IHeaderDictionary headers, ReadOnlySpan<byte> body, IReadOnlyList<byte[]> secrets, DateTimeOffset now)
+    {
+        var timestamp = headers["X-Slack-Request-Timestamp"].ToString();
+        if (!long.TryParse(timestamp, NumberStyles.None, CultureInfo.InvariantCulture, out var seconds) || seconds > 253_402_300_799)
+            return "X-Slack-Request-Timestamp is no Unix time in seconds";
+        if ((now - DateTimeOffset.FromUnixTimeSeconds(seconds)).Duration() > SignedRequests.Window)
+            return "X-Slack-Request-Timestamp is more than five minutes off this server's clock";
+        Span<byte> shown = stackalloc byte[HMACSHA256.HashSizeInBytes];
+        if (headers["X-Slack-Signature"].ToString() is not { Length: 67 } given || !given.StartsWith("v0=", StringComparison.Ordinal)
+            || Convert.FromHexString(given.AsSpan(3), shown, out _, out _) != OperationStatus.Done)
+        {
+            return "X-Slack-Signature is no v0=HEX";
+        }
+
+        byte[] message = [.. Encoding.ASCII.GetBytes($"v0:{timestamp}:"), .. body];
+        Span<byte> expected = stackalloc byte[HMACSHA256.HashSizeInBytes];
+        foreach (var secret in secrets)
+        {
+            HMACSHA256.HashData(secret, message, expected);
+            if (CryptographicOperations.FixedTimeEquals(expected, shown))
+                return null;
+        }
+
+        return "X-Slack-Signature does not fit the body and a secret of this server";
+    }
+
     private static string? Standard(string id, string timestamp, string signatures, ReadOnlySpan<byte> body, IReadOnlyList<byte[]> secrets, DateTimeOffset now)
     {
         if (id.Length is 0 or > MaxId)

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
@@ -22,9 +21,7 @@ internal sealed class SignedRequests(IReadOnlyList<byte[]> secrets, TimeProvider
     public static readonly TimeSpan Window = TimeSpan.FromMinutes(5);
 
     private const int MaxSignatures = 8;
-    private const int MaxRemembered = 200_000;
-    private readonly ConcurrentDictionary<string, long> _seen = new(StringComparer.Ordinal);
-    private long _sweptAt;
+    private readonly SeenBefore _seen = new(clock);
 
     /// <summary>Whether anybody can sign.</summary>
     public bool Any => secrets.Count > 0;
@@ -66,28 +63,10 @@ internal sealed class SignedRequests(IReadOnlyList<byte[]> secrets, TimeProvider
                 }
 
                 // By what was signed, not by which of the secrets.
-                return Remember(Convert.ToHexString(SHA256.HashData(message)), seconds) ? null : "this request came before: a signature is good once";
+                return _seen.IsNew(Convert.ToHexString(SHA256.HashData(message)), seconds) ? null : "this request came before: a signature is good once";
             }
         }
 
         return $"no {SignatureHeader} (v1=HEX of HMAC-SHA256 over timestamp, a dot and the raw body) fits the body and a secret of this server";
-    }
-
-    private bool Remember(string message, long seconds)
-    {
-        var now = clock.GetUtcNow().ToUnixTimeSeconds();
-        var until = seconds + (2 * (long)Window.TotalSeconds);
-        if (now - Interlocked.Read(ref _sweptAt) > 30 || _seen.Count >= MaxRemembered)
-        {
-            Interlocked.Exchange(ref _sweptAt, now);
-            foreach (var (old, gone) in _seen)
-            {
-                if (gone < now)
-                    _seen.TryRemove(old, out _);
-            }
-        }
-
-        // Rather none than one twice.
-        return _seen.Count < MaxRemembered && _seen.TryAdd(message, until);
     }
 }

@@ -28,6 +28,7 @@ internal static partial class AccessHosting
     {
         services.AddSingleton(s => new TokenBook(s.GetRequiredService<IFactStore>(), s.GetRequiredService<TimeProvider>(), options.AdminToken));
         services.AddSingleton(s => new SignedRequests(options.IntakeSecrets, s.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(s => new SeenBefore(s.GetRequiredService<TimeProvider>()));
         services.AddSingleton(_ => new AccessLimits(options.RateLimit));
         services.AddSingleton(s => new AccessGate(s.GetRequiredService<TokenBook>(), s.GetRequiredService<SignedRequests>(), s.GetRequiredService<AccessLimits>(), s.GetRequiredService<TimeProvider>(), options.PublicUrl, options.OpenId is not null));
         services.AddAuthentication(AccessGate.Session).AddCookie(AccessGate.Session, cookie =>

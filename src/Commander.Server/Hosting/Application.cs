@@ -7,6 +7,7 @@ using Commander.Server.Access;
 using Commander.Server.Acting.Rollback;
 using Commander.Server.Alerting;
 using Commander.Server.Alerting.Mail;
+using Commander.Server.Alerting.Slack;
 using Commander.Server.Api;
 using Commander.Server.Dashboard;
 using Commander.Server.Demo;
@@ -59,20 +60,22 @@ internal static class Application
         var (github, unlikeGitHub) = Signing("COMMANDER_GITHUB_SECRET");
         var (gitlab, unlikeGitLab) = Signing("COMMANDER_GITLAB_SECRET");
         var (pagerduty, unlikePagerDuty) = Signing("COMMANDER_PAGERDUTY_SECRET");
+        var (slackSecrets, unlikeSlack) = Signing("COMMANDER_SLACK_SECRET");
+        var (slack, unclear) = SlackOptions.Read(Environment.GetEnvironmentVariables().Keys.OfType<string>(), Environment.GetEnvironmentVariable, secrets.Resolve);
         var (provider, unusable) = OpenId.Read(Environment.GetEnvironmentVariables().Keys.OfType<string>(), Environment.GetEnvironmentVariable, secrets.Resolve);
         var (reasoning, unreadable) = ReasoningOptions.Read(Environment.GetEnvironmentVariables().Keys.OfType<string>(), Environment.GetEnvironmentVariable, secrets.Resolve);
         var (mail, unsendable) = MailOptions.Read(Environment.GetEnvironmentVariables().Keys.OfType<string>(), Environment.GetEnvironmentVariable, secrets.Resolve);
         wrong ??= unusable ?? unreadable ?? unsendable;
-        wrong ??= unlike ?? unlikeGitHub ?? unlikeGitLab ?? unlikePagerDuty;
+        wrong ??= unlike ?? unlikeGitHub ?? unlikeGitLab ?? unlikePagerDuty ?? unlikeSlack ?? unclear;
         if (wrong is not null)
         {
             await Console.Error.WriteLineAsync(wrong);
             return 2;
         }
 
-        foreach (var value in (string?[])[key, admin, provider?.ClientSecret, reasoning?.Key, mail?.Password, .. intake.Concat(github).Concat(gitlab).Concat(pagerduty).Select(System.Text.Encoding.UTF8.GetString)])
+        foreach (var value in (string?[])[key, admin, provider?.ClientSecret, reasoning?.Key, mail?.Password, slack.Token, .. intake.Concat(github).Concat(gitlab).Concat(pagerduty).Concat(slackSecrets).Select(System.Text.Encoding.UTF8.GetString)])
             secrets.Hide(value);
-        options = options with { WebhookKey = key, IsDemoKey = options.Demo && string.IsNullOrEmpty(options.WebhookKey) && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("COMMANDER_WEBHOOK_KEY")), Cluster = cluster, AdminToken = admin, IntakeSecrets = intake, GitHubSecrets = github, GitLabSecrets = gitlab, PagerDutySecrets = pagerduty, OpenId = provider, Reasoning = reasoning, Mail = mail };
+        options = options with { WebhookKey = key, IsDemoKey = options.Demo && string.IsNullOrEmpty(options.WebhookKey) && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("COMMANDER_WEBHOOK_KEY")), Cluster = cluster, AdminToken = admin, IntakeSecrets = intake, GitHubSecrets = github, GitLabSecrets = gitlab, PagerDutySecrets = pagerduty, OpenId = provider, Reasoning = reasoning, Mail = mail, SlackSecrets = slackSecrets, Slack = slack };
         try
         {
             await using var demo = options.Demo ? await OpenDemo(options, secrets, cancel) : null;
@@ -243,6 +246,7 @@ internal static class Application
             app.MapKestraApi();
             app.MapHooks();
             app.MapIncidentHooks();
+            app.MapSlackHook();
             app.MapDeploymentsApi();
             app.MapDecisionsApi();
             app.MapPoliciesApi();

@@ -41,7 +41,7 @@ internal static class CommandLine
         var rate = new Option<int>("--rate-limit") { Description = "Requests a second of one caller: a number, or off", DefaultValueFactory = _ => new CommanderOptions().RateLimit ?? 0, CustomParser = ParseRate };
         var keep = new Option<TimeSpan>("--keep-evidence") { Description = "How long ticks are kept after a deployment was announced: 90d, which is the default, or ever", CustomParser = ParseKeep };
         var samples = new Option<TimeSpan>("--keep-samples") { Description = "How long training samples are kept after their deployment was announced, in days: 730, which is the default, or ever", CustomParser = ParseKeep };
-        var root = new RootCommand("Commander watches deployments, decides ROLLBACK or CONTINUE, acts and learns.\n\nWho may come in, by the environment: COMMANDER_ADMIN_TOKEN, COMMANDER_OIDC_*, COMMANDER_INTAKE_SECRET, COMMANDER_GITHUB_SECRET, COMMANDER_GITLAB_SECRET, COMMANDER_PAGERDUTY_SECRET (docs/operations.md, Access).") { urls, data, cluster, address, silo, policy, demo, key, max, keep, samples, known, proxies, rate };
+        var root = new RootCommand("Commander watches deployments, decides ROLLBACK or CONTINUE, acts and learns.\n\nWho may come in, by the environment: COMMANDER_ADMIN_TOKEN, COMMANDER_OIDC_*, COMMANDER_INTAKE_SECRET, COMMANDER_GITHUB_SECRET, COMMANDER_GITLAB_SECRET, COMMANDER_PAGERDUTY_SECRET, COMMANDER_SLACK_SECRET (docs/operations.md, Access).") { urls, data, cluster, address, silo, policy, demo, key, max, keep, samples, known, proxies, rate };
         root.SetAction((parsed, cancel) =>
         {
             var runsDemo = parsed.GetValue(demo);

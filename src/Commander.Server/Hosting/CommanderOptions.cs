@@ -1,6 +1,7 @@
 using System.Net;
 using Commander.Server.Access;
 using Commander.Server.Alerting.Mail;
+using Commander.Server.Alerting.Slack;
 using Commander.Server.Reasoning;
 using Commander.Server.Storage.Postgres;
 
@@ -59,6 +60,12 @@ internal sealed record CommanderOptions
 
     /// <summary>Any of which may have signed what PagerDuty sends; none: its path answers 404.</summary>
     public IReadOnlyList<byte[]> PagerDutySecrets { get; init; } = [];
+
+    /// <summary>Any of which may have signed what Slack sends; none: its path answers 404.</summary>
+    public IReadOnlyList<byte[]> SlackSecrets { get; init; } = [];
+
+    /// <summary>How Slack is spoken to, and who may press buttons there.</summary>
+    public SlackOptions Slack { get; init; } = new();
 
     /// <summary>Which language model is asked; null for none.</summary>
     public ReasoningOptions? Reasoning { get; init; }
