@@ -5,9 +5,11 @@ using Commander.Judging.Models;
 using Commander.Judging.Policies;
 using Commander.Server.Access;
 using Commander.Server.Acting.Rollback;
+using Commander.Server.Alerting;
 using Commander.Server.Api;
 using Commander.Server.Dashboard;
 using Commander.Server.Demo;
+using Commander.Server.Hosting.SelfChecks;
 using Commander.Server.Intake;
 using Commander.Server.Loop;
 using Commander.Server.Reasoning;
@@ -58,7 +60,8 @@ internal static class Application
         var (gitlab, unlikeGitLab) = Signing("COMMANDER_GITLAB_SECRET");
         var (provider, unusable) = OpenId.Read(Environment.GetEnvironmentVariables().Keys.OfType<string>(), Environment.GetEnvironmentVariable, secrets.Resolve);
         var (reasoning, unreadable) = ReasoningOptions.Read(Environment.GetEnvironmentVariables().Keys.OfType<string>(), Environment.GetEnvironmentVariable, secrets.Resolve);
-        wrong ??= unusable ?? unreadable;
+        var (heartbeat, nowhere) = HeartbeatOptions.Read(Environment.GetEnvironmentVariable, secrets.Resolve);
+        wrong ??= unusable ?? unreadable ?? nowhere;
         wrong ??= unlike ?? unlikeGitHub ?? unlikeGitLab;
         if (wrong is not null)
         {
@@ -66,9 +69,9 @@ internal static class Application
             return 2;
         }
 
-        foreach (var value in (string?[])[key, admin, provider?.ClientSecret, reasoning?.Key, .. intake.Concat(github).Concat(gitlab).Select(System.Text.Encoding.UTF8.GetString)])
+        foreach (var value in (string?[])[key, admin, provider?.ClientSecret, reasoning?.Key, heartbeat?.Url.OriginalString, heartbeat?.Url.PathAndQuery, .. intake.Concat(github).Concat(gitlab).Select(System.Text.Encoding.UTF8.GetString)])
             secrets.Hide(value);
-        options = options with { WebhookKey = key, IsDemoKey = options.Demo && string.IsNullOrEmpty(options.WebhookKey) && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("COMMANDER_WEBHOOK_KEY")), Cluster = cluster, AdminToken = admin, IntakeSecrets = intake, GitHubSecrets = github, GitLabSecrets = gitlab, OpenId = provider, Reasoning = reasoning };
+        options = options with { WebhookKey = key, IsDemoKey = options.Demo && string.IsNullOrEmpty(options.WebhookKey) && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("COMMANDER_WEBHOOK_KEY")), Cluster = cluster, AdminToken = admin, IntakeSecrets = intake, GitHubSecrets = github, GitLabSecrets = gitlab, OpenId = provider, Reasoning = reasoning, Heartbeat = heartbeat };
         try
         {
             await using var demo = options.Demo ? await OpenDemo(options, secrets, cancel) : null;
@@ -204,6 +207,7 @@ internal static class Application
             builder.Services.AddSources(policies, secrets);
             builder.Services.AddReasoning(options.Reasoning, secrets);
             builder.Services.AddRollbackTargets(secrets);
+            builder.Services.AddAlerting(secrets);
             builder.Services.AddJobs();
             builder.Services.AddTelemetry();
             builder.Services.AddDashboard();
@@ -215,6 +219,7 @@ internal static class Application
             else
                 builder.Services.AddOptions<KeyManagementOptions>().Configure<IServiceProvider>((keys, services) => keys.XmlRepository = new FormKeys(services.GetRequiredKeyedService<NpgsqlDataSource>(nameof(Membership))));
             builder.Services.AddPageFacts(options, policies);
+            builder.Services.AddSelfChecks(options, policies, secrets);
             if (demo is not null)
                 builder.Services.AddDemo(demo);
 
@@ -244,6 +249,7 @@ internal static class Application
             app.MapJobsApi();
             app.MapFreezeApi();
             app.MapHealthApi();
+            app.MapDoctorApi();
             app.MapTelemetry();
             app.MapTokensApi();
             app.MapOpenApi().Needs(Role.Viewer);

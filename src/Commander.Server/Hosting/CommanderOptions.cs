@@ -1,5 +1,6 @@
 using System.Net;
 using Commander.Server.Access;
+using Commander.Server.Hosting.SelfChecks;
 using Commander.Server.Reasoning;
 using Commander.Server.Storage.Postgres;
 
@@ -58,6 +59,9 @@ internal sealed record CommanderOptions
 
     /// <summary>Which language model is asked; null for none.</summary>
     public ReasoningOptions? Reasoning { get; init; }
+
+    /// <summary>Who is told that this process lives; null for nobody.</summary>
+    public HeartbeatOptions? Heartbeat { get; init; }
 
     /// <summary>The address that people and other pages know it by, behind a proxy; null for where it listens.</summary>
     public Uri? PublicUrl { get; init; }
