@@ -68,6 +68,9 @@ internal sealed class PageView
     /// <summary>What is frozen, oldest first.</summary>
     public IReadOnlyList<Freeze> Frozen { get; set; } = [];
 
+    /// <summary>Whether there is a page of the server's own checks.</summary>
+    public bool HasChecks { get; set; }
+
     /// <summary>Whether this person may press buttons.</summary>
     public bool MayAct { get; set; }
 

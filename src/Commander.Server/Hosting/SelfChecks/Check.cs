@@ -14,7 +14,8 @@ internal sealed record Found(bool Ok, string Message)
 /// <param name="Name">As people, facts and metrics name it. What is one node's alone carries its name where there are several.</param>
 /// <param name="Look">Looks, once. May throw and may hang: whoever calls bounds it.</param>
 /// <param name="AtOnce">Whether a single failure counts. Else it is looked at a second time.</param>
-internal sealed record Check(string Name, Func<CancellationToken, Task<Found>> Look, bool AtOnce = false);
+/// <param name="Last">Whether it is looked at once the others were: it reads what they found.</param>
+internal sealed record Check(string Name, Func<CancellationToken, Task<Found>> Look, bool AtOnce = false, bool Last = false);
 
 /// <summary>A check as it stands.</summary>
 /// <param name="Name">What was checked.</param>

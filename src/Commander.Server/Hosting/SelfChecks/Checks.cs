@@ -50,7 +50,7 @@ internal static class Checks
             checks.Add(new Check("language model", _ => Task.FromResult(Model(reasoner))));
         checks.AddRange(Channels.Of(parts.Policies).Select(channel => new Check($"alert {channel.Name}", async cancel =>
             await parts.Alerts.Check(channel.To, cancel) is { } wrong ? Found.Not(wrong) : Found.Well("can be told"))));
-        checks.Add(new Check(Own("clock"), cancel => Clock(parts, clocks, cancel)));
+        checks.Add(new Check(Own("clock"), cancel => Clock(parts, clocks, cancel), Last: true));
         checks.Add(new Check(Own("disk"), _ => Task.FromResult(Disk(parts.Data))));
         if (parts.Heartbeat is { } heartbeat)
             checks.Add(new Check(Own("heartbeat"), _ => Task.FromResult(heartbeat())));
@@ -88,10 +88,8 @@ internal static class Checks
 
     private static async Task<Found> Source(string name, ISource source, SourceClocks clocks, CancellationToken cancel)
     {
-        clocks.Forget(name);
         var came = await source.Check(cancel);
-        if (came.Clock is { } clock)
-            clocks.Know(name, clock);
+        clocks.Know(name, came.Clock);
         return came.Wrong is { } wrong ? Found.Not(wrong) : Found.Well(came.Said);
     }
 
@@ -101,13 +99,13 @@ internal static class Checks
         var began = parts.Clock.GetTimestamp();
         if (await ((IStoreUpkeep)parts.Store).Now(cancel) is { } now)
             told.Add(("the database", now - parts.Clock.GetUtcNow(), parts.Clock.GetElapsedTime(began)));
-        return Limits.Clock(told, parts.Policies.Services.Values.Prepend(parts.Policies.Defaults).Min(policy => policy.Watch.Step));
+        return Thresholds.Clock(told, parts.Policies.Services.Values.Prepend(parts.Policies.Defaults).Min(policy => policy.Watch.Step));
     }
 
     private static Found Disk(string folder)
     {
         var drive = new DriveInfo(Path.GetFullPath(folder));
-        return Limits.Disk(drive.AvailableFreeSpace, drive.TotalSize);
+        return Thresholds.Disk(drive.AvailableFreeSpace, drive.TotalSize);
     }
 
     /// <summary>What the sources' clocks said when they were asked last.</summary>
@@ -118,16 +116,15 @@ internal static class Checks
         private readonly Lock _lock = new();
         private readonly SortedDictionary<string, SourceClock> _known = new(StringComparer.Ordinal);
 
-        public void Know(string name, SourceClock clock)
+        public void Know(string name, SourceClock? said)
         {
             lock (_lock)
-                _known[name] = clock;
-        }
-
-        public void Forget(string name)
-        {
-            lock (_lock)
-                _known.Remove(name);
+            {
+                if (said is { } clock)
+                    _known[name] = clock;
+                else
+                    _known.Remove(name);
+            }
         }
 
         public List<(string Who, TimeSpan Ahead, TimeSpan Within)> All()

@@ -150,7 +150,9 @@ internal sealed class SelfCheck : BackgroundService
     private async Task<List<CheckState>> Look(IReadOnlyList<Check> checks, CancellationToken cancel)
     {
         var known = Stored(() => _book.Newest(cancel), cancel);
-        var looks = await Task.WhenAll(checks.Select(check => One(check, cancel)));
+        checks = [.. checks.OrderBy(check => check.Last)];
+        var first = await Task.WhenAll(checks.TakeWhile(check => !check.Last).Select(check => One(check, cancel)));
+        var looks = first.Concat(await Task.WhenAll(checks.Skip(first.Length).Select(check => One(check, cancel))));
         var stored = await known;
         var seen = new List<CheckState>();
         var trouble = false;

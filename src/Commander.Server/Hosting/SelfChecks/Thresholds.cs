@@ -3,7 +3,7 @@ using System.Globalization;
 namespace Commander.Server.Hosting.SelfChecks;
 
 /// <summary>Where a measured number becomes a failure. Pure.</summary>
-internal static class Limits
+internal static class Thresholds
 {
     /// <summary>Less free space than this fails, however large the disk is.</summary>
     public const long LeastFree = 500L << 20;
