@@ -150,14 +150,19 @@ internal sealed class SelfCheck : BackgroundService
     private async Task<List<CheckState>> Look(IReadOnlyList<Check> checks, CancellationToken cancel)
     {
         var known = Stored(() => _book.Newest(cancel), cancel);
-        checks = [.. checks.OrderBy(check => check.Last)];
-        var first = await Task.WhenAll(checks.TakeWhile(check => !check.Last).Select(check => One(check, cancel)));
-        var looks = first.Concat(await Task.WhenAll(checks.Skip(first.Length).Select(check => One(check, cancel))));
+        var looks = new Dictionary<string, (Found Found, double TookMs)>(StringComparer.Ordinal);
+        foreach (var together in checks.GroupBy(check => check.Last).OrderBy(group => group.Key))
+        {
+            foreach (var (check, came) in await Task.WhenAll(together.Select(async check => (check, await One(check, cancel)))))
+                looks[check.Name] = came;
+        }
+
         var stored = await known;
         var seen = new List<CheckState>();
         var trouble = false;
-        foreach (var (check, (found, took)) in checks.Zip(looks))
+        foreach (var check in checks)
         {
+            var (found, took) = looks[check.Name];
             var state = Next(check, found, took, stored?.FirstOrDefault(change => change.Name == check.Name));
             Say(check.Name, _states.GetValueOrDefault(check.Name), state);
             _states[check.Name] = state;

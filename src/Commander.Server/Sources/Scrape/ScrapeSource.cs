@@ -60,7 +60,7 @@ internal sealed class ScrapeSource : ISource
     public async Task<SourceCheck> Check(CancellationToken cancel)
     {
         var targets = _control is null || _control == _candidate ? new[] { _candidate } : [_candidate, _control];
-        var scraped = await Task.WhenAll(targets.Select(target => target.Refresh(Every, cancel)));
+        var scraped = await Task.WhenAll(targets.Select(target => target.Refresh(TimeSpan.Zero, cancel)));
         return new SourceCheck(
             Array.Find(scraped, one => !one.Good) is { } bad ? bad.Detail ?? "a target does not answer" : null,
             $"{string.Join(" and ", targets.Select(target => target.Name))} {(targets.Length == 1 ? "answers" : "answer")}",

@@ -18,13 +18,13 @@ public sealed partial class DoctorApiTests : IAsyncLifetime
     private readonly BuiltServer _server = new();
     private readonly HttpClient _http = new(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = true });
     private Exporter _metrics = null!;
-    private ToldServer _beats = null!;
+    private Exporter _beats = null!;
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     public async ValueTask InitializeAsync()
     {
-        (_metrics, _beats) = (await Exporter.Start(), await ToldServer.Start());
+        (_metrics, _beats) = (await Exporter.Start(), await Exporter.Start());
         _metrics.Says("up 1\n");
         _http.BaseAddress = _server.Url;
         await _server.Begin(

@@ -3,6 +3,7 @@ using Commander.Server.Connections;
 using Commander.Server.Hosting.SelfChecks;
 using Commander.Server.Tests.Sources;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Time.Testing;
 
 namespace Commander.Server.Tests.Hosting.SelfChecks;
 
@@ -17,6 +18,8 @@ public sealed class HeartbeatTests : IAsyncLifetime
     private SelfNode _node = null!;
     private Heartbeat _heart = null!;
     private string _seen = "";
+
+    private HeartbeatOptions Options => new(new Uri(_outside.Url[..^"metrics".Length] + "ping/planted-secret"), TimeSpan.FromMinutes(1));
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
@@ -34,8 +37,7 @@ public sealed class HeartbeatTests : IAsyncLifetime
             await _store.Probe(cancel);
             return Found.Well("takes writes");
         }, AtOnce: true)]);
-        var url = new Uri(_outside.Url[..^"metrics".Length] + "ping/planted-secret");
-        _heart = new Heartbeat(new HeartbeatOptions(url, TimeSpan.FromMinutes(1)), _http, _store.Probe, () => _node.Self.Finished, _world.Clock, _log);
+        _heart = new Heartbeat(Options, _http, _store.Probe, () => _node.Self.Finished, _world.Clock, _log);
     }
 
     public async ValueTask DisposeAsync()
@@ -47,26 +49,24 @@ public sealed class HeartbeatTests : IAsyncLifetime
         await _outside.DisposeAsync();
     }
 
-    [Fact]
+    [Fact(Timeout = 60_000)]
     public async Task It_posts_an_empty_body_every_minute_from_the_start()
     {
-        await _heart.StartAsync(Cancel);
+        var cancel = TestContext.Current.CancellationToken;
+        using var clock = new PausingClock(TimeSpan.FromMinutes(1), _world.Clock.GetUtcNow());
+        using var heart = new Heartbeat(Options, _http, _store.Probe, () => _node.Self.Finished, clock, _log);
+        await heart.StartAsync(cancel);
         for (var beats = 1; beats <= 3; beats++)
         {
-            while (_outside.Requests < beats || _heart.Last.Message.StartsWith("none", StringComparison.Ordinal))
-                await Task.Yield();
-            // It waits from when the answer was there.
-            while (_outside.Requests == beats && beats < 3)
-            {
-                _world.Clock.Advance(TimeSpan.FromSeconds(20));
-                await Task.Yield();
-            }
+            await clock.Paused.WaitAsync(cancel);
+            _outside.Requests.ShouldBe(beats);
+            clock.Advance(TimeSpan.FromMinutes(1));
         }
 
-        await _heart.StopAsync(Cancel);
+        await clock.Paused.WaitAsync(cancel);
+        await heart.StopAsync(cancel);
         _seen.ShouldBe("POST /ping/planted-secret 0");
-        _heart.Last.Ok.ShouldBeTrue();
-        _heart.Last.Message.ShouldStartWith("127.0.0.1 has the last one, of 10:0");
+        heart.Last.ShouldBe(new Found(true, "127.0.0.1 has the last one, of 10:03:00 UTC"));
         _log.All.ShouldBeEmpty();
     }
 
@@ -118,23 +118,40 @@ public sealed class HeartbeatTests : IAsyncLifetime
         _outside.Requests.ShouldBe(2);
     }
 
-    [Fact]
+    [Fact(Timeout = 60_000)]
     public async Task Who_is_gone_or_never_answers_is_waited_for_no_longer_than_ten_seconds()
     {
+        var cancel = TestContext.Current.CancellationToken;
         using var arrived = new SemaphoreSlim(0);
         _outside.Answer = async context =>
         {
             arrived.Release();
             await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, context.RequestAborted);
         };
-        var beat = _heart.Beat(Cancel);
-        await arrived.WaitAsync(Cancel);
+        var beat = _heart.Beat(cancel);
+        await arrived.WaitAsync(cancel);
         _world.Clock.Advance(TimeSpan.FromSeconds(10));
         await beat;
         _heart.Last.ShouldBe(new Found(false, "127.0.0.1 did not answer within 10 s"));
         await _outside.DisposeAsync();
-        await _heart.Beat(Cancel);
+        await _heart.Beat(cancel);
         _heart.Last.ShouldBe(new Found(false, "127.0.0.1 refused the connection"));
+    }
+
+    /// <summary>Says when somebody begins to wait for just so long.</summary>
+    private sealed class PausingClock(TimeSpan pause, DateTimeOffset now) : FakeTimeProvider(now), IDisposable
+    {
+        public SemaphoreSlim Paused { get; } = new(0);
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            var timer = base.CreateTimer(callback, state, dueTime, period);
+            if (dueTime == pause)
+                Paused.Release();
+            return timer;
+        }
+
+        public void Dispose() => Paused.Dispose();
     }
 
     /// <summary>What was logged.</summary>
