@@ -86,6 +86,7 @@ internal static class CommandLine
         root.Add(Outcome(At, Do));
         root.Add(Freeze(At, Do));
         root.Add(TokenCommand(At, Do));
+        root.Add(Doctor(At, Do));
         root.Add(Backtest(Do));
         root.Add(EvaluateReasoning(At, Do));
         root.Add(Policy(At, Do, terminal));
@@ -205,6 +206,28 @@ internal static class CommandLine
         {
             using var server = at(parsed);
             return await verbs(parsed).Tokens(server, cancel);
+        });
+        return command;
+    }
+
+    private static Command Doctor(Func<ParseResult, Server> at, Func<ParseResult, Verbs> verbs)
+    {
+        var now = new Option<bool>("--now") { Description = "Look at everything now, instead of showing the last look. Needs the role responder." };
+        var test = new Option<bool>("--test-alerts") { Description = "Send a test alert through every channel of the policies. Needs the role admin." };
+        var command = new Command(
+            "doctor", "Say whether Commander itself is well: its store, sources, channels, clock. Exit code 0 when all is well, 1 when a check fails. What is stored is examined by: Commander.Server doctor --data DIR, which needs no running server.")
+        {
+            now, test,
+        };
+        command.SetAction(async (parsed, cancel) =>
+        {
+            using var server = at(parsed);
+            return parsed.GetValue(test) ? await verbs(parsed).TestAlerts(server, cancel) : await verbs(parsed).Doctor(server, parsed.GetValue(now), cancel);
+        });
+        command.Validators.Add(result =>
+        {
+            if (result.GetValue(now) && result.GetValue(test))
+                result.AddError("--now and --test-alerts are two questions; ask one after the other");
         });
         return command;
     }

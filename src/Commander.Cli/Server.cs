@@ -73,6 +73,10 @@ internal sealed class Server : IDisposable
 
     public Task<Answered<JobProgress>> CancelJob(string id, CancellationToken cancel) => Send<JobProgress>(HttpMethod.Delete, "api/v1/jobs/" + Uri.EscapeDataString(id), body: null, cancel);
 
+    public Task<Answered<SelfChecked>> Doctor(bool now, CancellationToken cancel) => Send<SelfChecked>(now ? HttpMethod.Post : HttpMethod.Get, "api/v1/doctor", body: null, cancel);
+
+    public Task<Answered<TestedAlerts>> TestAlerts(CancellationToken cancel) => Send<TestedAlerts>(HttpMethod.Post, "api/v1/doctor/test-alerts", body: null, cancel);
+
     private static string Path(string id) => "api/v1/deployments/" + Uri.EscapeDataString(id);
 
     private async Task<Answered<T>> Send<T>(HttpMethod method, string path, object? body, CancellationToken cancel)
@@ -173,6 +177,18 @@ internal sealed record JobProgress(string Id, string Kind, string State, double 
 
 /// <summary>What is frozen.</summary>
 internal sealed record Frozen(IReadOnlyList<Freeze> Items);
+
+/// <summary>The checks of the server itself.</summary>
+internal sealed record SelfChecked(bool Ok, DateTimeOffset? At, string Node, IReadOnlyList<SelfChecked.Check> Checks)
+{
+    internal sealed record Check(string Name, bool Ok, string Message, DateTimeOffset Since);
+}
+
+/// <summary>What became of a test alert.</summary>
+internal sealed record TestedAlerts(bool Ok, IReadOnlyList<TestedAlerts.Channel> Channels)
+{
+    internal sealed record Channel(string Name, string State, string? Message, double TookMs);
+}
 
 /// <summary>The tokens that hold.</summary>
 internal sealed record Tokens(IReadOnlyList<Tokens.Token> Items, bool? Open = null)

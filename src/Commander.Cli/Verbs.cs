@@ -97,6 +97,36 @@ internal sealed class Verbs(Terminal terminal, TimeProvider clock, bool json)
         return ExitCode.Done;
     }
 
+    /// <summary>Says whether the server itself is well.</summary>
+    public async Task<int> Doctor(Server server, bool now, CancellationToken cancel)
+    {
+        var answer = await server.Doctor(now, cancel);
+        var checks = answer.Value.Checks;
+        if (json)
+            Print(answer.Body);
+        else if (answer.Value.At is null)
+            terminal.Out.WriteLine("nothing was looked at yet: the first look is 20 s after the start; or ask for one with --now");
+        else
+            terminal.Table(["check", "is", "since", "says"], [.. checks.Select(check => (IReadOnlyList<string>)[check.Name, check.Ok ? "ok" : "FAILS", $"{check.Since.UtcDateTime:yyyy-MM-dd HH:mm}", check.Message])]);
+        var failing = checks.Count(check => !check.Ok);
+        if (failing > 0)
+            terminal.Progress($"{failing} of {checks.Count} checks {(failing == 1 ? "fails" : "fail")} on {answer.Value.Node}");
+        return failing > 0 ? ExitCode.Error : ExitCode.Done;
+    }
+
+    /// <summary>Sends a test alert through every channel.</summary>
+    public async Task<int> TestAlerts(Server server, CancellationToken cancel)
+    {
+        var answer = await server.TestAlerts(cancel);
+        if (json)
+            Print(answer.Body);
+        else if (answer.Value.Channels.Count == 0)
+            terminal.Out.WriteLine("the policies name no channel: nobody was told");
+        else
+            terminal.Table(["channel", "state", "took", "says"], [.. answer.Value.Channels.Select(channel => (IReadOnlyList<string>)[channel.Name, channel.State, $"{channel.TookMs:0} ms", channel.Message ?? ""])]);
+        return answer.Value.Channels.All(channel => channel.State == "done") ? ExitCode.Done : ExitCode.Error;
+    }
+
     /// <summary>Lists the tokens that hold.</summary>
     public async Task<int> Tokens(Server server, CancellationToken cancel)
     {

@@ -20,7 +20,11 @@ internal enum Severity
 /// <param name="Ok">Whether it holds again.</param>
 /// <param name="Message">One sentence.</param>
 /// <param name="Url">Where all checks are shown.</param>
-internal sealed record SystemNews(string Check, bool Ok, string Message, string Url);
+internal sealed record SystemNews(string Check, bool Ok, string Message, string Url)
+{
+    /// <summary>A check that is none: somebody wants to see that alerts arrive.</summary>
+    public const string Test = "test";
+}
 
 /// <summary>One thing to tell one channel. Crosses machines as JSON.</summary>
 /// <param name="Key">DEPLOYMENT/alert/N: the same for every try, and for nothing else.</param>

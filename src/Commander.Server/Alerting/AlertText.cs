@@ -40,6 +40,8 @@ internal sealed record AlertText(
     /// <summary>The words of an alert.</summary>
     public static AlertText Of(Alert alert)
     {
+        if (alert.News is { Check: SystemNews.Test } test)
+            return new AlertText("Test: nothing has happened", Cut(test.Message, MaxSentence), [], null, null, "Nothing is to be done: that you read it is what it is for.", [], test.Url, Tone.Calm);
         if (alert.News is { } news)
         {
             return new AlertText(

@@ -59,6 +59,9 @@ internal static class DashboardRoutes
         pages.MapGet("/login/provider", PageAnswer.Of(SignInForms.There)).IsOpen();
         pages.MapPost("/login", PageAnswer.Of(SignInForms.Enter)).IsOpen();
         pages.MapPost("/logout", PageAnswer.Of(SignInForms.Leave)).IsOpen();
+        pages.MapGet("/checks", PageAnswer.Of(PageReads.Checks));
+        pages.MapPost("/checks/now", PageAnswer.Of(PageForms.CheckNow)).Needs(Role.Responder);
+        pages.MapPost("/checks/test-alerts", PageAnswer.Of(PageForms.TestAlerts)).Needs(Role.Admin);
         pages.MapGet("/help", PageAnswer.Of(PageReads.Help));
         pages.MapGet("/live", (string? deployment, LiveStream live, HttpContext http) => live.Answer(deployment, http)).Streams();
         pages.MapGet("/assets/{name}", (string name, Assets assets, HttpContext http) => assets.Serve(http, name)).IsOpen();

@@ -26,12 +26,56 @@ internal sealed class DashboardOptions
     /// </summary>
     public Func<ClaimsPrincipal, bool> MayAct { get; set; } = static _ => true;
 
+    /// <summary>Whether somebody may do what only admins may.</summary>
+    public Func<ClaimsPrincipal, bool> MayRule { get; set; } = static _ => true;
+
     /// <summary>Whether somebody may read what goes on; on pages that everybody gets, nothing of it is shown to others.</summary>
     public Func<ClaimsPrincipal, bool> MayLook { get; set; } = static _ => true;
 }
 
 /// <summary>What is frozen now. Optional: without it no page speaks of it.</summary>
 internal delegate Task<IReadOnlyList<Freeze>> Frozen(CancellationToken cancel);
+
+/// <summary>How the server itself is: what was seen last, without looking. Optional: without it there is no page of it.</summary>
+internal delegate ChecksShown Checked();
+
+/// <summary>Looks whether the server itself is well, now.</summary>
+internal delegate Task CheckNow(CancellationToken cancel);
+
+/// <summary>Sends a test alert through every channel; null when one was sent less than a minute ago.</summary>
+internal delegate Task<IReadOnlyList<ChannelTested>?> TestChannels(string person, CancellationToken cancel);
+
+/// <summary>The checks of the server itself.</summary>
+/// <param name="Node">Who looked.</param>
+/// <param name="At">When; null before the first time.</param>
+/// <param name="Items">In their order.</param>
+internal sealed record ChecksShown(string Node, DateTimeOffset? At, IReadOnlyList<CheckShown> Items)
+{
+    /// <summary>What fails, in words: "1 check fails: source prom"; null when nothing does.</summary>
+    public string? Failing
+    {
+        get
+        {
+            var names = Items.Where(item => !item.Ok).Select(item => item.Name).ToList();
+            return names.Count == 0 ? null : $"{(names.Count == 1 ? "1 check fails" : $"{names.Count} checks fail")}: {string.Join(", ", names.Take(3))}{(names.Count > 3 ? $" and {names.Count - 3} more" : "")}";
+        }
+    }
+}
+
+/// <summary>One check of the server itself.</summary>
+/// <param name="Name">What is checked.</param>
+/// <param name="Ok">Whether it holds.</param>
+/// <param name="Doubted">Whether it failed once and is looked at again.</param>
+/// <param name="Message">One sentence.</param>
+/// <param name="Since">When it became so.</param>
+/// <param name="At">When it was looked at last.</param>
+internal sealed record CheckShown(string Name, bool Ok, bool Doubted, string Message, DateTimeOffset Since, DateTimeOffset At);
+
+/// <summary>What became of a test alert.</summary>
+/// <param name="Name">The channel.</param>
+/// <param name="State">done, later or refused.</param>
+/// <param name="Message">Why it does not have it.</param>
+internal sealed record ChannelTested(string Name, string State, string? Message);
 
 /// <summary>Deploys the demo shop well or badly; registered by Demo.</summary>
 /// <param name="kind">good, errors, slow, leak, crash or subtle.</param>

@@ -26,6 +26,7 @@ internal static partial class PageAnswer
         headers.CacheControl = "no-store";
         var views = http.RequestServices.GetRequiredService<Views>();
         views.Page.Root = PageView.RootOf(http.Request.Path);
+        views.Page.HasChecks = http.RequestServices.GetService<Checked>() is not null;
         views.Page.MayAct = http.RequestServices.GetRequiredService<IOptions<DashboardOptions>>().Value.MayAct(http.User);
         views.Page.Person = http.User.Identity is { IsAuthenticated: true, AuthenticationType: "session" } person ? person.Name : null;
         views.Page.Role = http.User.FindFirst(System.Security.Claims.ClaimTypes.Role)?.Value ?? "";

@@ -1,4 +1,6 @@
+using Commander.Charts;
 using Commander.Server.Api;
+using Commander.Server.Dashboard.Pages;
 using Commander.Server.Loop;
 using Microsoft.AspNetCore.Antiforgery;
 using Microsoft.AspNetCore.Http.Features;
@@ -12,6 +14,8 @@ internal static class PageForms
     private const int MaxBody = 16 * 1024;
 
     private const int MaxText = 500;
+
+    private static readonly TimeSpan CheckDeadline = TimeSpan.FromSeconds(20);
 
     public static Task<IResult> Rollback(HttpContext http) => Act(http, "rollback");
 
@@ -60,6 +64,46 @@ internal static class PageForms
 
         var deployment = await deploy(kind, http.RequestAborted);
         return SeeOther(http, "../d/" + deployment.Id);
+    }
+
+    public static async Task<IResult> CheckNow(HttpContext http)
+    {
+        var (form, refused) = await Form(http);
+        if (form is null || http.RequestServices.GetService<CheckNow>() is not { } check)
+        {
+            return refused ?? await PageReads.NotFound(http);
+        }
+
+        try
+        {
+            await check(http.RequestAborted).WaitAsync(CheckDeadline, http.RequestServices.GetRequiredService<TimeProvider>(), http.RequestAborted);
+        }
+        catch (TimeoutException)
+        {
+            return PageAnswer.Message(http, StatusCodes.Status503ServiceUnavailable, "The checks did not come to an end", $"They took more than {CheckDeadline.TotalSeconds:0} s. The page of the checks says how they stood before.");
+        }
+
+        return SeeOther(http, "../checks");
+    }
+
+    public static async Task<IResult> TestAlerts(HttpContext http)
+    {
+        var (form, refused) = await Form(http);
+        if (form is null || http.RequestServices.GetService<TestChannels>() is not { } test || !PageReads.FillChecks(http))
+        {
+            return refused ?? await PageReads.NotFound(http);
+        }
+
+        var view = PageReads.Views(http).Checks;
+        if (!view.MayTest)
+        {
+            return PageAnswer.Message(http, StatusCodes.Status403Forbidden, "You may only look", "This needs the role admin.");
+        }
+
+        view.Tested = await test(Person(http), http.RequestAborted);
+        return view.Tested is null
+            ? PageAnswer.Message(http, StatusCodes.Status429TooManyRequests, "A test was sent just now", "One a minute at most. Look where it should have arrived, and try again in a minute.")
+            : PageAnswer.Page<ChecksPage>(http, "A test alert – Commander", Tone.Calm);
     }
 
     private static async Task<IResult> Act(HttpContext http, string kind)

@@ -163,6 +163,20 @@ internal static class PageReads
 
     public static Task<IResult> Help(HttpContext http) => Task.FromResult(PageAnswer.Page<HelpPage>(http, "Help – Commander", Tone.Calm));
 
+    public static async Task<IResult> Checks(HttpContext http) =>
+        FillChecks(http) ? PageAnswer.Page<ChecksPage>(http, $"{Views(http).Checks.Shown!.Failing ?? "Checks"} – Commander", Views(http).Checks.Shown!.Failing is null ? Tone.Calm : Tone.Ask) : await NotFound(http);
+
+    /// <summary>Fills the view of the checks; false where there are none.</summary>
+    internal static bool FillChecks(HttpContext http)
+    {
+        if (http.RequestServices.GetService<Checked>() is not { } look)
+            return false;
+        var view = Views(http).Checks;
+        view.Shown = look();
+        view.MayTest = http.RequestServices.GetRequiredService<IOptions<DashboardOptions>>().Value.MayRule(http.User);
+        return true;
+    }
+
     public static Task<IResult> NotFound(HttpContext http)
     {
         // Programs that ask get an answer that programs read.
@@ -262,5 +276,6 @@ internal static class PageReads
         view.Empty = items.Count == 0 && view is { Tab: Tab.All, Query: "", Later: false };
         view.Address = $"{http.Request.Scheme}://{http.Request.Host}{http.Request.PathBase}";
         view.Shop = await Shop(http);
+        view.Failing = http.RequestServices.GetService<Checked>()?.Invoke().Failing;
     }
 }

@@ -21,6 +21,20 @@ internal sealed class Views
     public VerdictView? Deployment { get; set; }
 
     public SignInView SignIn { get; } = new();
+
+    public ChecksView Checks { get; } = new();
+}
+
+/// <summary>The checks of the server itself.</summary>
+internal sealed class ChecksView
+{
+    public ChecksShown? Shown { get; set; }
+
+    /// <summary>Whether this person may send a test alert.</summary>
+    public bool MayTest { get; set; }
+
+    /// <summary>What became of a test alert that was just sent.</summary>
+    public IReadOnlyList<ChannelTested>? Tested { get; set; }
 }
 
 /// <summary>The page where somebody shows a token.</summary>
@@ -53,6 +67,9 @@ internal sealed class PageView
 
     /// <summary>What is frozen, oldest first.</summary>
     public IReadOnlyList<Freeze> Frozen { get; set; } = [];
+
+    /// <summary>Whether there is a page of the server's own checks.</summary>
+    public bool HasChecks { get; set; }
 
     /// <summary>Whether this person may press buttons.</summary>
     public bool MayAct { get; set; }
@@ -90,6 +107,9 @@ internal sealed class ListView
 
     /// <summary>How many of the newest deployments want a person.</summary>
     public int Attention { get; set; }
+
+    /// <summary>What fails of the server itself; null for nothing.</summary>
+    public string? Failing { get; set; }
 
     /// <summary>Whether nothing was ever deployed.</summary>
     public bool Empty { get; set; }

@@ -53,7 +53,7 @@ internal static partial class AccessHosting
         var apart = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes("session " + (options.OpenId?.ClientSecret ?? options.AdminToken))));
         services.AddOptions<CookieAuthenticationOptions>(AccessGate.Session).Configure<IDataProtectionProvider>((cookie, keys) => cookie.DataProtectionProvider = keys.CreateProtector("session", apart));
         services.AddOptions<DashboardOptions>().Configure<AccessGate>((pages, gate) =>
-            (pages.MayAct, pages.MayLook) = (person => gate.RoleOf(person) >= Role.Responder, person => gate.RoleOf(person) >= Role.Viewer));
+            (pages.MayRule, pages.MayAct, pages.MayLook) = (person => gate.RoleOf(person) >= Role.Admin, person => gate.RoleOf(person) >= Role.Responder, person => gate.RoleOf(person) >= Role.Viewer));
         services.AddSingleton<SignIn>(s => async (http, text) =>
         {
             if (s.GetRequiredService<TokenBook>().Find(text) is not { Role: >= Role.Viewer } token)

@@ -11,6 +11,7 @@ using Commander.Server.Alerting.Slack;
 using Commander.Server.Api;
 using Commander.Server.Dashboard;
 using Commander.Server.Demo;
+using Commander.Server.Hosting.SelfChecks;
 using Commander.Server.Intake;
 using Commander.Server.Loop;
 using Commander.Server.Reasoning;
@@ -65,7 +66,8 @@ internal static class Application
         var (provider, unusable) = OpenId.Read(Environment.GetEnvironmentVariables().Keys.OfType<string>(), Environment.GetEnvironmentVariable, secrets.Resolve);
         var (reasoning, unreadable) = ReasoningOptions.Read(Environment.GetEnvironmentVariables().Keys.OfType<string>(), Environment.GetEnvironmentVariable, secrets.Resolve);
         var (mail, unsendable) = MailOptions.Read(Environment.GetEnvironmentVariables().Keys.OfType<string>(), Environment.GetEnvironmentVariable, secrets.Resolve);
-        wrong ??= unusable ?? unreadable ?? unsendable;
+        var (heartbeat, nowhere) = HeartbeatOptions.Read(Environment.GetEnvironmentVariable, secrets.Resolve);
+        wrong ??= unusable ?? unreadable ?? unsendable ?? nowhere;
         wrong ??= unlike ?? unlikeGitHub ?? unlikeGitLab ?? unlikePagerDuty ?? unlikeSlack ?? unclear;
         if (wrong is not null)
         {
@@ -73,9 +75,9 @@ internal static class Application
             return 2;
         }
 
-        foreach (var value in (string?[])[key, admin, provider?.ClientSecret, reasoning?.Key, mail?.Password, slack.Token, .. intake.Concat(github).Concat(gitlab).Concat(pagerduty).Concat(slackSecrets).Select(System.Text.Encoding.UTF8.GetString)])
+        foreach (var value in (string?[])[key, admin, provider?.ClientSecret, reasoning?.Key, mail?.Password, slack.Token, heartbeat?.Url.OriginalString, heartbeat?.Url.PathAndQuery, .. intake.Concat(github).Concat(gitlab).Concat(pagerduty).Concat(slackSecrets).Select(System.Text.Encoding.UTF8.GetString)])
             secrets.Hide(value);
-        options = options with { WebhookKey = key, IsDemoKey = options.Demo && string.IsNullOrEmpty(options.WebhookKey) && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("COMMANDER_WEBHOOK_KEY")), Cluster = cluster, AdminToken = admin, IntakeSecrets = intake, GitHubSecrets = github, GitLabSecrets = gitlab, PagerDutySecrets = pagerduty, OpenId = provider, Reasoning = reasoning, Mail = mail, SlackSecrets = slackSecrets, Slack = slack };
+        options = options with { WebhookKey = key, IsDemoKey = options.Demo && string.IsNullOrEmpty(options.WebhookKey) && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("COMMANDER_WEBHOOK_KEY")), Cluster = cluster, AdminToken = admin, IntakeSecrets = intake, GitHubSecrets = github, GitLabSecrets = gitlab, PagerDutySecrets = pagerduty, OpenId = provider, Reasoning = reasoning, Mail = mail, SlackSecrets = slackSecrets, Slack = slack, Heartbeat = heartbeat };
         try
         {
             await using var demo = options.Demo ? await OpenDemo(options, secrets, cancel) : null;
@@ -223,6 +225,7 @@ internal static class Application
             else
                 builder.Services.AddOptions<KeyManagementOptions>().Configure<IServiceProvider>((keys, services) => keys.XmlRepository = new FormKeys(services.GetRequiredKeyedService<NpgsqlDataSource>(nameof(Membership))));
             builder.Services.AddPageFacts(options, policies);
+            builder.Services.AddSelfChecks(options, policies, secrets);
             if (demo is not null)
                 builder.Services.AddDemo(demo);
 
@@ -254,6 +257,7 @@ internal static class Application
             app.MapJobsApi();
             app.MapFreezeApi();
             app.MapHealthApi();
+            app.MapDoctorApi();
             app.MapTelemetry();
             app.MapTokensApi();
             app.MapOpenApi().Needs(Role.Viewer);

@@ -2,6 +2,7 @@ using System.Net;
 using Commander.Server.Access;
 using Commander.Server.Alerting.Mail;
 using Commander.Server.Alerting.Slack;
+using Commander.Server.Hosting.SelfChecks;
 using Commander.Server.Reasoning;
 using Commander.Server.Storage.Postgres;
 
@@ -72,6 +73,9 @@ internal sealed record CommanderOptions
 
     /// <summary>By which mail server e-mail goes out; null for none.</summary>
     public MailOptions? Mail { get; init; }
+
+    /// <summary>Who is told that this process lives; null for nobody.</summary>
+    public HeartbeatOptions? Heartbeat { get; init; }
 
     /// <summary>The address that people and other pages know it by, behind a proxy; null for where it listens.</summary>
     public Uri? PublicUrl { get; init; }

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Commander.Server.Hosting.SelfChecks;
 using Commander.Server.Storage.Postgres;
 using Npgsql;
 using Orleans.Configuration;
@@ -38,6 +39,8 @@ internal static class OrleansHosting
             clustering.DataSource = services.GetRequiredKeyedService<NpgsqlDataSource>(nameof(Membership)));
         // The tables are the cluster: whoever shares them belongs to it.
         silo.Configure<ClusterOptions>(cluster => (cluster.ServiceId, cluster.ClusterId) = (Service, Service));
+        // What one node alone suffers from is told under its name, also after a restart.
+        silo.Configure<SiloOptions>(own => own.SiloName = SelfCheckHosting.NodeName(options));
         silo.Configure<EndpointOptions>(endpoint =>
         {
             endpoint.AdvertisedIPAddress = options.NodeAddress;

@@ -1,4 +1,5 @@
 using Commander.Server.Api;
+using Commander.Server.Hosting.SelfChecks;
 using Commander.Server.Reasoning;
 using OpenTelemetry.Metrics;
 
@@ -12,7 +13,7 @@ internal static class Telemetry
     /// <summary>Gathers them.</summary>
     public static void AddTelemetry(this IServiceCollection services) =>
         services.AddOpenTelemetry().WithMetrics(metrics => metrics
-            .AddMeter(Reasoner.Meter, "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "System.Runtime")
+            .AddMeter(Reasoner.Meter, SelfCheck.Meter, "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "System.Runtime")
             .AddView("commander.reasoning.duration", new ExplicitBucketHistogramConfiguration { Boundaries = Seconds })
             .AddPrometheusExporter(exporter => exporter.ScrapeResponseCacheDurationMilliseconds = 1000));
 

@@ -20,6 +20,12 @@ namespace Commander.Server.Reasoning;
 /// <param name="Requests">How many requests it took.</param>
 internal sealed record Reply(string? Text, string? Missing, int PromptTokens, int AnswerTokens, int Requests);
 
+/// <summary>Questions in a row that found no answer.</summary>
+/// <param name="Times">How many.</param>
+/// <param name="Why">Why the last one, as a sentence without any secret.</param>
+/// <param name="At">When.</param>
+internal sealed record Unanswered(int Times, string Why, DateTimeOffset At);
+
 /// <summary>
 /// A language model behind OpenAI's protocol. Bounded in time, in size, in how much is asked at once; a server that does not answer is left
 /// alone for a while. Never throws for what the server does.
@@ -45,6 +51,7 @@ internal sealed class LanguageModel : IDisposable
     private readonly CircuitBreakerStateProvider _state = new();
     private readonly ResiliencePipeline<Tried> _pipeline;
     private long _until;
+    private Unanswered? _unanswered;
 
     // What the server can hold a model to: learned from its refusals.
     private volatile Held _held = Held.Schema;
@@ -109,8 +116,21 @@ internal sealed class LanguageModel : IDisposable
 
     private string Place => _options.Url.Host;
 
+    /// <summary>How many questions in a row found no answer, and why the last of them; null when the last one was answered.</summary>
+    public Unanswered? Unanswered => Volatile.Read(ref _unanswered);
+
     /// <summary>Asks; what comes after the deadline is no answer.</summary>
     public async Task<Reply> Ask(IReadOnlyList<Message> messages, TimeSpan patience, CancellationToken cancel)
+    {
+        var reply = await Asked(messages, patience, cancel);
+        if (reply.Text is not null)
+            Volatile.Write(ref _unanswered, null);
+        else if (reply.Requests > 0)
+            Volatile.Write(ref _unanswered, new Unanswered((Unanswered?.Times ?? 0) + 1, reply.Missing ?? Late, _clock.GetUtcNow()));
+        return reply;
+    }
+
+    private async Task<Reply> Asked(IReadOnlyList<Message> messages, TimeSpan patience, CancellationToken cancel)
     {
         using var deadline = new CancellationTokenSource(patience, _clock);
         using var both = CancellationTokenSource.CreateLinkedTokenSource(cancel, deadline.Token);

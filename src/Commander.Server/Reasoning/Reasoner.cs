@@ -97,6 +97,9 @@ internal sealed class Reasoner(LanguageModel model, ReasoningOptions options, IP
     /// <summary>Why nothing is asked now; null when it is.</summary>
     public string? NotNow => model.LeftAloneBecause;
 
+    /// <summary>Questions in a row that found no answer; null when the last one was answered.</summary>
+    public Unanswered? Unanswered => model.Unanswered;
+
     /// <summary>Always answers, at the latest shortly after <see cref="Patience"/>.</summary>
     public async Task<OpinionBody> Ask(Asking asking, CancellationToken cancel)
     {

@@ -13,6 +13,17 @@ namespace Commander.Server.Sources;
 /// <param name="To">The end of the interval.</param>
 internal sealed record Question(MetricPolicy Metric, int Index, Arm Arm, string Query, string? Total, DateTimeOffset From, DateTimeOffset To);
 
+/// <summary>Whether a source answers.</summary>
+/// <param name="Wrong">Why not, in one sentence without a secret; null when it does.</param>
+/// <param name="Said">What it answered, in a few words.</param>
+/// <param name="Clock">What its clock said, to the second, and how long the question was under way; null where it did not say.</param>
+internal sealed record SourceCheck(string? Wrong, string Said, SourceClock? Clock = null);
+
+/// <summary>What a source's clock said.</summary>
+/// <param name="Ahead">Its time less ours when the answer was there; it is cut to whole seconds there.</param>
+/// <param name="Within">How long the question was under way: so much of the difference may be the way.</param>
+internal readonly record struct SourceClock(TimeSpan Ahead, TimeSpan Within);
+
 /// <summary>Where metrics come from.</summary>
 internal interface ISource
 {
@@ -31,6 +42,9 @@ internal interface ISource
 
     /// <summary>Whether intervals that ended some time ago can still be asked for. Where not, a gap is recorded as one empty tick.</summary>
     bool RemembersPast { get; }
+
+    /// <summary>Whether it answers now: a light question that costs the other side nothing. Never throws for what the outside does.</summary>
+    Task<SourceCheck> Check(CancellationToken cancel) => Task.FromResult(new SourceCheck(null, "is not asked by this check"));
 
     /// <summary>Whether candidate and control are asked at addresses of their own, so that a query tells them apart without naming the version.</summary>
     bool SeparatesArms { get; }

@@ -43,6 +43,9 @@ internal sealed class SourceBook
 
     public ISource? Find(string? name) => name is not null && _sources.TryGetValue(name, out var source) ? source : null;
 
+    /// <summary>All of them, by name.</summary>
+    public IReadOnlyDictionary<string, ISource> All => _sources;
+
     /// <summary>Keeps those that must be asked even when no tick asks, until cancelled.</summary>
     public Task Run(CancellationToken cancel) => Task.WhenAll(_sources.Values.OfType<ScrapeSource>().Select(s => s.Run(cancel)));
 }

@@ -160,6 +160,9 @@ internal interface IStoreUpkeep
     /// <summary>Writes something of no meaning, to see whether it can.</summary>
     Task Probe(CancellationToken cancel);
 
+    /// <summary>What the clock of a database on another machine says; null where the store has this machine's.</summary>
+    Task<DateTimeOffset?> Now(CancellationToken cancel);
+
     /// <summary>Removes the row of a deployment that has no facts.</summary>
     Task RemoveRow(string id, CancellationToken cancel);
 }

@@ -9,6 +9,9 @@ internal static class Streams
     /// <summary>What concerns the whole server: freezes.</summary>
     public const string System = "system";
 
+    /// <summary>Which checks of the server itself failed and hold again, and who was told.</summary>
+    public const string Checks = "system/checks";
+
     /// <summary>What stands before a day: what was spent on the language model on it.</summary>
     public const string Reasoning = "reasoning/";
 

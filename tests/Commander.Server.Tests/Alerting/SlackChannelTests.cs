@@ -276,7 +276,7 @@ public sealed class SlackChannelTests : IAsyncLifetime
     {
         var options = new SlackOptions { Url = _slack.Api, Token = "xoxb-1-bad" };
         string? Secret(string reference) => reference == "file:slack-token" ? SlackServer.Token + "\n" : reference == "${COMMANDER_SECRET_HOOK}" ? _slack.Webhook : null;
-        IAlertChannel Make(AlertPolicy to) => AlertingHosting.Make(to, _http, TimeProvider.System, Secret, options).ShouldNotBeNull();
+        IAlertChannel Make(AlertPolicy to) => AlertingHosting.Make(to, _http, TimeProvider.System, Secret, slack: options).ShouldNotBeNull();
 
         (await Make(new AlertPolicy("slack", "${COMMANDER_SECRET_HOOK}", ["rollback"])).Tell([SlackAlerts.Of(Occasions.Rollback)], Cancel)).ShouldBe(Delivery.Done);
         var own = new Dictionary<string, string> { ["token"] = "file:slack-token" };

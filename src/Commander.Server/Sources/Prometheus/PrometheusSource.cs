@@ -62,6 +62,14 @@ internal sealed class PrometheusSource : ISource, IDisposable
         return Task.Run(() => ReadPast(questions, points, cancel), cancel);
     }
 
+    public async Task<SourceCheck> Check(CancellationToken cancel)
+    {
+        var began = _clock.GetTimestamp();
+        using var share = _client.Begin();
+        var answer = await _client.Query("vector(1)", _clock.GetUtcNow(), share, cancel);
+        return new SourceCheck(answer.Good ? null : answer.Detail ?? $"{_client.Name} does not answer", $"{_client.Name} answers", answer.Ahead is { } ahead ? new SourceClock(ahead, _clock.GetElapsedTime(began)) : null);
+    }
+
     public void Dispose() => _client.Dispose();
 
     private async Task<Reading[]> Read(IReadOnlyList<Question> questions, CancellationToken cancel)

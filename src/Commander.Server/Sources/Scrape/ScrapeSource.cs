@@ -57,6 +57,16 @@ internal sealed class ScrapeSource : ISource
         await Task.WhenAll(targets.Select(target => Keep(target, cancel)));
     }
 
+    public async Task<SourceCheck> Check(CancellationToken cancel)
+    {
+        var targets = _control is null || _control == _candidate ? new[] { _candidate } : [_candidate, _control];
+        var scraped = await Task.WhenAll(targets.Select(target => target.Refresh(TimeSpan.Zero, cancel)));
+        return new SourceCheck(
+            Array.Find(scraped, one => !one.Good) is { } bad ? bad.Detail ?? "a target does not answer" : null,
+            $"{string.Join(" and ", targets.Select(target => target.Name))} {(targets.Length == 1 ? "answers" : "answer")}",
+            scraped.Select(one => one.Clock).FirstOrDefault(clock => clock is not null));
+    }
+
     public async Task<Reading[]> Observe(IReadOnlyList<Question> questions, CancellationToken cancel)
     {
         var readings = new Reading[questions.Count];

@@ -12,6 +12,9 @@ namespace Commander.Server.Sources.Scrape;
 /// <param name="Detail">Why not everything is there.</param>
 internal sealed record Scraped(long Started, int Wishes, Quality Quality, string? Detail)
 {
+    /// <summary>What the target's clock said; null where it did not say.</summary>
+    public SourceClock? Clock { get; init; }
+
     public bool Good => Quality is Quality.Value or Quality.Partial;
 }
 
@@ -138,7 +141,9 @@ internal sealed class ScrapeTarget(Uri address, HttpClient http, TimeProvider cl
         {
             using var request = new HttpRequestMessage(HttpMethod.Get, address);
             request.Headers.TryAddWithoutValidation("Accept", "application/openmetrics-text;version=1.0.0;q=0.8,text/plain;version=0.0.4;q=0.5,*/*;q=0.1");
+            var sent = clock.GetTimestamp();
             using var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, patience.Token);
+            SourceClock? said = response.Headers.Date is { } date ? new SourceClock(date - clock.GetUtcNow(), clock.GetElapsedTime(sent)) : null;
             if (response.StatusCode is HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden)
             {
                 return (Not(Quality.Denied, $"answered {(int)response.StatusCode}: it does not let Commander read its metrics"), null);
@@ -167,8 +172,8 @@ internal sealed class ScrapeTarget(Uri address, HttpClient http, TimeProvider cl
                 return (Not(Quality.Error, $"answered text that is no metrics, {exposition.FirstBad}"), null);
             }
             return exposition.Bad > 0
-                ? (Not(Quality.Partial, $"has {exposition.Bad} bad lines, the first: {exposition.FirstBad}"), exposition)
-                : (new Scraped(at, wishes, Quality.Value, null), exposition);
+                ? (Not(Quality.Partial, $"has {exposition.Bad} bad lines, the first: {exposition.FirstBad}") with { Clock = said }, exposition)
+                : (new Scraped(at, wishes, Quality.Value, null) { Clock = said }, exposition);
         }
         catch (OperationCanceledException)
         {

@@ -163,6 +163,10 @@ internal sealed class PostgresStore : IFactStore, IStoreUpkeep
     }
 
     /// <inheritdoc/>
+    public async Task<DateTimeOffset?> Now(CancellationToken cancel) =>
+        (await Ask("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint", reader => DateTimeOffset.FromUnixTimeMilliseconds(reader.GetInt64(0)), cancel)) is [var now] ? now : null;
+
+    /// <inheritdoc/>
     public async Task<IReadOnlyList<string>> StreamNames(string after, int limit, CancellationToken cancel) => await Ask(Questions.StreamNames, Id, cancel, after, limit);
 
     /// <inheritdoc/>

@@ -157,6 +157,9 @@ internal sealed class SqliteStore : IFactStore, IStoreUpkeep
     public string? Trouble => Volatile.Read(ref _trouble);
 
     /// <inheritdoc/>
+    public Task<DateTimeOffset?> Now(CancellationToken cancel) => Task.FromResult<DateTimeOffset?>(null);
+
+    /// <inheritdoc/>
     public Task Probe(CancellationToken cancel) =>
         _queue.Add<int>(session => (object)session.Run(Questions.Probe, Questions.ProbeKey, RandomNumberGenerator.GetBytes(32), _clock.GetUtcNow().ToUnixTimeMilliseconds()), cancel);
 
