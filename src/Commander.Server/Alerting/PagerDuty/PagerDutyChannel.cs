@@ -37,6 +37,9 @@ internal sealed class PagerDutyChannel(AlertPolicy to, HttpClient http, TimeProv
             return (await _channel.Send(HttpMethod.Post, ChannelHttp.Below(url, "v2/change/enqueue"), Change(key!, alert, text), null, cancel)).Delivery();
         var dedup = alert.Reference ?? DedupKey(alert);
         var answer = await _channel.Send(HttpMethod.Post, ChannelHttp.Below(url, "v2/enqueue"), Event(key!, action, dedup, alert, text), null, cancel);
+        // A test shows that the way is open, and leaves nobody with an incident.
+        if (alert.News is { Check: SystemNews.Test } && answer.Delivery(dedup).State == Told.Done)
+            answer = await _channel.Send(HttpMethod.Post, ChannelHttp.Below(url, "v2/enqueue"), Event(key!, "resolve", dedup, alert, text), null, cancel);
         return answer.Delivery(dedup);
     }
 
