@@ -39,7 +39,7 @@ internal sealed class VerificationLoop : IDisposable
     private static readonly TimeSpan AnswerPoll = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan ContextDeadline = TimeSpan.FromSeconds(6);
     private static readonly TimeSpan GiveUpTelling = TimeSpan.FromHours(24);
-    private static readonly TimeSpan TellGrace = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan TellGrace = TimeSpan.FromSeconds(15);
     private const int MaxDiagnoses = 3;
     private const int FailuresBeforeGivingUp = 10;
     private const int LabelAttempts = 3;
@@ -1296,7 +1296,7 @@ internal sealed class VerificationLoop : IDisposable
             }
 
             var onlyTicks = _facts.TrueForAll(f => f.Kind == FactKind.Tick);
-            // Whoever takes over tells what was to be told, and leaves the first minute to who tells it now.
+            // Whoever takes over tells what was to be told, and leaves the first seconds to who tells it now.
             var due = Sooner(loop.NextDue(), loop.NextTelling() + TellGrace);
             var append = onlyTicks
                 ? new Append(_facts, null, due)

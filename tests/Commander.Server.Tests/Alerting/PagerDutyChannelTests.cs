@@ -149,6 +149,15 @@ public sealed class PagerDutyChannelTests : ChannelCompliance
     }
 
     [Fact]
+    public async Task A_test_opens_an_incident_and_resolves_it_at_once()
+    {
+        (await Tell(SampleAlerts.Worded(SampleAlerts.News(false, SystemNews.Test)))).State.ShouldBe(Told.Done);
+        Server.Requests.Select(came => (string?)came.Json["event_action"]).ShouldBe(["trigger", "resolve"]);
+        Server.Requests.Select(came => (string?)came.Json["dedup_key"]).Distinct().Count().ShouldBe(1);
+        await AllHold();
+    }
+
+    [Fact]
     public async Task A_key_is_never_longer_than_PagerDuty_takes_and_two_checks_have_two()
     {
         var one = (await Tell(SampleAlerts.Worded(SampleAlerts.News(false, new string('c', 400) + "1")))).Reference.ShouldNotBeNull();
