@@ -770,8 +770,6 @@ internal sealed class VerificationLoop : IDisposable
         await _gate.WaitAsync(cancel);
         try
         {
-            if (_watch.Policy is not { } policy)
-                return;
             var document = _watch.Document(_parts.Url);
             foreach (var due in _watch.Untold.Where(alert => alert.NotBefore <= Now && !_telling.ContainsKey(alert.Key)).ToList())
             {
@@ -781,7 +779,10 @@ internal sealed class VerificationLoop : IDisposable
                     Reference = _watch.ReferenceOf(due.Entry),
                     InDoubt = _inDoubt.Contains(due.Key),
                 };
-                _telling.Add(due.Key, book.Tell(policy.Alert[due.Entry], alert, _stopping.Token));
+                var telling = _watch.Policy?.Alert.ElementAtOrDefault(due.Entry) is { } to
+                    ? book.Tell(to, alert, _stopping.Token)
+                    : Task.FromResult(new Delivery(Told.Refused, Message: "the policy that named it is not kept any more"));
+                _telling.Add(due.Key, telling);
             }
         }
         finally
