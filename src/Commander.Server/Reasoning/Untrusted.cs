@@ -19,7 +19,8 @@ internal static partial class Untrusted
     private const string Signs = "_.:;,/()<>*=%+-#@";
     private const int LongestWord = 40;
     private const int LongestText = 4_000;
-    private const int Timeout = 500;
+    // Milliseconds; a busy machine may take some of them away from us.
+    private const int Timeout = 1_500;
     private const RegexOptions Ignoring = RegexOptions.IgnoreCase | RegexOptions.CultureInvariant;
 
     /// <summary>The text as it may stand in a prompt.</summary>
