@@ -119,7 +119,8 @@ public static class Figures
     /// <param name="probability">0 to 1.</param>
     public static string Probability(double probability) => probability switch
     {
-        > 0.995 => "> 99 %",
+        // What would be rounded to 100 % is not certain.
+        >= 0.995 => "> 99 %",
         < 0.005 => "< 1 %",
         _ => probability.ToString("0 %", CultureInfo.InvariantCulture).Replace("%", " %").Replace("  ", " "),
     };

@@ -55,11 +55,14 @@ public sealed record Headline(string Word, Tone Tone, string What, string? Becau
             ("closed", "cancelled", _) => new("Cancelled", Tone.Calm, what, because, null, null),
             ("closed", "failed", _) => new("Watch failed", Tone.Ask, what, deployment.Notes.Count > 0 ? deployment.Notes[^1] : because, null, "Nobody judged this deployment to the end: look at it yourself."),
             ("waiting_for_person", _, "ROLLBACK") => new("Roll back?", Tone.Bad, what, because, null, Late(deployment)
-                ? "It comes after CONTINUE, and the policy leaves late rollbacks to a person (act.late): choose below."
-                : "The policy leaves rollbacks to a person (act.autonomy): choose below."),
-            ("waiting_for_person", _, _) => new("Waits for you", Tone.Ask, what, because, null, "Choose below."),
+                ? "It comes after CONTINUE, and the policy leaves late rollbacks to a person (act.late): roll back or keep it."
+                : "The policy leaves rollbacks to a person (act.autonomy): roll back or keep it."),
+            ("waiting_for_person", _, _) => new("Waits for you", Tone.Ask, what, because, null, "Roll back or keep it."),
             ("acting", _, "ROLLBACK") => new("Rolling back", Tone.Bad, what, because, null, "The order is about to go out."),
             (not "closed", _, "ROLLBACK") => new("Should roll back", Tone.Bad, what, because, null, "Nothing was done yet."),
+            // Nothing was measured beside it: what was announced was judged, and that is all that is ever done with it.
+            ("closed", _, "ROLLBACK") when deployment is { Metrics: not null, Reference: null } =>
+                new("Should roll back", Tone.Bad, what, because, null, "The snapshot of its announcement was judged, which starts no rollback by itself: roll back by hand."),
             ("closed", _, "ROLLBACK") => new("Should have rolled back", Tone.Bad, what, because, null, "Commander only watched here; nothing was done."),
             (_, _, "CONTINUE") => OfContinue(deployment, what),
             ("closed", _, _) when NothingToJudge(deployment) => new("Not judged", Tone.Ask, what, because, null, Unmeasured),

@@ -35,6 +35,7 @@ internal sealed record AlertText(
     private const int MaxSentence = 600;
     private const int MostFindings = 3;
     private const int Points = 24;
+    private const string Recovered = "recovered-after-rollback";
     private const string Signs = "▁▂▃▄▅▆▇█";
 
     /// <summary>The words of an alert.</summary>
@@ -51,8 +52,15 @@ internal sealed record AlertText(
 
         var deployment = alert.Deployment ?? throw new ArgumentException("an alert is of a deployment or of the server itself", nameof(alert));
         var headline = Headline.Of(deployment);
-        var word = alert.Occasion == Occasions.Outcome && deployment.Outcome is { } outcome ? $"Turned out {outcome.Label}" : headline.Word;
-        var because = alert.Occasion == Occasions.Outcome && deployment.Outcome is { } known ? $"{known.Label} by {known.Source.Replace('-', ' ')}; the verdict was {deployment.Verdict?.Decision ?? "none"}" : headline.Because;
+        // Who reads it elsewhere than on the page: the word of a question is what can be answered.
+        var (word, because) = (headline.Word == "Roll back?" ? "Roll back or keep" : headline.Word, headline.Because);
+        if (alert.Occasion == Occasions.Outcome && deployment.Outcome is { } outcome)
+        {
+            var said = $"{OutcomeWords.Standing(deployment) ?? outcome.Label}{(OutcomeWords.Labels(deployment).LastOrDefault(label => label.Standing)?.Note is { Length: > 0 } note ? $": {note}" : "")}";
+            // That a rollback is done and what it shows is known in the same moment: what was done goes before.
+            (word, because) = outcome.Source == Recovered ? (word, $"{because?.TrimEnd('.')}. It was {said}") : ($"Turned out {outcome.Label}", $"{said.TrimEnd('.')}. The verdict was {deployment.Verdict?.Decision ?? "none"}");
+        }
+
         var worst = deployment.Verdict?.Findings.Where(f => f.Verdict == "worse").Take(MostFindings) ?? [];
         return new AlertText(
             Cut($"{word}: {headline.What}", MaxTitle),

@@ -4,6 +4,7 @@ using System.Text.Json;
 using System.Text.RegularExpressions;
 using Commander.Judging;
 using Commander.Judging.Policies;
+using Commander.Judging.Verdicts;
 using Fluid;
 using Fluid.Ast;
 using Fluid.Values;
@@ -28,6 +29,21 @@ internal sealed partial class Templates
 
     /// <summary>The names a template may begin with.</summary>
     private static readonly string[] Roots = ["deployment", "verdict", "findings", "alert", "outcome", "rollback", "news"];
+
+    private const string Each = "findings[]";
+
+    /// <summary>What stands directly below a name, by the API's own words. Deeper down everything goes: there are lists and labels.</summary>
+    private static readonly Dictionary<string, IReadOnlyList<string>> Below = new(StringComparer.Ordinal)
+    {
+        ["deployment"] = NamesOf<Deployment>(),
+        ["verdict"] = NamesOf<Verdict>(),
+        ["outcome"] = NamesOf<Outcome>(),
+        ["rollback"] = NamesOf<ActionEntry>(),
+        ["news"] = NamesOf<SystemNews>(),
+        ["alert"] = ["occasion", "severity", "at", "title", "sentence", "done", "next", "confidence", "url"],
+        ["findings"] = ["size", "first", "last"],
+        [Each] = [.. NamesOf<Finding>(), "says", "chart"],
+    };
 
     private static readonly string[] Words = ["empty", "blank", "nil", "null", "true", "false", "forloop"];
 
@@ -112,8 +128,12 @@ internal sealed partial class Templates
             wrong = $"line {LineOf(template, filter)}: there is no filter '{Quoted(filter)}'; write {(Nearest.To(filter, Filters) is { } near ? near : $"one of {string.Join(", ", Filters)}")}";
         else if (reading.Names.Except([.. Roots, .. Words, .. reading.Made], StringComparer.Ordinal).FirstOrDefault() is { } name)
             wrong = $"line {LineOf(template, name)}: there is no value '{Quoted(name)}'; write {(Nearest.To(name, Roots) is { } near ? near : $"one of {string.Join(", ", Roots)}")}";
+        else if (reading.Paths.Select(reading.Resolved).FirstOrDefault(path => Below.TryGetValue(path.Name, out var known) && !known.Contains(path.Below)) is { Name: not null } path)
+            wrong = $"line {LineOf(template, "." + path.Below)}: there is no '{Quoted(path.Below)}' in {(path.Name == Each ? "a finding" : path.Name)}; write {(Nearest.To(path.Below, Below[path.Name]) is { } near ? near : $"one of {string.Join(", ", Below[path.Name])}")}";
         return wrong is null ? (parsed, null) : (null, wrong);
     }
+
+    private static string[] NamesOf<T>() => [.. Json.Tolerant.GetTypeInfo(typeof(T)).Properties.Select(property => property.Name)];
 
     // Read again, not believed: a watch may go on by a policy that an older version took.
     private IFluidTemplate Parsed(string template)
@@ -295,6 +315,13 @@ internal sealed partial class Templates
         public List<string> Filters { get; } = [];
         public List<string> Names { get; } = [];
         public HashSet<string> Made { get; } = new(StringComparer.Ordinal);
+        public List<(string Name, string Below)> Paths { get; } = [];
+        private readonly Dictionary<string, bool> _each = new(StringComparer.Ordinal);
+
+        /// <summary>A path by what its name is: a template's own name is a finding where it is nothing else, or nothing that is known.</summary>
+        public (string Name, string Below) Resolved((string Name, string Below) path) =>
+            !Made.Contains(path.Name) ? path : (_each.GetValueOrDefault(path.Name) ? Each : "", path.Below);
+
         public bool Ranges { get; private set; }
 
         // A list of a billion numbers is a short text.
@@ -313,7 +340,12 @@ internal sealed partial class Templates
         protected override Expression VisitMemberExpression(MemberExpression memberExpression)
         {
             if (memberExpression.Segments[0] is IdentifierSegment first)
+            {
                 Names.Add(first.Identifier);
+                if (memberExpression.Segments is [_, IdentifierSegment second, ..])
+                    Paths.Add((first.Identifier, second.Identifier));
+            }
+
             foreach (var segment in memberExpression.Segments.OfType<IndexerSegment>())
                 Visit(segment.Expression);
             return base.VisitMemberExpression(memberExpression);
@@ -321,33 +353,39 @@ internal sealed partial class Templates
 
         protected override Statement VisitAssignStatement(AssignStatement assignStatement)
         {
-            Made.Add(assignStatement.Identifier);
+            Make(assignStatement.Identifier, finding: false);
             return base.VisitAssignStatement(assignStatement);
         }
 
         protected override Statement VisitCaptureStatement(CaptureStatement captureStatement)
         {
-            Made.Add(captureStatement.Identifier);
+            Make(captureStatement.Identifier, finding: false);
             return base.VisitCaptureStatement(captureStatement);
         }
 
         protected override Statement VisitForStatement(ForStatement forStatement)
         {
-            Made.Add(forStatement.Identifier);
+            Make(forStatement.Identifier, forStatement.Source is MemberExpression { Segments: [IdentifierSegment { Identifier: "findings" }] });
             Ranges |= forStatement.Range is not null;
             return base.VisitForStatement(forStatement);
         }
 
         protected override Statement VisitIncrementStatement(IncrementStatement incrementStatement)
         {
-            Made.Add(incrementStatement.Identifier);
+            Make(incrementStatement.Identifier, finding: false);
             return base.VisitIncrementStatement(incrementStatement);
         }
 
         protected override Statement VisitDecrementStatement(DecrementStatement decrementStatement)
         {
-            Made.Add(decrementStatement.Identifier);
+            Make(decrementStatement.Identifier, finding: false);
             return base.VisitDecrementStatement(decrementStatement);
+        }
+
+        private void Make(string name, bool finding)
+        {
+            Made.Add(name);
+            _each[name] = finding && _each.GetValueOrDefault(name, true);
         }
     }
 }

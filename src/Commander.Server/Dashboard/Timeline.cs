@@ -27,6 +27,7 @@ internal static class Timeline
     public static IReadOnlyList<Moment> Of(Deployment deployment, IReadOnlyList<Fact> facts)
     {
         var moments = new List<Moment>();
+        var channels = deployment.Actions.Where(action => action.Kind == "alert").GroupBy(action => action.Key).ToDictionary(same => same.Key, same => same.First().Target, StringComparer.Ordinal);
         var seen = new HashSet<int>();
         var ticks = 0;
         double tookTicks = 0;
@@ -45,7 +46,7 @@ internal static class Timeline
 
             Counted();
             seen.Add(step);
-            moments.Add(new Moment(step, name, Words(fact), fact.At, Took(fact)));
+            moments.Add(new Moment(step, name, Words(fact, channels), fact.At, Took(fact)));
         }
 
         Counted();
@@ -143,13 +144,13 @@ internal static class Timeline
     }
 
     /// <summary>What the fact says, for a person.</summary>
-    private static string Words(Fact fact)
+    private static string Words(Fact fact, IReadOnlyDictionary<string, string> channels)
     {
         if (fact.Body is not { } body)
             return "its body is no longer kept";
         try
         {
-            return Cut(Words(fact.Kind, body));
+            return Cut(Words(fact.Kind, body, channels));
         }
         catch (JsonException)
         {
@@ -158,7 +159,7 @@ internal static class Timeline
         }
     }
 
-    private static string Words(string kind, byte[] body)
+    private static string Words(string kind, byte[] body, IReadOnlyDictionary<string, string> channels)
     {
         switch (kind)
         {
@@ -211,11 +212,14 @@ internal static class Timeline
                 return $"{alert.Target} is to be told: {alert.Occasion}{(alert.NotBefore is { } quiet ? $", after the quiet hours, at {quiet.UtcDateTime:HH:mm} UTC" : "")}";
             case FactKind.Told:
                 var told = FactBody.Read<ToldBody>(body);
+                var channel = channels.GetValueOrDefault(told.Key, "a channel");
+                // Many channels begin their messages with their own name.
+                var why = told.Message?.StartsWith(channel + " ", StringComparison.Ordinal) == true ? told.Message : $"{channel}: {told.Message}";
                 return told.State switch
                 {
-                    "done" => "told",
-                    "running" => $"not told yet: {told.Message}{(told.RetryAt is { } again ? $"; tried again at {again.UtcDateTime:HH:mm:ss} UTC" : "")}",
-                    _ => $"not told: {told.Message}",
+                    "done" => $"told: {channel}{(told.Message is null ? "" : "; " + told.Message)}",
+                    "running" => $"not told yet: {why}{(told.RetryAt is { } again ? $"; tried again at {again.UtcDateTime:HH:mm:ss} UTC" : "")}",
+                    _ => $"not told: {why}",
                 };
             case FactKind.Outcome:
                 var outcome = FactBody.Read<OutcomeBody>(body);

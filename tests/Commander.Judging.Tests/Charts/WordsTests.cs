@@ -47,6 +47,7 @@ public class WordsTests
     public void A_probability_never_claims_certainty()
     {
         Figures.Probability(1).ShouldBe("> 99 %");
+        Figures.Probability(0.995).ShouldBe("> 99 %");
         Figures.Probability(0.98).ShouldBe("98 %");
         Figures.Probability(0).ShouldBe("< 1 %");
     }
@@ -65,6 +66,8 @@ public class WordsTests
         Word(rollback with { Actions = [], State = "waiting_for_person", ClosedReason = null }).ShouldBe("Roll back?");
         Word(rollback with { Actions = [], State = "observing", ClosedReason = null }).ShouldBe("Should roll back");
         Word(rollback with { Actions = [] }).ShouldBe("Should have rolled back");
+        Headline.Of(rollback with { Actions = [], Reference = null, Metrics = new Dictionary<string, double> { ["error_rate"] = 25.3 } }).Next!.ShouldContain("roll back by hand");
+        Headline.Of(rollback with { Actions = [], State = "waiting_for_person", ClosedReason = null }).Next!.ShouldNotContain("below");
         Word(Sample.Deployment("dep-1", "a", "1", null, "queued", null)).ShouldBe("Starting");
         Word(Sample.Deployment("dep-1", "a", "1", null, "queued", null) with { Notes = ["waits for a free watch: 2000 are under way"] }).ShouldBe("Queued");
         Word(rollback with { Actions = [], State = "acting", ClosedReason = null }).ShouldBe("Rolling back");

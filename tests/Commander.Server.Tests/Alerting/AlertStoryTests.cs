@@ -43,6 +43,9 @@ public sealed class AlertStoryTests
         finding.Says.ShouldContain("against old version");
         finding.Chart.ShouldNotBeNull().Length.ShouldBeGreaterThan(1);
         Alerts(closed).Select(a => (a.State, a.Target, a.Key)).ShouldBe([("done", "slack #deploys", $"{id}/alert/1"), ("done", "slack #deploys", $"{id}/alert/2")]);
+        // The page says who has it, not only that somebody has.
+        var timeline = Commander.Server.Dashboard.Timeline.Of(closed, await world.Facts(id));
+        timeline.Count(moment => moment.Words == "told: slack #deploys").ShouldBe(2);
         // What people are told changes nothing of what is done.
         closed.Actions.Where(a => a.Kind == "rollback").ShouldHaveSingleItem().State.ShouldBe("done");
     }
@@ -84,6 +87,33 @@ public sealed class AlertStoryTests
         await world.Settle(id);
         channel.Occasions.ShouldBe([Occasions.Continue, Occasions.Outcome]);
         channel.Messages[1][0].Text.Title.ShouldBe("Turned out GOOD: checkout 2.0.0 in prod");
+        channel.Messages[1][0].Text.Sentence.ShouldBe("GOOD by a quiet period. The verdict was CONTINUE.");
+    }
+
+    [Fact]
+    public async Task Who_hears_of_outcomes_is_told_first_of_all_that_the_rollback_is_done()
+    {
+        var channel = new RecordedChannel();
+        await using var world = await Begin(channel, "{ slack: '#deploys', on: [rollback, outcome] }");
+        world.Source.ErrorShare["2.0.0"] = 0.25;
+        var id = (await world.Announce("2.0.0")).Id;
+        await world.Run(id, d => d.State == "closed");
+        await world.Settle(id);
+        channel.Occasions.ShouldBe([Occasions.Rollback, Occasions.Outcome]);
+        channel.Messages[1][0].Text.Title.ShouldBe("Rolled back: checkout 2.0.0 in prod");
+        channel.Messages[1][0].Text.Sentence.ShouldEndWith(" It was BAD by the recovery after the rollback.");
+    }
+
+    [Fact]
+    public async Task Who_says_what_it_really_was_is_named_with_what_they_say()
+    {
+        var channel = new RecordedChannel();
+        await using var world = await Begin(channel, "{ slack: '#deploys', on: [outcome] }");
+        var id = (await world.Announce("2.0.0")).Id;
+        await world.Run(id, d => d.State == "closed");
+        await world.Desk.Label(id, "BAD", "anna", "customers wrote", CancellationToken.None);
+        await world.Settle(id);
+        channel.Messages[^1][0].Text.Sentence.ShouldBe("BAD by a person (anna), over GOOD by a quiet period: customers wrote. The verdict was CONTINUE.");
     }
 
     [Fact]
@@ -256,7 +286,7 @@ public sealed class AlertStoryTests
         world.Source.ErrorShare["2.0.0"] = 0.25;
         var id = (await world.Announce("2.0.0")).Id;
         await world.Run(id, d => d.State == "waiting_for_person" && AllTold(d) && Alerts(d).Any());
-        channel.Messages[0][0].Text.Title.ShouldBe("Roll back?: checkout 2.0.0 in prod");
+        channel.Messages[0][0].Text.Title.ShouldBe("Roll back or keep: checkout 2.0.0 in prod");
         (await world.Desk.Act(id, "keep", "anna", "it is the load test", CancellationToken.None)).Status.ShouldBe(202);
         await world.Settle(id);
         channel.Messages[^1][0].Text.Title.ShouldBe("Kept: checkout 2.0.0 in prod");

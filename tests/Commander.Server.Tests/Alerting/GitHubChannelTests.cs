@@ -43,6 +43,15 @@ public sealed class GitHubChannelTests : ChannelCompliance
     }
 
     [Fact]
+    public async Task A_test_writes_no_status_and_says_whether_the_token_lets_us_in()
+    {
+        var test = SampleAlerts.Worded(SampleAlerts.News(false, SystemNews.Test));
+        (await Tell(test)).State.ShouldBe(Told.Done);
+        (Server.Last.Method, Server.Last.Target).ShouldBe(("GET", "/repos/acme/checkout"));
+        (await Tell(SampleAlerts.Worded(SampleAlerts.News(false)))).State.ShouldBe(Told.Refused);
+    }
+
+    [Fact]
     public async Task A_deployment_that_GitHub_knows_gets_a_status_too()
     {
         (await Tell(SampleAlerts.Worded(SampleAlerts.Of(Occasions.Rollback, WithId)))).State.ShouldBe(Told.Done);

@@ -22,7 +22,7 @@ public sealed class TemplatesTests
     [InlineData("{{ alert.occasion }} {{ alert.severity }} {{ alert.title }} {{ alert.confidence }} {{ alert.url }}", "rollback critical Rolled back: checkout 1.42.0 in prod 98 % http://127.0.0.1:5080/d/dep-01JD9Q4W8Z6M0T3V5X7Y9A1B2C")]
     [InlineData("{{ rollback.serving_version }} {{ rollback.recovered }} {{ outcome.label }} {{ outcome.source }}", "1.41.3 true BAD recovered-after-rollback")]
     [InlineData("{{ deployment.started_at | date: '%H:%M' }} {{ 'now' | date: '%Y' }} {{ deployment.started_at | time_zone: 'Europe/Berlin' | date: '%H:%M' }}", "10:30 2026 11:30")]
-    [InlineData("{% if verdict.decision == 'ROLLBACK' and rollback.recovered %}{{ deployment.service | upcase }}{% else %}no{% endif %}{{ news.message }}{{ deployment.nothing.at.all }}", "CHECKOUT")]
+    [InlineData("{% if verdict.decision == 'ROLLBACK' and rollback.recovered %}{{ deployment.service | upcase }}{% else %}no{% endif %}{{ news.message }}{{ deployment.labels.nothing.at.all }}", "CHECKOUT")]
     [InlineData("{% assign name = deployment.service | append: '!' %}{{ name }}{% capture more %}{{ name }}?{% endcapture %}{{ more }}", "checkout!checkout!?")]
     public void A_template_knows_the_names_of_the_api(string template, string says) => Say(template).ShouldBe(says);
 
@@ -87,6 +87,10 @@ public sealed class TemplatesTests
     [InlineData("{{ 1 | format_number: 'F999999999' }}", "there is no filter 'format_number'")]
     [InlineData("a\nb\n{{ verdit.decision }}", "line 3: there is no value 'verdit'; write verdict")]
     [InlineData("{% for f in findings %}{{ g.metric }}{% endfor %}", "there is no value 'g'")]
+    [InlineData("a\n{{ deployment.servce }}", "line 2: there is no 'servce' in deployment; write service")]
+    [InlineData("{{ alert.sentense }}", "there is no 'sentense' in alert; write sentence")]
+    [InlineData("{{ rollback.took }}", "there is no 'took' in rollback; write one of kind, state")]
+    [InlineData("{% for f in findings %}{{ f.metrik }}{% endfor %}", "there is no 'metrik' in a finding; write metric")]
     [InlineData("{% for i in (1..2000000000) %}x{% endfor %}", "counts from one number to another")]
     [InlineData("{% assign a = (1..2000000000) %}", "counts from one number to another")]
     public void What_is_wrong_is_said_with_its_place_and_what_to_write(string template, string says)

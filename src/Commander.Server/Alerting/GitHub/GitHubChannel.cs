@@ -20,6 +20,9 @@ internal sealed class GitHubChannel(AlertPolicy to, HttpClient http, TimeProvide
     public async Task<Delivery> Tell(IReadOnlyList<Worded> alerts, CancellationToken cancel)
     {
         var (alert, text) = (alerts[0].Alert, alerts[0].Text);
+        // A status is of a commit: what a test can show is that the token lets us in.
+        if (alert.News is { Check: SystemNews.Test })
+            return await Check(cancel) is { } failed ? new Delivery(Told.Later, Message: failed) : new Delivery(Told.Done, Message: "nothing was written: a status is of a commit; the repository and the token were asked for");
         if (alert.Deployment is not { } deployment)
             return new Delivery(Told.Refused, Message: $"{_channel.Name} has no place for news of the server itself: take system out of the entry's on");
         var (named, missing) = _channel.Value(to.To);
