@@ -518,7 +518,7 @@ public static class PolicyReader
                     : Settings.Form.Text;
                 Settings.Check(section.At(channel), to, form, AlertExample(channel), errors);
                 var settings = Settings.Read(section, channel, own);
-                alerts.Add(new AlertPolicy(channel, to, On(section))
+                alerts.Add(new AlertPolicy(channel, to, On(section, channel))
                 {
                     Settings = settings.Count > 0 ? settings : null,
                     Severity = section.Has("severity") ? section.Word("severity", "info", Severities) : null,
@@ -585,17 +585,25 @@ public static class PolicyReader
             return null;
         }
 
-        private List<string> On(Section section)
+        private List<string> On(Section section, string channel)
         {
             if (!section.Has("on"))
                 return ["rollback", "hold"];
             var words = new List<string>();
-            foreach (var item in section.Items("on", "[rollback, hold]"))
+            var items = section.Items("on", "[rollback, hold]");
+            if (section.At("on") is ListNode { Items.Count: 0 })
+                section.Wrong("on", "is empty: the entry would hear of nothing", "write on: [rollback, hold], or take the entry out");
+            foreach (var item in items)
             {
                 if (Section.Plain(item, Section.List(Occasions), errors) is not { } word)
                     continue;
                 if (!Occasions.Contains(word))
                     Section.WrongWord(item, word, Occasions, errors);
+                else if (word == "system" && channel == "github")
+                    errors.Add(item, "is news of the server itself, for which GitHub has no place", "tell it another channel");
+                // What is inherited keeps its own place. Elsewhere nobody would ever be told, and nobody would notice.
+                else if (word == "system" && !item.Path.StartsWith("defaults.alert[", StringComparison.Ordinal))
+                    errors.Add(item, "is news of the server itself, which is of no service and environment", "write it in an entry of defaults.alert");
                 else if (!words.Contains(word))
                     words.Add(word);
             }

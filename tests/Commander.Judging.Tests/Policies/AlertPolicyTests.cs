@@ -19,7 +19,7 @@ public class AlertPolicyTests
     public static TheoryData<string> Valid =>
     [
         "{ slack: '#deploys' }",
-        "{ slack: '${COMMANDER_SECRET_HOOK}', on: [rollback, hold, continue, outcome, failed, system] }",
+        "{ slack: '${COMMANDER_SECRET_HOOK}', on: [rollback, hold, continue, outcome, failed] }",
         "{ slack: '#deploys', token: '${COMMANDER_SECRET_SLACK}', severity: warning, template: '{{ deployment.service }}', quiet: { from: '22:00', to: '07:00', zone: Europe/Berlin } }",
         "{ pagerduty: 'file:pagerduty', url: 'https://events.eu.pagerduty.com', severity: critical }",
         "{ teams: 'https://example.com/workflow' }",
@@ -44,11 +44,23 @@ public class AlertPolicyTests
     }
 
     [Fact]
+    public void News_of_the_server_are_heard_in_the_defaults_alone_and_everything_else_says_so()
+    {
+        const string ops = "defaults: { alert: [ { slack: '#ops', on: [system] } ] }\n";
+        var inherited = PolicyReader.Read(ops + "services: { s: { metrics: { errors: { kind: ratio, objective: 1% } }, environments: { staging: { compare: before } } } }", "p.yaml");
+        inherited.Errors.ShouldBeEmpty();
+        inherited.Policies!.For("s", "staging").Alert.ShouldHaveSingleItem().On.ShouldBe(["system"]);
+        Refusal("{ slack: '#ops', on: [rollback, system] }").ShouldBe("p.yaml:1:59 services.s.alert[0].on[1]: is news of the server itself, which is of no service and environment; write it in an entry of defaults.alert");
+        PolicyReader.Read("defaults: { alert: [ { github: acme/checkout, token: 'file:github', on: [system] } ] }", "p.yaml").Errors.ShouldHaveSingleItem().ToString().ShouldContain("GitHub has no place");
+        Refusal("{ slack: '#ops', on: [] }").ShouldContain("is empty: the entry would hear of nothing");
+    }
+
+    [Fact]
     public void All_keys_of_an_entry_are_read_and_survive_being_stored()
     {
-        var entry = Read("{ github: acme/checkout, token: '${COMMANDER_SECRET_GITHUB}', on: [failed, system], severity: warning, template: 'x', quiet: { from: '22:30', to: '07:00', zone: Europe/Berlin } }").ShouldHaveSingleItem();
+        var entry = Read("{ github: acme/checkout, token: '${COMMANDER_SECRET_GITHUB}', on: [failed, outcome], severity: warning, template: 'x', quiet: { from: '22:30', to: '07:00', zone: Europe/Berlin } }").ShouldHaveSingleItem();
         (entry.Channel, entry.To, entry.Severity, entry.Template).ShouldBe(("github", "acme/checkout", "warning", "x"));
-        entry.On.ShouldBe(["failed", "system"]);
+        entry.On.ShouldBe(["failed", "outcome"]);
         entry.Quiet.ShouldBe(new QuietHours(new TimeOnly(22, 30), new TimeOnly(7, 0), "Europe/Berlin"));
         entry.Settings.ShouldBe(new Dictionary<string, string> { ["token"] = "${COMMANDER_SECRET_GITHUB}" });
         var policy = PolicyReader.Read("services: { s: { alert: [ { slack: '#a', quiet: { from: '22:30', to: '07:00' }, severity: info, template: t } ] } }", "p.yaml").Policies!.For("s", "prod");
