@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Commander.Charts;
 using Commander.Judging.Evidence;
 using Commander.Judging.Verdicts;
@@ -67,19 +68,29 @@ internal sealed record AlertText(
             Cut(because is null ? "Nothing has been measured yet." : because.TrimEnd('.') + ".", MaxSentence),
             [.. worst.Select(finding => new AlertFinding(finding.Metric, Cut(Says(finding), 200), Chart(finding, alert.Evidence)))],
             deployment.Verdict is { } verdict ? Figures.Confidence(verdict) : null,
-            headline.Proof is { } proof ? Cut(proof, MaxSentence) : null,
+            Cut(WhatWasDone(deployment, headline.Proof), MaxSentence),
             headline.Next is { } next ? Cut(next, MaxSentence) : null,
             [.. Charts.Reasons.Of(deployment).Take(2).Select(reason => Cut(reason, MaxSentence))],
             deployment.Url,
             headline.Tone);
     }
 
+    // Who ordered it matters to whoever reads it elsewhere.
+    private static string? WhatWasDone(Deployment deployment, string? proof) =>
+        deployment.Actions.LastOrDefault(action => action.Kind == "rollback") is { By: not "policy", State: not "refused" } byHand
+            ? proof is null ? $"ordered by {byHand.By}" : $"{proof.TrimEnd('.')}; ordered by {byHand.By}"
+            : proof;
+
     /// <summary>At most so many characters, the last of them an ellipsis when something is missing.</summary>
-    public static string Cut(string text, int most) =>
-        text.Length <= most ? text : string.Concat(text.AsSpan(0, char.IsHighSurrogate(text[most - 2]) ? most - 2 : most - 1), "…");
+    [return: NotNullIfNotNull(nameof(text))]
+    public static string? Cut(string? text, int most) =>
+        text is null || text.Length <= most ? text : string.Concat(text.AsSpan(0, char.IsHighSurrogate(text[most - 2]) ? most - 2 : most - 1), "…");
 
     private static string Says(Finding finding)
     {
+        // What is allowed was never there before.
+        if (finding.ReferenceArm is null && finding.Reference is not null)
+            return $"{Figures.Level(finding.Candidate, finding.Unit)}, allowed {Figures.Level(finding.Reference, finding.Unit)}";
         var levels = $"{Figures.Level(finding.Reference, finding.Unit)} -> {Figures.Level(finding.Candidate, finding.Unit)}";
         var interval = finding is { Low: { } low, High: { } high } ? $", {Figures.Number(low)} to {Figures.Number(high)}" : "";
         return finding.Difference is { } difference ? $"{levels} ({Figures.Difference(difference, finding.Unit)}{interval}; against {Figures.Arm(finding.ReferenceArm)})" : $"{levels} (against {Figures.Arm(finding.ReferenceArm)})";

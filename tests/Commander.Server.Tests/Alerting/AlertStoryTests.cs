@@ -294,6 +294,22 @@ public sealed class AlertStoryTests
     }
 
     [Fact]
+    public async Task An_alert_says_who_ordered_a_rollback()
+    {
+        var channel = new RecordedChannel();
+        var text = LoopWorld.PolicyText.Replace("autonomy: enforce", "autonomy: recommend", StringComparison.Ordinal).Replace("    watch: {", "    alert: [ { slack: '#deploys' } ]\n    watch: {", StringComparison.Ordinal);
+        await using var world = await LoopWorld.Begin(text);
+        world.Channels = _ => channel;
+        await world.Restart();
+        world.Source.ErrorShare["2.0.0"] = 0.25;
+        var id = (await world.Announce("2.0.0")).Id;
+        await world.Run(id, d => d.State == "waiting_for_person" && AllTold(d) && Alerts(d).Any());
+        (await world.Desk.Act(id, "rollback", "anna", null, CancellationToken.None)).Status.ShouldBe(202);
+        await world.Run(id, d => d.State == "closed" && AllTold(d));
+        channel.Messages[^1][0].Text.Done.ShouldNotBeNull().ShouldEndWith("ordered by anna");
+    }
+
+    [Fact]
     public async Task Two_hundred_rollbacks_in_a_minute_are_a_handful_of_messages_that_name_all()
     {
         var channel = new RecordedChannel { Most = 500 };
