@@ -510,9 +510,10 @@ public static class PolicyReader
                 var channel = named[0];
                 if (section.Text(channel, AlertExample(channel)) is not { } to)
                     continue;
-                var secret = channel == "pagerduty" || Settings.IsSecret(to);
+                // Whoever knows the address of such a webhook may write there: a policy is stored and shown.
+                var secret = channel is "pagerduty" or "teams" or "discord" || (channel == "slack" && to.Contains("://", StringComparison.Ordinal)) || Settings.IsSecret(to);
                 var form = secret ? Settings.Form.Secret
-                    : channel is "teams" or "discord" or "webhook" or "grafana" ? Settings.Form.Url
+                    : channel is "webhook" or "grafana" ? Settings.Form.Url
                     : channel == "email" ? Settings.Form.Mail
                     : channel == "github" && to != "announced" ? Settings.Form.Repository
                     : Settings.Form.Text;

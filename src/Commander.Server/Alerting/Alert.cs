@@ -94,6 +94,9 @@ internal enum Told
 internal sealed record Delivery(Told State, string? Reference = null, string? Message = null, TimeSpan? RetryAfter = null)
 {
     public static readonly Delivery Done = new(Told.Done);
+
+    /// <summary>Whether it may have arrived although nothing says so: the channel did not answer to the end. Who tries again looks first.</summary>
+    public bool MayHaveArrived { get; init; }
 }
 
 /// <summary>One place where people or programs are told. Made anew for every message; keeps nothing.</summary>

@@ -70,12 +70,12 @@ internal sealed class AlertBook(Func<AlertPolicy, IAlertChannel?> make, Func<Ale
         catch (TimeoutException)
         {
             await deadline.CancelAsync();
-            return new Delivery(Told.Later, Message: $"did not answer within {Deadline.TotalSeconds:0} s");
+            return new Delivery(Told.Later, Message: $"did not answer within {Deadline.TotalSeconds:0} s") { MayHaveArrived = true };
         }
         catch (Exception e)
         {
             // A channel that throws is a mistake of ours; whoever waits shall hear of it. Its message may have an address in it that is a secret.
-            return new Delivery(Told.Later, Message: $"could not be told: {e.GetType().Name}");
+            return new Delivery(Told.Later, Message: $"could not be told: {e.GetType().Name}") { MayHaveArrived = true };
         }
     }
 

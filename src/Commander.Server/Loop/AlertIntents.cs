@@ -69,6 +69,10 @@ internal static class AlertIntents
                 yield return (Occasions.Failed, Routing.SeverityOf(Occasions.Failed));
                 yield return (Occasions.Progress, Severity.Info);
                 break;
+            // Whoever was asked to roll it back is asked no longer.
+            case FactKind.Closed when watch is { Decision: Decision.Rollback, LastRollback: null } && FactBody.Read<ClosedBody>(body).Reason is "superseded":
+                yield return (Occasions.Progress, Severity.Info);
+                break;
             case FactKind.Outcome when watch.Outcome is { } stands && stands.Label != before?.Label && (stands.Label != "UNKNOWN" || before is not null):
                 yield return (Occasions.Outcome, Routing.SeverityOf(Occasions.Outcome, bad: stands.Label == "BAD" && watch.Decision == Decision.Continue));
                 // Who pressed a button is shown what became of it.

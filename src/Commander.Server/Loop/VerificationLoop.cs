@@ -40,6 +40,8 @@ internal sealed class VerificationLoop : IDisposable
     private static readonly TimeSpan ContextDeadline = TimeSpan.FromSeconds(6);
     private static readonly TimeSpan GiveUpTelling = TimeSpan.FromHours(24);
     private static readonly TimeSpan TellGrace = TimeSpan.FromSeconds(15);
+    // Of the time that an owner has to end, some is left to store what came.
+    private static readonly TimeSpan FinishPatience = TimeSpan.FromSeconds(6);
     private const int MaxDiagnoses = 3;
     private const int FailuresBeforeGivingUp = 10;
     private const int LabelAttempts = 3;
@@ -613,9 +615,13 @@ internal sealed class VerificationLoop : IDisposable
             return true;
         }
 
-        var order = already
-            ? new OrderResult(true, false, before.Message)
-            : await target.Order(new RollbackOrder(intent.Key, _id, service, environment, _watch.Received.Version, intent.TargetVersion!, intent.Fence), cancel);
+        var ordering = already
+            ? Task.FromResult(new OrderResult(true, false, before.Message))
+            : target.Order(new RollbackOrder(intent.Key, _id, service, environment, _watch.Received.Version, intent.TargetVersion!, intent.Fence), cancel);
+        // A command may take minutes: whoever is to be woken is told meanwhile.
+        if (!ordering.IsCompleted)
+            await TellMeanwhile(cancel);
+        var order = await ordering;
         var expired = Now - pending.At > ActingDeadline;
         if (!order.Accepted && !order.Refused && !expired)
         {
@@ -771,8 +777,11 @@ internal sealed class VerificationLoop : IDisposable
         try
         {
             var document = _watch.Document(_parts.Url);
-            foreach (var due in _watch.Untold.Where(alert => alert.NotBefore <= Now && !_telling.ContainsKey(alert.Key)).ToList())
+            foreach (var due in _watch.Untold.Where(alert => alert.NotBefore <= Now).ToList())
             {
+                // What overtakes waits for what is out already.
+                if (_watch.Alerts.Any(alert => alert.Entry == due.Entry && _telling.ContainsKey(alert.Key)))
+                    continue;
                 var alert = new Alert(due.Key, due.Occasion, due.Severity, due.At, document)
                 {
                     Evidence = evidence,
@@ -791,6 +800,19 @@ internal sealed class VerificationLoop : IDisposable
         }
     }
 
+    // Beside an order that is under way, which nothing here may disturb.
+    private async Task TellMeanwhile(CancellationToken cancel)
+    {
+        try
+        {
+            await Tell(cancel);
+        }
+        catch (Exception e)
+        {
+            _parts.Log.Stumbled(_id, 1, e);
+        }
+    }
+
     private async Task HaveTold(CancellationToken cancel)
     {
         foreach (var (key, telling) in _telling.Where(one => one.Value.IsCompleted).ToList())
@@ -798,13 +820,20 @@ internal sealed class VerificationLoop : IDisposable
             var came = telling.IsCompletedSuccessfully ? await telling : new Delivery(Told.Later, Message: "the try failed: " + (telling.Exception?.InnerException?.GetType().Name ?? "it was taken back"));
             var stored = await Commit(batch =>
             {
-                if (_watch.Alerts.FirstOrDefault(alert => alert.Key == key) is { Ended: false } alert)
-                    batch.Add(FactKind.Told, Came(alert, came));
+                if (_watch.Alerts.FirstOrDefault(alert => alert.Key == key) is not { Ended: false } alert)
+                    return;
+                // Told at the end of the quiet hours, what is overtaken would say that things stand as they do not any more.
+                foreach (var overtaken in came.State == Told.Done ? _watch.Overtaken(alert).ToList() : [])
+                    batch.Add(FactKind.Told, new ToldBody(overtaken.Key, "done", $"was not told alone: {alert.Key} went out before the quiet hours ended, and said how things stand"));
+                batch.Add(FactKind.Told, Came(alert, came));
             }, cancel);
             if (stored || !_watch.Alerts.Any(alert => alert.Key == key && !alert.Ended))
             {
                 _telling.Remove(key);
-                _inDoubt.Remove(key);
+                if (came is { State: Told.Later, MayHaveArrived: true })
+                    _inDoubt.Add(key);
+                else if (came.State != Told.Later)
+                    _inDoubt.Remove(key);
             }
         }
     }
@@ -815,7 +844,7 @@ internal sealed class VerificationLoop : IDisposable
         return came.State switch
         {
             Told.Done => new ToldBody(alert.Key, "done", null) { Reference = came.Reference },
-            Told.Later when Now + retry - alert.At < GiveUpTelling => new ToldBody(alert.Key, "running", came.Message) { RetryAt = Now + retry },
+            Told.Later when Now + retry - alert.From < GiveUpTelling => new ToldBody(alert.Key, "running", came.Message) { RetryAt = Now + retry },
             Told.Later => new ToldBody(alert.Key, "failed", $"not told within {GiveUpTelling.TotalHours:0} h: {came.Message}"),
             _ => new ToldBody(alert.Key, "failed", came.Message),
         };
@@ -847,14 +876,18 @@ internal sealed class VerificationLoop : IDisposable
             return;
         try
         {
-            await Task.WhenAll(_telling.Values).WaitAsync(cancel);
+            await Task.WhenAll(_telling.Values).WaitAsync(FinishPatience, _parts.Clock, cancel);
+        }
+        catch (TimeoutException)
+        {
+            // One channel that does not answer shall not make the others hear it twice.
         }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {
             // What was not out yet was taken back.
         }
 
-        // What was taken back was never tried, and is due as it was.
+        // What was taken back was never tried, and is due as it was. Of what is still out nobody knows.
         foreach (var (key, _) in _telling.Where(one => !one.Value.IsCompletedSuccessfully).ToList())
             _telling.Remove(key);
         await HaveTold(cancel);

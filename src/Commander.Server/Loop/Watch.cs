@@ -167,8 +167,14 @@ internal sealed class Watch(IPinned pinned)
     /// <summary>Who was to be told of what, and what came of it, oldest first.</summary>
     public IReadOnlyList<AlertEntry> Alerts => _alerts;
 
-    /// <summary>What is still to be told, oldest first: of each entry of the policy one at a time.</summary>
-    public IEnumerable<AlertEntry> Untold => _alerts.Where(alert => !alert.Ended).DistinctBy(alert => alert.Entry);
+    /// <summary>What is still to be told, oldest first: of each entry of the policy one at a time, and none stands behind one that waits for the end of the quiet hours.</summary>
+    public IEnumerable<AlertEntry> Untold => _alerts.Where(alert => !alert.Ended).GroupBy(alert => alert.Entry).Select(entry => entry.FirstOrDefault(alert => !alert.Waits && Overtakes(alert)) ?? entry.First());
+
+    /// <summary>What waited for the end of the quiet hours when a later alert of its entry went out, which said how things stand.</summary>
+    public IEnumerable<AlertEntry> Overtaken(AlertEntry by) => _alerts.TakeWhile(alert => alert.Key != by.Key).Where(alert => alert.Entry == by.Entry && alert is { Ended: false, Waits: true });
+
+    // How it goes on is told who knows how it began.
+    private bool Overtakes(AlertEntry alert) => alert.Occasion != Alerting.Occasions.Progress || _alerts.Exists(told => told.Entry == alert.Entry && told.State == "done");
 
     /// <summary>By what the channel of an entry knows this deployment again; null before it was told.</summary>
     public string? ReferenceOf(int entry) => _alerts.LastOrDefault(alert => alert.Entry == entry && alert.Reference is not null)?.Reference;
@@ -185,6 +191,12 @@ internal sealed class Watch(IPinned pinned)
     internal sealed record AlertEntry(string Key, int Entry, string Occasion, Severity Severity, DateTimeOffset At, string State, string? Reference, DateTimeOffset NotBefore, int Tries)
     {
         public bool Ended => State is "done" or "failed";
+
+        /// <summary>From when on it was to be told: when it happened, or the end of the quiet hours.</summary>
+        public DateTimeOffset From { get; } = NotBefore;
+
+        /// <summary>Whether it was put off to the end of the quiet hours, and was not tried since.</summary>
+        public bool Waits => Tries == 0 && From > At;
     }
 
     /// <summary>Every change of the judgement, oldest first.</summary>

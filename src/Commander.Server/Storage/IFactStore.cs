@@ -117,7 +117,7 @@ internal interface IFactStore : IAsyncDisposable
     /// <summary>Rows, newest id first.</summary>
     Task<IReadOnlyList<DeploymentRow>> List(DeploymentFilter filter, CancellationToken cancel);
 
-    /// <summary>Ids of deployments under way whose owner is overdue, most overdue first.</summary>
+    /// <summary>Ids of deployments whose owner is overdue: those under way before those that are closed and of whom something is to be told, most overdue first.</summary>
     Task<IReadOnlyList<string>> Due(DateTimeOffset now, int limit, CancellationToken cancel);
 
     /// <summary>Ids of queued deployments that could have begun by then, the longest waiting first.</summary>

@@ -23,9 +23,9 @@ internal static class Questions
     /// <summary>The oldest id of a time.</summary>
     public const string FirstSince = "SELECT id FROM deployments WHERE received_at >= $1 ORDER BY received_at, id LIMIT 1";
 
-    /// <summary>Who should be awake and may not be.</summary>
+    /// <summary>Who should be awake and may not be. Those of whom only something is to be told are in the way of none that is judged.</summary>
     public const string Overdue =
-        "SELECT id FROM deployments WHERE due_at IS NOT NULL AND state <> 'queued' AND due_at <= $1 ORDER BY due_at, id LIMIT $2";
+        "SELECT id FROM deployments WHERE due_at IS NOT NULL AND state <> 'queued' AND due_at <= $1 ORDER BY state = 'closed', due_at, id LIMIT $2";
 
     /// <summary>Who has not begun. Apart from those under way, who must not stand behind thousands that find no place.</summary>
     public const string Queued =

@@ -22,7 +22,7 @@ public class AlertPolicyTests
         "{ slack: '${COMMANDER_SECRET_HOOK}', on: [rollback, hold, continue, outcome, failed] }",
         "{ slack: '#deploys', token: '${COMMANDER_SECRET_SLACK}', severity: warning, template: '{{ deployment.service }}', quiet: { from: '22:00', to: '07:00', zone: Europe/Berlin } }",
         "{ pagerduty: 'file:pagerduty', url: 'https://events.eu.pagerduty.com', severity: critical }",
-        "{ teams: 'https://example.com/workflow' }",
+        "{ teams: 'file:teams' }",
         "{ teams: '${COMMANDER_SECRET_TEAMS}' }",
         "{ discord: '${COMMANDER_SECRET_DISCORD}', severity: info }",
         "{ email: oncall@example.com }",
@@ -93,7 +93,10 @@ public class AlertPolicyTests
     [InlineData("{ slack: '#a', quiet: { from: '22:00', to: '07:00', days: all } }", "alert[0].quiet.days", "is no key here; known are from, to, zone")]
     [InlineData("{ slack: '#a', secret: '${COMMANDER_SECRET_A}' }", "alert[0].secret", "is no key here; known are")]
     [InlineData("{ email: a@example.com, token: '${COMMANDER_SECRET_A}' }", "alert[0].token", "is no key here; known are")]
-    [InlineData("{ teams: 'https://example.com/', url: 'https://example.com/' }", "alert[0].url", "is no key here; known are")]
+    [InlineData("{ slack: 'https://hooks.slack.com/services/T0/B0/XXX' }", "alert[0].slack", "a secret must not stand in a policy")]
+    [InlineData("{ teams: 'https://example.com/workflow' }", "alert[0].teams", "a secret must not stand in a policy")]
+    [InlineData("{ discord: 'https://discord.com/api/webhooks/1/XXX' }", "alert[0].discord", "a secret must not stand in a policy")]
+    [InlineData("{ teams: 'file:teams', url: 'https://example.com/' }", "alert[0].url", "is no key here; known are")]
     [InlineData("{ webhook: 'https://example.com/', dashboard: a }", "alert[0].dashboard", "is no key here; known are")]
     [InlineData("{ slack: '#a', token: xoxb-plain }", "alert[0].token", "${COMMANDER_SECRET_")]
     [InlineData("{ pagerduty: R0UT1NGKEY }", "alert[0].pagerduty", "${COMMANDER_SECRET_")]

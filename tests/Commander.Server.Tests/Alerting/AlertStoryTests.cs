@@ -1,5 +1,6 @@
 using Commander.Judging.Policies;
 using Commander.Judging.Verdicts;
+using Commander.Server.Acting.Rollback;
 using Commander.Server.Alerting;
 using Commander.Server.Tests.Loop;
 
@@ -121,7 +122,7 @@ public sealed class AlertStoryTests
     {
         var channel = new RecordedChannel();
         await using var world = await Begin(channel, "{ slack: '#deploys', on: [failed] }");
-        world.Platform.Intercept = _ => new Commander.Server.Acting.Rollback.OrderResult(false, true, "the deployment is paused");
+        world.Platform.Intercept = _ => new OrderResult(false, true, "the deployment is paused");
         world.Source.ErrorShare["2.0.0"] = 0.25;
         var id = (await world.Announce("2.0.0")).Id;
         await world.Run(id, d => d.State == "closed");
@@ -258,6 +259,150 @@ public sealed class AlertStoryTests
         channel.Messages.ShouldBeEmpty();
         await world.Settle(id);
         times.ShouldHaveSingleItem().ShouldBeInRange(TimeSpan.FromHours(11), TimeSpan.FromHours(11) + TimeSpan.FromSeconds(2));
+    }
+
+    [Fact]
+    public async Task A_rollback_in_the_quiet_hours_does_not_wait_behind_what_does()
+    {
+        // The world's clock stands at 10:30 UTC.
+        var channel = new RecordedChannel();
+        await using var world = await Begin(channel, "{ slack: '#deploys', on: [continue, rollback], quiet: { from: '10:00', to: '23:00', zone: UTC } }");
+        var id = (await world.Announce("2.0.0")).Id;
+        await world.Run(id, d => d.Verdict?.Decision == "CONTINUE");
+        channel.Messages.ShouldBeEmpty();
+
+        world.Source.ErrorShare["2.0.0"] = 0.25;
+        await world.Run(id, d => d.State == "closed" && Alerts(d).Count(a => a.State == "done") == 3);
+        world.Clock.GetUtcNow().TimeOfDay.ShouldBeLessThan(TimeSpan.FromHours(11));
+        channel.Occasions.ShouldBe([Occasions.Rollback, Occasions.Progress]);
+        // At the end of the quiet hours nobody is told that it carries on.
+        await world.Settle(id, TimeSpan.FromHours(20));
+        channel.Occasions.ShouldBe([Occasions.Rollback, Occasions.Progress]);
+        Alerts(await world.Get(id)).First().Message.ShouldNotBeNull().ShouldContain($"{id}/alert/2");
+        (await world.Desk.Replay(id, null, null, null, CancellationToken.None))!.Identical.ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task What_waited_for_the_end_of_long_quiet_hours_is_still_tried_for_a_day()
+    {
+        var channel = new RecordedChannel { Answers = _ => Task.FromResult(new Delivery(Told.Later, Message: "is down")) };
+        await using var world = await Begin(channel, "{ slack: '#deploys', on: [continue], quiet: { from: '10:00', to: '09:59', zone: UTC } }");
+        var id = (await world.Announce("2.0.0")).Id;
+        await world.Run(id, d => d.State == "closed");
+        await world.Settle(id, TimeSpan.FromHours(50));
+        channel.Messages.Count.ShouldBeGreaterThan(50);
+    }
+
+    [Fact]
+    public async Task What_a_channel_did_not_answer_to_may_have_arrived_and_the_next_try_says_so()
+    {
+        var channel = new RecordedChannel();
+        channel.Answers = _ => channel.Messages.Count switch
+        {
+            1 => new TaskCompletionSource<Delivery>().Task,
+            2 => Task.FromResult(new Delivery(Told.Later, Message: "is asked too much")),
+            _ => Task.FromResult(new Delivery(Told.Done, "m-1")),
+        };
+        await using var world = await Begin(channel);
+        world.Source.ErrorShare["2.0.0"] = 0.25;
+        var id = (await world.Announce("2.0.0")).Id;
+        await world.Run(id, d => d.State == "closed" && AllTold(d));
+        channel.Messages.Select(message => message[0].Alert.InDoubt).ShouldBe([false, true, true, false]);
+    }
+
+    [Fact]
+    public async Task A_stop_stores_what_arrived_although_another_channel_does_not_answer()
+    {
+        var (quick, hanging, answer) = (new RecordedChannel(), new RecordedChannel(), new TaskCompletionSource<Delivery>());
+        quick.Answers = _ => answer.Task;
+        hanging.Answers = _ => new TaskCompletionSource<Delivery>().Task;
+        await using var world = await Begin(quick, "{ slack: '#quick' }, { slack: '#hangs' }", to => to.To == "#quick" ? quick : hanging);
+        world.Source.ErrorShare["2.0.0"] = 0.25;
+        var id = (await world.Announce("2.0.0")).Id;
+        await world.Run(id, _ => quick.Messages.Count == 1 && hanging.Messages.Count == 1);
+
+        answer.SetResult(new Delivery(Told.Done, "m-1"));
+        var stopping = world.Restart();
+        // No further than an owner has to end, however late it began to wait.
+        for (var second = 0; second < 7; second++)
+        {
+            await Task.WhenAny(stopping, Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System, CancellationToken.None));
+            world.Clock.Advance(TimeSpan.FromSeconds(1));
+        }
+
+        await stopping.WaitAsync(TimeSpan.FromSeconds(20), TimeProvider.System, CancellationToken.None);
+        Alerts(await world.Get(id)).Single(a => a.Target == "slack #quick" && a.Key.EndsWith("/alert/1", StringComparison.Ordinal)).State.ShouldBe("done");
+    }
+
+    [Fact]
+    public async Task An_order_that_takes_long_keeps_nobody_from_hearing_of_the_rollback()
+    {
+        var (told, ordered) = (new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously), new TaskCompletionSource());
+        var channel = new RecordedChannel();
+        channel.Answers = _ =>
+        {
+            told.TrySetResult();
+            return Task.FromResult(Delivery.Done);
+        };
+        var target = new SlowTarget(ordered.Task);
+        var text = LoopWorld.PolicyText.Replace("    watch: {", "    alert: [ { slack: '#deploys' } ]\n    watch: {", StringComparison.Ordinal);
+        await using var world = await LoopWorld.Begin(text, _ => target);
+        world.Channels = _ => channel;
+        await world.Restart();
+        world.Source.ErrorShare["2.0.0"] = 0.25;
+        var id = (await world.Announce("2.0.0")).Id;
+        var running = world.Run(id, d => d.State == "verifying");
+        await target.Ordering.WaitAsync(TimeSpan.FromSeconds(20), TimeProvider.System, CancellationToken.None);
+        try
+        {
+            await told.Task.WaitAsync(TimeSpan.FromSeconds(5), TimeProvider.System, CancellationToken.None);
+        }
+        finally
+        {
+            ordered.SetResult();
+            await running;
+        }
+
+        channel.Occasions.ShouldBe([Occasions.Rollback]);
+    }
+
+    [Fact]
+    public async Task Whoever_was_asked_hears_that_a_newer_version_came()
+    {
+        var channel = new RecordedChannel();
+        var text = LoopWorld.PolicyText.Replace("autonomy: enforce", "autonomy: recommend", StringComparison.Ordinal).Replace("    watch: {", "    alert: [ { slack: '#deploys' } ]\n    watch: {", StringComparison.Ordinal);
+        await using var world = await LoopWorld.Begin(text);
+        world.Channels = _ => channel;
+        await world.Restart();
+        world.Source.ErrorShare["2.0.0"] = 0.25;
+        var id = (await world.Announce("2.0.0")).Id;
+        await world.Run(id, d => d.State == "waiting_for_person" && Alerts(d).Any() && AllTold(d));
+        await world.Announce("2.0.1", "2.0.0");
+        await world.Settle(id);
+        channel.Messages.SelectMany(message => message).Where(one => one.Alert.Deployment!.Id == id).Select(one => one.Alert.Occasion).ShouldBe([Occasions.Rollback, Occasions.Progress]);
+        channel.Messages[^1][0].Alert.Deployment!.ClosedReason.ShouldBe("superseded");
+    }
+
+    /// <summary>Takes an order when the test says so.</summary>
+    private sealed class SlowTarget(Task until) : IRollbackTarget
+    {
+        private readonly TaskCompletionSource _ordering = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Task Ordering => _ordering.Task;
+
+        public string Name => "slow";
+
+        public bool KnowsHistory => false;
+
+        public Task<PlatformState> Look(string service, string environment, CancellationToken cancel) =>
+            Task.FromResult(new PlatformState(true, "1.0.0", true, null, "1.0.0 serves"));
+
+        public async Task<OrderResult> Order(RollbackOrder order, CancellationToken cancel)
+        {
+            _ordering.TrySetResult();
+            await until;
+            return new OrderResult(true, false, "back to " + order.TargetVersion);
+        }
     }
 
     [Fact]

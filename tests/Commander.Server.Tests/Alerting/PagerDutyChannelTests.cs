@@ -1,6 +1,7 @@
 using Commander.Judging.Policies;
 using Commander.Judging.Verdicts;
 using Commander.Server.Alerting;
+using Commander.Server.Alerting.PagerDuty;
 using Microsoft.AspNetCore.Http;
 
 namespace Commander.Server.Tests.Alerting;
@@ -58,6 +59,15 @@ public sealed class PagerDutyChannelTests : ChannelCompliance
         if (!DateTimeOffset.TryParse((string?)payload["timestamp"], out _))
             wrong.Add("timestamp");
         return Task.FromResult(wrong.AsEnumerable());
+    }
+
+    [Fact]
+    public void An_incident_ends_when_what_it_was_and_that_it_is_rolled_back_are_one_news()
+    {
+        var done = SampleAlerts.RolledBack(recovered: true) with { Outcome = new Outcome("BAD", "recovered-after-rollback", SampleAlerts.Now) };
+        PagerDutyChannel.ActionOf(SampleAlerts.Of(Occasions.Outcome, done, "commander/" + done.Id)).ShouldBe("resolve");
+        var not = SampleAlerts.RolledBack(recovered: null) with { Outcome = done.Outcome };
+        PagerDutyChannel.ActionOf(SampleAlerts.Of(Occasions.Outcome, not, "commander/" + done.Id)).ShouldBeNull();
     }
 
     [Fact]

@@ -562,6 +562,21 @@ public abstract class FactStoreCompliance : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Of_whom_only_something_is_to_be_told_is_in_the_way_of_none_that_is_watched()
+    {
+        for (var n = 1; n <= 3; n++)
+        {
+            var closed = Row(n, "service-" + n);
+            await Store.Announce(Announcement(closed), Cancel);
+            await Store.Append(new Append(Following(First(closed), 1), closed with { State = "closed", ClosedReason = "decided", DueAt = Start.AddSeconds(n) }), Cancel);
+        }
+
+        await Store.Announce(Announcement(Row(4, "d", dueAt: Start.AddSeconds(20))), Cancel);
+
+        (await Store.Due(Start.AddSeconds(30), 2, Cancel)).ShouldBe([Id(4), Id(1)]);
+    }
+
+    [Fact]
     public async Task A_closed_deployment_of_which_somebody_is_still_to_be_told_is_due()
     {
         var row = Row(1);

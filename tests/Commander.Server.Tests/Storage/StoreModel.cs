@@ -135,7 +135,7 @@ internal sealed class StoreModel(IFactStore store, DateTimeOffset now)
         (await Listed(new(Decision: "CONTINUE"))).ShouldBe(newestFirst.Where(r => r.Decision == "CONTINUE").Select(Words));
         (await Listed(new(Since: _at))).ShouldBe(newestFirst.Where(r => r.ReceivedAt >= _at).Select(Words));
         (await store.CountOpen(cancel)).ShouldBe(_rows.Values.Count(r => r.Open));
-        (await store.Due(_at, 5, cancel)).ShouldBe(_rows.Values.Where(r => r.State != "queued" && r.DueAt <= _at).OrderBy(r => r.DueAt).Take(5).Select(r => r.Id));
+        (await store.Due(_at, 5, cancel)).ShouldBe(_rows.Values.Where(r => r.State != "queued" && r.DueAt <= _at).OrderBy(r => !r.Open).ThenBy(r => r.DueAt).Take(5).Select(r => r.Id));
         (await store.Waiting(_at, 5, cancel)).ShouldBe(_rows.Values.Where(r => r.State == "queued" && r.DueAt <= _at).OrderBy(r => r.DueAt).Take(5).Select(r => r.Id));
         (await store.History("checkout", "prod", 4, cancel)).Select(Words)
             .ShouldBe(newestFirst.Where(r => !r.Open && r.Decision == "CONTINUE").Take(4).Select(Words));

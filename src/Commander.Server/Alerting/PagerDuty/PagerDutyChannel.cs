@@ -62,7 +62,8 @@ internal sealed class PagerDutyChannel(AlertPolicy to, HttpClient http, TimeProv
             Occasions.Progress => Ended(alert.Deployment!) ? "resolve" : null,
             // Whoever was paged for a deployment that waited is let go when it carries on or was good.
             Occasions.Continue => open ? "resolve" : "change",
-            Occasions.Outcome => open && alert.Deployment!.Outcome?.Label == "GOOD" ? "resolve" : null,
+            // One news of what was said at once is told: that it was BAD may come with a rollback that is done.
+            Occasions.Outcome => open && Ended(alert.Deployment!) ? "resolve" : null,
             _ => null,
         };
     }

@@ -31,7 +31,7 @@ internal readonly record struct SlackCall(HttpStatusCode? Status, byte[] Body, D
             if (answer.StatusCode == HttpStatusCode.TooManyRequests)
                 return Later("Slack is asked too much and wants to be left alone for a while", Wait(answer, clock));
             if ((int)answer.StatusCode >= 500)
-                return Later($"Slack answered {(int)answer.StatusCode}", Wait(answer, clock));
+                return Later($"Slack answered {(int)answer.StatusCode}", Wait(answer, clock), unsure: true);
             await using var stream = await answer.Content.ReadAsStreamAsync(either.Token);
             var body = new byte[most + 1];
             var read = await stream.ReadAtLeastAsync(body, body.Length, throwOnEndOfStream: false, either.Token);
@@ -39,19 +39,19 @@ internal readonly record struct SlackCall(HttpStatusCode? Status, byte[] Body, D
         }
         catch (HttpRequestException e)
         {
-            return Later($"Slack {Outgoing.Why(e)}");
+            return Later($"Slack {Outgoing.Why(e)}", unsure: e.HttpRequestError is HttpRequestError.ResponseEnded);
         }
         catch (IOException)
         {
-            return Later("Slack broke its answer off");
+            return Later("Slack broke its answer off", unsure: true);
         }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {
-            return Later($"Slack did not answer within {Deadline.TotalSeconds:0} s");
+            return Later($"Slack did not answer within {Deadline.TotalSeconds:0} s", unsure: true);
         }
     }
 
-    private static SlackCall Later(string why, TimeSpan? after = null) => new(null, [], new Delivery(Told.Later, Message: why, RetryAfter: after));
+    private static SlackCall Later(string why, TimeSpan? after = null, bool unsure = false) => new(null, [], new Delivery(Told.Later, Message: why, RetryAfter: after) { MayHaveArrived = unsure });
 
     private static TimeSpan? Wait(HttpResponseMessage answer, TimeProvider clock)
     {

@@ -83,7 +83,7 @@ internal static class Checks
         var late = (await parts.Store.Due(parts.Clock.GetUtcNow() - Overdue, MostOverdue, cancel)).Count;
         return late == 0
             ? Found.Well("none is overdue")
-            : Found.Not($"{(late == 1 ? "1 watch is" : $"{(late == MostOverdue ? "at least " : "")}{late} watches are")} overdue by more than a minute: deployments are judged late; look for what the process waits for, or give it more processors");
+            : Found.Not($"{(late == 1 ? "1 watch is" : $"{(late == MostOverdue ? "at least " : "")}{late} watches are")} overdue by more than a minute: deployments are judged, or what came of them is told, late; look for what the process waits for, or give it more processors");
     }
 
     private static async Task<Found> Source(string name, ISource source, SourceClocks clocks, CancellationToken cancel)

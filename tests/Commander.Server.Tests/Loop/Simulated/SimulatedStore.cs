@@ -107,5 +107,5 @@ internal sealed class SimulatedStore(TimeProvider clock) : IFactStore
     private IEnumerable<DeploymentRow> Of(string service, string environment) => _rows.Values.Where(row => row.Service == service && row.Environment == environment);
 
     private IReadOnlyList<string> By(DateTimeOffset now, int limit, bool queued) =>
-        [.. _rows.Values.Where(row => row.DueAt <= now && row.State == "queued" == queued).OrderBy(row => row.DueAt).ThenBy(row => row.Id, StringComparer.Ordinal).Take(limit).Select(row => row.Id)];
+        [.. _rows.Values.Where(row => row.DueAt <= now && row.State == "queued" == queued).OrderBy(row => !row.Open).ThenBy(row => row.DueAt).ThenBy(row => row.Id, StringComparer.Ordinal).Take(limit).Select(row => row.Id)];
 }
