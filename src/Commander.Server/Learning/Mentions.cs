@@ -51,7 +51,10 @@ internal static partial class Mentions
     /// <param name="repository">Where the commit lies; null when it is not known.</param>
     public static (IReadOnlyList<Deployment> Meant, string? Why) Meant(IReadOnlyList<Deployment> deployments, string name, string? repository)
     {
-        Deployment[] meant = [.. deployments.Where(d => (d.Id == name || IsCommit(d.Commit, name)) && Same(d.Repository, repository))];
+        Deployment[] named = [.. deployments.Where(d => d.Id == name || IsCommit(d.Commit, name))];
+        Deployment[] meant = [.. named.Where(d => Same(d.Repository, repository))];
+        if (meant.Length == 0 && named.Length > 0)
+            return ([], $"{name} names a deployment that was announced with another repository, or with none: announce repository");
         if (meant.Length == 0)
             return ([], $"no deployment of the last {Back.TotalDays:0} days is, or has the commit, {name}");
         // A short hash may fit two.
@@ -65,9 +68,9 @@ internal static partial class Mentions
         commit is { Length: >= LeastDigits } && name.Length >= LeastDigits
         && (commit.StartsWith(name, StringComparison.OrdinalIgnoreCase) || name.StartsWith(commit, StringComparison.OrdinalIgnoreCase));
 
-    // An announcement may say acme/checkout or https://github.com/acme/checkout.git.
+    // An announcement may say acme/checkout or https://github.com/acme/checkout.git. Who may write to one repository says nothing of what came from another.
     private static bool Same(string? one, string? other) =>
-        one is null || other is null || Short(one).Equals(Short(other), StringComparison.OrdinalIgnoreCase);
+        one is not null && other is not null && Short(one).Equals(Short(other), StringComparison.OrdinalIgnoreCase);
 
     private static string Short(string repository)
     {

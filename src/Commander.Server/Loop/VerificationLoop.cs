@@ -167,7 +167,8 @@ internal sealed class VerificationLoop : IDisposable
             await HaveTold(cancel);
             await Tell(cancel);
             _failures = 0;
-            return _telling.Count > 0 ? Now + AnswerPoll : NextTelling();
+            // Thousands may wait for one slow channel, and nobody waits for them.
+            return _telling.Count > 0 ? Now + RetryPause : NextTelling();
         }
         catch (Exception e) when (e is not OperationCanceledException || !cancel.IsCancellationRequested)
         {

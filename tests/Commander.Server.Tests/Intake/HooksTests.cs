@@ -190,7 +190,7 @@ public sealed class HooksTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("This reverts commit d6fde92930d4715a2b49857d24b940956b26d2d3.", "acme/other", "no deployment of the last 30 days")]
+    [InlineData("This reverts commit d6fde92930d4715a2b49857d24b940956b26d2d3.", "acme/other", "announced with another repository")]
     [InlineData("This reverts commit 0000000.", "acme/checkout", "no deployment of the last 30 days")]
     [InlineData("Faster cart", "acme/checkout", "no commit of it says")]
     public async Task A_push_that_names_no_deployment_is_answered_with_why(string message, string repository, string said)

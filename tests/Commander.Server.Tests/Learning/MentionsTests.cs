@@ -44,18 +44,29 @@ public sealed class MentionsTests
         Mentions.Meant(known, Sha, "acme/checkout").Meant.Select(d => d.Id).ShouldBe(["dep-2", "dep-1"]);
         Mentions.Meant(known, Sha[..7], "https://github.com/acme/checkout.git").Meant.Count.ShouldBe(2);
         Mentions.Meant(known, Sha[..7], "git@github.com:Acme/Checkout.git").Meant.Count.ShouldBe(2);
-        Mentions.Meant(known, Sha[..7], null).Meant.Count.ShouldBe(2);
         var (none, why) = Mentions.Meant(known, Sha, "acme/other");
         none.ShouldBeEmpty();
-        why.ShouldNotBeNull().ShouldContain("no deployment");
-        Mentions.Meant([Of("dep-1", "d6fde9")], Sha, null).Meant.ShouldBeEmpty("six digits name nothing");
+        why.ShouldNotBeNull().ShouldContain("another repository");
+        Mentions.Meant([Of("dep-1", "d6fde9")], Sha, "acme/checkout").Meant.ShouldBeEmpty("six digits name nothing");
         Mentions.Meant([Of("dep-1", null)], "dep-1", "acme/checkout").Meant.ShouldHaveSingleItem();
+    }
+
+    [Fact]
+    public void Who_may_write_to_a_repository_says_nothing_of_what_came_from_another_or_from_nowhere()
+    {
+        var nowhere = Of("dep-1", Sha) with { Repository = null };
+        foreach (var (known, name, repository) in ((Deployment, string, string?)[])[(Of("dep-1", Sha), "dep-1", "acme/other"), (Of("dep-1", Sha), Sha, null), (nowhere, "dep-1", "acme/checkout"), (nowhere, Sha, "acme/checkout"), (nowhere, Sha, null)])
+        {
+            var (meant, why) = Mentions.Meant([known], name, repository);
+            meant.ShouldBeEmpty();
+            why.ShouldNotBeNull().ShouldEndWith("announce repository");
+        }
     }
 
     [Fact]
     public void Digits_that_fit_two_commits_name_neither()
     {
-        var (none, why) = Mentions.Meant([Of("dep-2", Sha), Of("dep-1", Sha[..20] + "0000")], Sha[..7], null);
+        var (none, why) = Mentions.Meant([Of("dep-2", Sha), Of("dep-1", Sha[..20] + "0000")], Sha[..7], "acme/checkout");
         none.ShouldBeEmpty();
         why.ShouldNotBeNull().ShouldContain("more of its digits");
     }
