@@ -96,10 +96,8 @@ public static class CaseFile
         {
             reader.Read();
             var found = ReadCase(ref reader, ref place);
-            if (reader.Read())
-            {
-                throw place.Refuse("has something after the case's object");
-            }
+            // Anything after the object is no JSON.
+            reader.Read();
             return found;
         }
         catch (JsonException problem)

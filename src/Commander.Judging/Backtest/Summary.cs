@@ -137,7 +137,7 @@ public sealed class Summary
             text.Append(row.Source).Append(": ").Append(row.HoldOfGood()).Append('\n');
         }
         // The last row is that of all of them.
-        if (rows.Count > 0 && rows[^1].Unlabelled is > 0 and var unlabelled)
+        if (rows[^1].Unlabelled is > 0 and var unlabelled)
         {
             text.Append(CultureInfo.InvariantCulture, $"{unlabelled} cases have no label and stand in no number above; --out lists what was said of them\n");
         }

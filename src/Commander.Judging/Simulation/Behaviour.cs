@@ -65,7 +65,6 @@ public sealed record Behaviour
         var requests = noise.Poisson(Rate * step * tick.Span);
         var failed = Failed(noise, requests);
         Span<int> durations = stackalloc int[Edges.Length];
-        durations.Clear();
         var drawn = false;
         for (var index = 0; index < policy.Metrics.Count; index++)
         {
@@ -115,7 +114,7 @@ public sealed record Behaviour
             }
         }
         // The others, bucket by bucket among those that are left.
-        var end = last == above.Length - 1 ? 0 : above[last];
+        var end = above[last];
         var from = 1.0;
         for (var at = 0; at < last && left > 0; at++)
         {
@@ -124,15 +123,12 @@ public sealed record Behaviour
             from = above[at];
         }
         counts[last] += left;
-        if (timedOut > 0)
+        var slowest = 0;
+        while (Edges[slowest] < Median * TimeOutFactor)
         {
-            var at = 0;
-            while (Edges[at] < Median * TimeOutFactor)
-            {
-                at++;
-            }
-            counts[at] += timedOut;
+            slowest++;
         }
+        counts[slowest] += timedOut;
     }
 
     private double Above(double logRatio) => 1 / (1 + Exact.Exp(logRatio / Spread));

@@ -156,10 +156,6 @@ public sealed class Noise
         {
             return 0;
         }
-        if (p >= 1)
-        {
-            return n;
-        }
         if (p > 0.5)
         {
             return n - Binomial(n, 1 - p);
@@ -239,7 +235,7 @@ public sealed class Noise
         }
     }
 
-    // ln k!, by Stirling's series from 10 on: its next term is below 1e-11 there.
+    // ln k!, by Stirling's series from 10 on: its next term is below 4e-11 there.
     private static double LogFactorial(double k)
     {
         if (k < 10)

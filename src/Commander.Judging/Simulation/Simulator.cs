@@ -22,7 +22,7 @@ public sealed class Simulator
     private double _loadYesterday;
     private double _traffic;
     private int _next;
-    private int? _promoted;
+    private bool _promoted;
 
     /// <summary>A deployment before its first tick.</summary>
     /// <param name="scenario">What happens.</param>
@@ -56,7 +56,7 @@ public sealed class Simulator
     public int NextTick => _next;
 
     /// <summary>From the next tick on the new version has all the traffic and the old one is gone.</summary>
-    public void Promote() => _promoted ??= _next;
+    public void Promote() => _promoted = true;
 
     /// <summary>Makes the next tick.</summary>
     public Tick Next()
@@ -82,7 +82,7 @@ public sealed class Simulator
         }
         // Happenings begin in the tick that covers them.
         var begun = seconds - _scenario.StepSeconds;
-        var beside = _scenario.Control && !(begun >= _scenario.ControlGoneAfter) && !(n >= _promoted);
+        var beside = _scenario.Control && !(begun >= _scenario.ControlGoneAfter) && !_promoted;
         var share = beside ? ShareAt(begun) : 1;
         if (beside)
         {

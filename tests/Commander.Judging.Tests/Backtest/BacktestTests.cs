@@ -1,5 +1,6 @@
 using System.Text;
 using Commander.Judging.Backtest;
+using Commander.Judging.Verdicts;
 using Case = Commander.Judging.Backtest.Case;
 
 namespace Commander.Judging.Tests.Backtest;
@@ -45,8 +46,84 @@ public class BacktestTests(ITestOutputHelper output)
     public void The_horizon_ends_a_case_early_and_must_be_a_tick()
     {
         Backtests.Run(Read()[1], "commander", horizon: 2).Tick.ShouldBe(2);
-        Should.Throw<RefusedException>(() => Backtests.Run(Read()[1], "commander", horizon: 0)).Place.ShouldBe("horizon");
-        Should.Throw<RefusedException>(() => Backtests.Run(Read()[1], "oracle")).Place.ShouldBe("judge");
+        Backtests.Run(Read()[1], "commander", horizon: 100).Tick.ShouldBe(3);
+        Should.Throw<RefusedException>(() => Backtests.Run(Read()[1], "commander", horizon: 0)).Message.ShouldBe("horizon: must be at least 1 tick");
+        Should.Throw<RefusedException>(() => Backtests.Run(Read()[1], "oracle")).Message.ShouldBe($"judge: 'oracle' is unknown; give one of {string.Join(", ", Backtests.Judges)}");
+    }
+
+    [Fact]
+    public void Every_judge_s_verdict_is_given_at_the_end_of_its_tick_and_holds_where_nothing_was_recorded()
+    {
+        foreach (var judge in Backtests.Judges)
+        {
+            foreach (var found in Read())
+            {
+                var (verdict, tick) = Backtests.Decide(found.Recording, judge);
+                verdict.DecidedAt.ShouldBe(DateTimeOffset.FromUnixTimeSeconds((long)found.Recording.ChangeTime + (60 * tick)), judge);
+                verdict.ElapsedMs.ShouldBe(60_000 * tick, judge);
+            }
+            var nothing = Backtests.Decide(new Recording(0, 60, false, []), judge);
+            (nothing.Verdict.Decision, nothing.Tick).ShouldBe(("HOLD", 0), judge);
+        }
+    }
+
+    [Fact]
+    public void A_recording_is_as_long_as_its_longest_series_before_and_after_the_change()
+    {
+        static Series Of(int before, int after) => new("m", "", null, null, null, new double[before], new double[after], null, null, null);
+        var recording = new Recording(0, 60, false, [Of(2, 3), Of(5, 1), Of(1, 4)]);
+        (recording.Past, recording.Length).ShouldBe((5, 4));
+        (recording with { Series = [] }).ShouldSatisfyAllConditions(static none => none.Past.ShouldBe(0), static none => none.Length.ShouldBe(0));
+    }
+
+    [Fact]
+    public void The_health_score_came_as_near_as_its_lowest_score_and_rolls_back_below_fifty_only()
+    {
+        // 2 points a percent.
+        Peak(10).ShouldBe(0.4, 1e-12);
+        Peak(25).ShouldBe(1, 1e-12);
+        Peak(10, 30, 1, 40, 1).ShouldBe(1.6, 1e-12);
+        Peak(double.NaN).ShouldBe(0);
+        Backtests.Decide(Rates(25, 25), "health-score").Verdict.Decision.ShouldBe("CONTINUE");
+        Backtests.Decide(Rates(25, 25.01), "health-score").ShouldSatisfyAllConditions(static told => told.Verdict.Decision.ShouldBe("ROLLBACK"), static told => told.Tick.ShouldBe(2));
+
+        static double Peak(params double[] rates) => Backtests.Examine(new Case("c", "s", Rates(rates), null, null, null, false), "health-score").Peak;
+
+        static Recording Rates(params double[] rates) => new(0, 60, false, [new Series("error_rate", "%", null, null, null, [0], rates, null, null, null)]);
+    }
+
+    [Fact]
+    public void A_rule_came_as_near_as_its_largest_score_also_after_its_rollback()
+    {
+        Peak("argo", 2.5, 2.5, 2.5).ShouldBe(0.5, 1e-12);
+        Peak("argo", 10, 10, 10, 1, 20, 20, 20).ShouldBe(4, 1e-12);
+        Peak("three-sigma", 4, 2, 13, 2).ShouldBe(11 / 3.0, 1e-12);
+        Peak("flagger", 3, 3, 3, 3, 3, 3, 2).ShouldBe(3, 1e-12);
+        Peak("cusum", 3, 3, 1).ShouldBe(0);
+
+        static double Peak(string judge, params double[] rates) => Backtests.Examine(
+            new Case("c", "s", new Recording(0, 60, false, [new Series("error_rate", "%", null, null, null, [1, 2, 3], rates, null, null, null)]), null, null, null, false), judge).Peak;
+    }
+
+    [Fact]
+    public void Commander_came_as_near_as_its_largest_probability_and_one_more_where_it_alarmed()
+    {
+        foreach (var errors in (double[][])[[50, 50, 50], [50, 400, 50, 900], [60, 70, 80, 60, 50, 50], [56, 61, 58, 62]])
+        {
+            var recording = new Recording(0, 60, false,
+            [
+                new Series("requests", "count", null, null, null, [.. Enumerable.Repeat(5000.0, 10)], [.. errors.Select(static _ => 5000.0)], null, null, null),
+                new Series("errors", "count", null, null, null, [.. Enumerable.Repeat(50.0, 10)], errors, null, null, null),
+            ]);
+            var watch = new CaseWatch(recording);
+            double nearest = 0;
+            while (watch.Tick < recording.Length)
+            {
+                var step = watch.Next();
+                nearest = Math.Max(nearest, Math.Min(step.PBad, 0.999999) + (step is { Decision: Decision.Rollback, Alarm: true } ? 1 : 0));
+            }
+            Backtests.Examine(new Case("c", "s", recording, null, null, null, false), "commander").Peak.ShouldBe(nearest);
+        }
     }
 
     [Fact]
@@ -135,7 +212,17 @@ public class BacktestTests(ITestOutputHelper output)
     {
         var summary = new Summary();
         summary.Add(new Case("c", "s", new Recording(0, 60, false, []), "GOOD", null, null, false), new BacktestLine("c", "HOLD", 2, null, 0.9, 0.1, []));
-        summary.ToString().ShouldNotContain("mean over sources");
+        summary.Add(new Case("d", "s", new Recording(0, 60, false, []), null, null, null, false), new BacktestLine("d", "HOLD", 2, null, 0.9, 0.1, []));
+        summary.ToString().ShouldBe(
+            """
+            source    TP    FP    FN    TN  HOLD  below  precision            recall               F1    false alarms         median delay
+            s          0     0     0     1     1      0  -                    -                    -     0.0 % (0-79)         -
+            all        0     0     0     1     1      0  -                    -                    -     0.0 % (0-79)         -
+            s: 1 of 1 good cases on HOLD at the end
+            all: 1 of 1 good cases on HOLD at the end
+            1 cases have no label and stand in no number above; --out lists what was said of them
+
+            """);
         new Summary().Mean.ShouldBe(new MeanRow(0, null, null, null, null));
         var none = new Summary().Rows.ShouldHaveSingleItem();
         (none.Source, none.Cases, none.F1, none.MedianDelaySeconds, none.Precision).ShouldBe(("all", 0, null, null, new Share(null, 0, 1)));
@@ -148,6 +235,8 @@ public class BacktestTests(ITestOutputHelper output)
         share.Low.ShouldBe(0.1078, 1e-4);
         share.High.ShouldBe(0.6032, 1e-4);
         Share.Of(0, 0).Value.ShouldBeNull();
+        (Share.Of(0, 1).Value, Share.Of(0, 1).Low, Share.Of(7, 7).High).ShouldBe((0, 0, 1));
+        Share.Of(0, 1).High.ShouldBe(0.7935, 1e-4);
     }
 
     [Theory]

@@ -62,6 +62,11 @@ public class CaseFileTests
     [InlineData("\"group\":\"g\"", "\"group\":5", "line 7, group: must be a text")]
     [InlineData("\"restarted\":true", "\"restarted\":1", "line 7, restarted: must be true or false")]
     [InlineData("{\"id\"", "[{\"id\"", "line 7: must be an object")]
+    [InlineData("\"latency\":{\"unit\":\"ms\"", "\"latency\":[{\"unit\":\"ms\"", "line 7, metrics.latency: must be an object")]
+    [InlineData("\"metrics\":{", "\"metrics\":[{", "line 7, metrics: must be an object")]
+    [InlineData("\"source\":\"s\"", "\"source\":null", "line 7, source: must be a text")]
+    [InlineData("\"step_seconds\":60", "\"step_seconds\":null", "line 7, step_seconds: must be a finite number")]
+    [InlineData("\"metrics\":{\"latency\"", "\"metric\":{\"latency\"", "line 7, metric: is no field of a case; known are id, source, change_time, step_seconds, restarted, metrics, label, fault, group, meta")]
     public void What_is_no_case_is_refused_with_line_field_and_what_to_write(string good, string bad, string message)
     {
         Line.ShouldContain(good);
@@ -134,6 +139,52 @@ public class CaseFileTests
         CaseFile.Read(new MemoryStream()).ShouldBeEmpty();
     }
 
+    [Theory]
+    [InlineData("{}")]
+    [InlineData("]")]
+    [InlineData("x")]
+    public void What_follows_a_case_on_its_line_is_refused_by_the_line(string more) =>
+        Should.Throw<RefusedException>(() => Parse(Line + more, 7)).Message.ShouldStartWith("line 7: is no JSON: ");
+
+    [Fact]
+    public void What_is_nested_without_end_is_refused()
+    {
+        Nested(13).BelowTolerance.ShouldBeTrue();
+        Should.Throw<RefusedException>(() => Nested(20)).Message.ShouldStartWith("line 1, meta: is no JSON: ");
+
+        static Case Nested(int depth) => Changed("\"x\":[{}]", $"\"x\":{new string('[', depth)}{new string(']', depth)}");
+    }
+
+    [Fact]
+    public void What_is_no_text_is_refused_by_its_field()
+    {
+        var bytes = Encoding.UTF8.GetBytes(Line);
+        bytes[Line.IndexOf("slow", StringComparison.Ordinal)] = 0xff;
+        Should.Throw<RefusedException>(() => CaseFile.Parse(bytes, 7)).Message.ShouldBe("line 7, fault: is no text: it has bytes that are no UTF-8, or half of a surrogate pair");
+        Should.Throw<RefusedException>(() => Changed("slow", "\\ud800")).Message.ShouldBe("line 1, fault: is no text: it has bytes that are no UTF-8, or half of a surrogate pair");
+    }
+
+    [Fact]
+    public void Of_a_long_unknown_field_a_hundred_characters_are_told()
+    {
+        Told(100).ShouldStartWith($"line 1, {new string('f', 100)}: is no field");
+        Told(150).ShouldStartWith($"line 1, {new string('f', 100)}: is no field");
+
+        static string Told(int length) => Should.Throw<RefusedException>(() => Changed("\"fault\"", $"\"{new string('f', length)}\"")).Message;
+    }
+
+    [Fact]
+    public void A_line_may_end_with_the_stream_or_before_it()
+    {
+        foreach (var (text, lines) in new[] { ("", 0), ("\n", 0), ("a", 1), ("a\n", 1), ("a\nb", 2), ("a\nb\n", 2), ("\ta \r\n", 1) })
+        {
+            foreach (var stream in new[] { new MemoryStream(Encoding.UTF8.GetBytes(text)), new Dripping(Encoding.UTF8.GetBytes(text)) })
+            {
+                CaseFile.Lines(stream).Select(static line => (line.Number, Encoding.UTF8.GetString(line.Json))).ShouldBe(((int, string)[])[.. new[] { (1, "a"), (2, "b") }.Take(lines)]);
+            }
+        }
+    }
+
     [Fact]
     public void Damaged_lines_are_refused_never_anything_else() =>
         Gen.Select(Gen.Int[0, Line.Length - 1], Gen.Char[' ', '~']).Sample((at, character) =>
@@ -160,7 +211,7 @@ public class CaseFileTests
 
     [Fact]
     public void More_metrics_than_a_watch_holds_are_refused() =>
-        Should.Throw<RefusedException>(() => CasePolicy.Of(Recorded([.. Enumerable.Range(0, 17).Select(static at => ($"m{at}", "x"))]))).Place.ShouldBe("metrics");
+        Should.Throw<RefusedException>(() => CasePolicy.Of(Recorded([.. Enumerable.Range(0, 17).Select(static at => ($"m{at}", "x"))]))).Message.ShouldBe("metrics: are 17; at most 16 can be judged together");
 
     private static Recording Recorded(params (string Name, string Unit)[] series) => new(
         0, 60, false, [.. series.Select(static entry => new Series(entry.Name, entry.Unit, null, null, null, [1, 1], [1, 1], null, null, null))]);

@@ -9,6 +9,10 @@ public class CasePolicyTests
     [Theory]
     [InlineData("error_rate", "%", Family.Error, 1, false, 0, 0)]
     [InlineData("error_log_lines", "count", Family.Error, 0.5, true, 1, 0)]
+    [InlineData("error_rate", "ratio", Family.Error, 0.01, false, 0, 0)]
+    [InlineData("error_rate", "fraction", Family.Error, 0.01, false, 0, 0)]
+    [InlineData("error_rate", "share", Family.Error, 0.01, false, 0, 0)]
+    [InlineData("error_rate", "% of requests", Family.Error, 1, false, 0, 0)]
     [InlineData("latency_p95", "ms", Family.Latency, 0.2, true, 25, 120)]
     [InlineData("latency_p95", "s", Family.Latency, 0.2, true, 0.025, 120)]
     [InlineData("latency_p95", "ticks", Family.Latency, 0.2, true, 0, 120)]
@@ -65,6 +69,8 @@ public class CasePolicyTests
         policy.Watch.ExpectTraffic.ShouldBeTrue();
         (policy.Compare, policy.NoData, policy.Decide).ShouldBe((Compare.Auto, NoData.Rollback, new DecidePolicy(0.01, 1, 9, Authority.Off)));
         (policy.Act.Autonomy, policy.Act.Late, policy.Act.Rollback).ShouldBe((Autonomy.Observe, Autonomy.Observe, null));
+        (policy.Watch.Lag, policy.Watch.Slow, policy.Watch.OnHold).ShouldBe((TimeSpan.Zero, TimeSpan.FromHours(6), "page"));
+        (policy.Name, policy.Learn, policy.Metrics[0].Quantile).ShouldBe(("case", new LearnPolicy(0, "off", "off"), 0.95));
     }
 
     [Fact]

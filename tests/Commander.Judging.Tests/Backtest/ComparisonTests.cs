@@ -25,6 +25,15 @@ public class ComparisonTests
 
         rows.Select(static row => (row.Source, row.Measure)).ShouldBe(
             from source in new[] { "a", "b", "mean over sources" } from measure in new[] { "f1", "recall", "false_alarm_rate" } select (source, measure));
+        Figures().ShouldBe(
+        [
+            (1, 0.857143, 8), (1, 0.75, 8), (0, 0, 8),
+            (0.888889, 0.666667, 8), (1, 0.5, 8), (0.25, 0, 8),
+            (0.944444, 0.761905, 16), (1, 0.625, 16), (0.125, 0, 16),
+        ]);
+
+        IEnumerable<(double, double, int)> Figures() => rows.Select(static row => (Math.Round(row.First!.Value, 6), Math.Round(row.Second!.Value, 6), row.Groups));
+
         rows[1].Difference!.Value.ShouldBe(0.25, 1e-12);
         rows[4].Difference!.Value.ShouldBe(0.5, 1e-12);
         rows[5].Difference!.Value.ShouldBe(0.25, 1e-12);
@@ -45,6 +54,9 @@ public class ComparisonTests
             Add(comparison, "a", "GOOD", 50, "CONTINUE", "CONTINUE");
         large.Rows(1).Single(static row => row is { Source: "a", Measure: "recall" }).ExcludesZero.ShouldBeTrue();
         none.Rows(1).ShouldAllBe(static row => !row.ExcludesZero);
+        var turned = new Comparison();
+        Add(turned, "a", "BAD", 50, "CONTINUE", "ROLLBACK");
+        turned.Rows(1)[1].ShouldSatisfyAllConditions(static row => row.ExcludesZero.ShouldBeTrue(), static row => (row.Low, row.High).ShouldBe((-1d, -1d)));
         none.Rows(1).Single(static row => row is { Source: "a", Measure: "recall" }).ShouldSatisfyAllConditions(
             static row => (row.Low, row.High).ShouldBe((0d, 0d)), static row => row.Groups.ShouldBe(100), static row => row.Resamples.ShouldBeInRange(1990, 2000));
     }
@@ -65,6 +77,16 @@ public class ComparisonTests
         (wide.Low, wide.High, wide.ExcludesZero, wide.Groups).ShouldBe((0d, 1d, false, 2));
 
         static DifferenceRow Recall(Comparison comparison) => comparison.Rows(3).Single(static row => row is { Source: "a", Measure: "recall" });
+    }
+
+    [Fact]
+    public void A_case_without_a_group_is_no_part_of_a_group_that_has_its_name()
+    {
+        var comparison = new Comparison();
+        comparison.Add(new Case("a", "s", Nothing, "BAD", null, null, false), "ROLLBACK", "ROLLBACK");
+        comparison.Add(new Case("b", "s", Nothing, "BAD", null, "a", false), "ROLLBACK", "ROLLBACK");
+        comparison.Add(new Case("c", "s", Nothing, "BAD", null, "a", false), "ROLLBACK", "ROLLBACK");
+        comparison.Rows(1)[0].Groups.ShouldBe(2);
     }
 
     [Fact]
@@ -101,6 +123,10 @@ public class ComparisonTests
         var oneSided = new Curve();
         oneSided.Add(1, true);
         oneSided.Points.ShouldBeEmpty();
+        var otherSide = new Curve();
+        otherSide.Add(1, false);
+        otherSide.Points.ShouldBeEmpty();
+        new Curve().Points.ShouldBeEmpty();
     }
 
     private static void Add(Comparison comparison, string source, string label, int count, string first, string second)

@@ -4,7 +4,7 @@ using System.Xml.Linq;
 using Commander.Charts;
 using Commander.Judging.Evidence;
 using Commander.Judging.Verdicts;
-using Commander.Samples;
+using Sample = Commander.Samples.Sample;
 
 namespace Commander.Judging.Tests.Charts;
 

@@ -1,6 +1,6 @@
 using Commander.Charts;
 using Commander.Judging.Verdicts;
-using Commander.Samples;
+using Sample = Commander.Samples.Sample;
 
 namespace Commander.Judging.Tests.Charts;
 

@@ -67,6 +67,17 @@ public class ModelTests
         refused.Message.ShouldBe(message);
     }
 
+    [Fact]
+    public void What_is_wrong_with_a_document_is_said_in_the_words_of_every_document()
+    {
+        Told(Document.Replace("-3", "\"high\"", StringComparison.Ordinal)).ShouldStartWith("intercept: is no model: ");
+        Told(Document.Replace("-3", "\"high\"", StringComparison.Ordinal)).ShouldNotContain("$.intercept");
+        Told("{").ShouldStartWith("model: is no model: ");
+        Told("null").ShouldBe("version: give the model a name of at most 100 characters");
+
+        static string Told(string json) => Should.Throw<RefusedException>(() => ModelFile.Read(Encoding.UTF8.GetBytes(json))).Message;
+    }
+
     [Theory]
     [InlineData("null", "version")]
     [InlineData("{", "model")]

@@ -130,15 +130,86 @@ public class TrainingTests
         List<Labelled> few = [.. good, .. rows.Where(static row => row.Bad).Take(Training.FewestOfAClass - 1)];
         Training.Fit([], Model.Assumed, "x", 0.05, 1).Refused.ShouldBe("0 BAD and 0 GOOD cases are too few to train on: 20 of each are needed");
         Training.Fit(few, Model.Assumed, "x", 0.05, 1).Refused.ShouldNotBeNull().ShouldStartWith("19 BAD and ");
-        Training.Fit(rows, Model.Assumed, "x", 1, 1).Refused.ShouldNotBeNull().ShouldContain("base rate");
-        Training.Fit(rows, Model.Assumed, "x", 0.05, 0).Refused.ShouldNotBeNull().ShouldContain("strength");
-        var broken = rows[3].Features;
-        broken[2] = double.NaN;
-        rows[3] = rows[3] with { Features = broken };
-        Training.Fit(rows, Model.Assumed, "x", 0.05, 1).Refused.ShouldBe("case 4 of one has NaN as feature 3: scores lie between 0 and 2");
+        Training.Fit([.. few, rows.Last(static row => row.Bad)], Model.Assumed, "x", 0.05, 1).Refused.ShouldBeNull();
+        Training.Fit([.. few.Select(static row => row with { Bad = !row.Bad })], Model.Assumed, "x", 0.05, 1).Refused.ShouldNotBeNull().ShouldContain(" BAD and 19 GOOD cases are too few");
+        foreach (var rate in new[] { 1, 0, -0.1, 1.1, double.NaN })
+        {
+            Training.Fit(rows, Model.Assumed, "x", rate, 1).Refused.ShouldBe($"the base rate is {rate}: give a share of BAD deployments above 0 and below 1");
+        }
+        foreach (var strength in new[] { 0, -1, double.NaN, double.PositiveInfinity })
+        {
+            Training.Fit(rows, Model.Assumed, "x", 0.05, strength).Refused.ShouldBe($"the strength of the prior is {strength}: give a number above 0");
+        }
+        foreach (var score in new[] { double.NaN, -0.01, 2.01 })
+        {
+            Training.Fit(With(score), Model.Assumed, "x", 0.05, 1).Refused.ShouldBe($"case 4 of one has {score} as feature 10: scores lie between 0 and 2");
+        }
+        Training.Fit(With(2), Model.Assumed, "x", 0.05, 1).Refused.ShouldBeNull();
+        Training.Fit(With(0), Model.Assumed, "x", 0.05, 1).Refused.ShouldBeNull();
+
+        List<Labelled> With(double score)
+        {
+            var changed = rows[3].Features;
+            changed[Features.Count - 1] = score;
+            return [.. rows[..3], rows[3] with { Features = changed }, .. rows[4..]];
+        }
+    }
+
+    [Theory]
+    [InlineData(0.05, 1.0, false)]
+    [InlineData(0.3, 30.0, false)]
+    [InlineData(0.5, 0.1, true)]
+    public void What_is_trained_is_where_the_loss_has_its_least(double rate, double strength, bool contrary)
+    {
+        List<Labelled> rows = [.. Rows(Even, 300, 13, "large"), .. Rows(Even, 90, 14, "small")];
+        if (contrary)
+        {
+            // Two scores speak for GOOD: their weights end at 0.
+            rows = rows.ConvertAll(static row => row.Features[0] + row.Features[3] > 1.5 ? row with { Bad = false } : row);
+        }
+        var found = Fit(rows, Model.Assumed, strength, rate);
+        var (own, centre, weights) = (Coefficients(found), Coefficients(Model.Assumed), Training.Weights(rows, rate));
+        var slope = new double[own.Length];
+        for (var at = 0; at < rows.Count; at++)
+        {
+            var beyond = weights[at] * (found.PBad(rows[at].Features) - (rows[at].Bad ? 1 : 0));
+            slope[0] += beyond;
+            for (var feature = 0; feature < Features.Count; feature++)
+            {
+                slope[1 + feature] += beyond * rows[at].Features[feature];
+            }
+        }
+        // What is drawn to the prior: the log odds without evidence, and those of each score of 1 alone.
+        slope[0] += strength * (own[0] - centre[0]);
+        for (var at = 1; at < own.Length; at++)
+        {
+            var distance = own[0] + own[at] - centre[0] - centre[at];
+            slope[0] += strength * distance;
+            slope[at] += strength * distance;
+        }
+        slope[0].ShouldBe(0, 1e-3);
+        for (var at = 1; at < own.Length; at++)
+        {
+            if (own[at] > 0)
+            {
+                slope[at].ShouldBe(0, 1e-3, $"weight {at}");
+            }
+            else
+            {
+                slope[at].ShouldBeGreaterThan(-1e-3, $"weight {at}");
+            }
+        }
+        if (contrary)
+        {
+            own.ShouldContain(0);
+        }
     }
 
     [Fact]
+    public void A_trained_model_has_the_name_that_it_was_given() => Fit(Rows(Even, 300, 7), Model.Assumed, 1, 0.05).Version.ShouldBe("trained");
+
+    [Fact]
+    [Trait("Category", "Measured")]
     public void The_shipped_model_is_what_its_recipe_makes()
     {
         var folder = Data();

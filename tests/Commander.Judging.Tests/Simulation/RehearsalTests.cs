@@ -48,6 +48,7 @@ public class RehearsalTests(ITestOutputHelper output)
     [InlineData("long, day's rhythm")]
     [InlineData("long, bursts phi 5")]
     [InlineData("long, no control, bursts phi 5")]
+    [Trait("Category", "Measured")]
     public void Two_hours_of_looking_after_CONTINUE_keep_the_budget(string name)
     {
         var result = Run(Grid.LongHarmless.Single(cell => cell.Name == name), 200);
@@ -61,6 +62,7 @@ public class RehearsalTests(ITestOutputHelper output)
     [InlineData("long, errors +1 pp after an hour, 20/s, share 50 %", 20)]
     [InlineData("long, errors +1 pp after an hour, 20/s, no control", 20)]
     [InlineData("long, errors +2 pp after an hour, 20/s, share 10 %", 15)]
+    [Trait("Category", "Measured")]
     public void Faults_that_show_late_are_found_before_the_tests_from_the_start_would(string name, double minutes)
     {
         // Without the slow layer the medians are 113, 33, 60, 58 and 20 minutes.
@@ -120,6 +122,39 @@ public class RehearsalTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void A_new_version_is_promoted_as_long_after_CONTINUE_as_the_scenario_says()
+    {
+        // The health score continues at the first tick: so 60 s later, at the end of the fifth, the new version is promoted.
+        var scenario = new Scenario { PastTicks = 3, WatchTicks = 40, Errors = 0.15, ErrorNoise = 0.5, PromotedAfter = 60 };
+        int?[] Found(int from) => [.. Enumerable.Range(0, 20).Select(seed => First(scenario, (ulong)seed, from))];
+        int?[] rehearsed = [.. Enumerable.Range(0, 20).Select(seed => Rehearsal.Run(scenario, Grid.Policy, Model.Shipped, Snapshot.HealthScore, (ulong)seed).RolledBack)];
+        rehearsed.ShouldBe(Found(6));
+        rehearsed.ShouldNotBe(Found(5));
+        rehearsed.ShouldNotBe(Found(7));
+
+        // The first tick with a score below 50 when the new version has all the traffic from a tick on.
+        static int? First(Scenario scenario, ulong seed, int from)
+        {
+            var simulator = new Simulator(scenario, Grid.Policy, seed);
+            var state = Judge.Start(simulator.Policy, scenario.Restarted);
+            while (simulator.NextTick <= scenario.WatchTicks)
+            {
+                if (simulator.NextTick == from)
+                {
+                    simulator.Promote();
+                }
+                var tick = simulator.Next();
+                Judge.Next(simulator.Policy, Model.Shipped, ref state, Input.Of(tick));
+                if (tick.N > 0 && Judge.HealthScore(simulator.Policy, state) < 50)
+                {
+                    return tick.N;
+                }
+            }
+            return null;
+        }
+    }
+
+    [Fact]
     public void Results_count_what_happened_when()
     {
         var cell = new Cell("late", new Scenario { StepSeconds = 5, Fault = new Fault(FaultKind.Crash, 1, After: 60) });
@@ -163,7 +198,7 @@ public class RehearsalTests(ITestOutputHelper output)
     {
         var cell = new Cell("late", new Scenario { StepSeconds = 5, Fault = new Fault(FaultKind.Crash, 1, After: 60) });
         CellResult.Of(cell, [new Rehearsed(12, null, Decision.Rollback, "errors", 12)]).FalseAlarms.ShouldBe(1);
-        var delays = CellResult.Of(cell, [.. new[] { 13, 15, 24, 72, 73 }.Select(static tick => new Rehearsed(tick, null, Decision.Rollback, "errors", tick))]);
+        var delays = CellResult.Of(cell, [.. new[] { 73, 13, 72, 15, 24 }.Select(static tick => new Rehearsed(tick, null, Decision.Rollback, "errors", tick))]);
         delays.Within.ShouldBe([0.4, 0.6, 0.8]);
         (delays.RolledBack, delays.MedianDelaySeconds, delays.FalseAlarms).ShouldBe((5, 60, 0));
         var none = CellResult.Of(cell, []);

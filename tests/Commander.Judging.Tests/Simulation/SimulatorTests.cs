@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Commander.Judging.Evidence;
 using Commander.Judging.Policies;
 using Commander.Judging.Simulation;
@@ -279,60 +278,6 @@ public class SimulatorTests
             from arm in Enum.GetValues<Arm>()
             let reading = tick[metric, arm]
             select $"{reading.Quality} {BitConverter.DoubleToInt64Bits(reading.Value)} {reading.Total} {string.Join(',', reading.Buckets?.Counts ?? [])}")));
-    }
-
-    // Every number of the first ticks of every cell of a table: what a figure of the documentation was measured on.
-    [Theory]
-    [InlineData("false-alarms", "bbddafa91ce6e850")]
-    [InlineData("faults", "70391fc6ae314959")]
-    [InlineData("detection", "f9b033d822dd137f")]
-    public void A_seed_means_the_same_deployments_for_ever_and_everywhere(string table, string fingerprint)
-    {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        foreach (var cell in Grid.Choose(table))
-        {
-            var scenario = cell.Scenario with { PastTicks = Math.Min(cell.Scenario.PastTicks, 10), WatchTicks = 80 };
-            Add(hash, Ticks(scenario, cell.Policy ?? Everything, cell.Seed(1, 3)));
-        }
-        Convert.ToHexStringLower(hash.GetHashAndReset()[..8]).ShouldBe(fingerprint);
-    }
-
-    // Each kind of metric with each family that is drawn in a way of its own.
-    private static Policy Everything => Grid.Policy with
-    {
-        Metrics =
-        [
-            .. Grid.Policy.Metrics,
-            Gauge("error_rate", Family.Error, "%"),
-            Gauge("latency_p95", Family.Latency, "ms"),
-            Gauge("latency_p50", Family.Latency, "s") with { Quantile = 0.5 },
-            Gauge("throughput", Family.Traffic, "1/s"),
-            Gauge("orders", Family.Kpi, ""),
-            Gauge("failures", Family.Error, "count") with { Kind = MetricKind.Count },
-            Gauge("took", Family.Latency, "s") with { Kind = MetricKind.Histogram },
-        ],
-    };
-
-    private static MetricPolicy Gauge(string name, Family family, string unit) => Grid.Policy.Metrics[Cpu] with { Name = name, Family = family, Unit = unit };
-
-    private static void Add(IncrementalHash hash, List<Tick> ticks)
-    {
-        foreach (var tick in ticks)
-        {
-            hash.AppendData(BitConverter.GetBytes(tick.N));
-            for (var metric = 0; metric < tick.Metrics; metric++)
-            {
-                foreach (var arm in Enum.GetValues<Arm>())
-                {
-                    ref var reading = ref tick[metric, arm];
-                    hash.AppendData([(byte)reading.Quality]);
-                    foreach (var number in (double[])[reading.Value, reading.Total, .. reading.Buckets?.Edges ?? [], .. reading.Buckets?.Counts ?? []])
-                    {
-                        hash.AppendData(BitConverter.GetBytes(BitConverter.DoubleToInt64Bits(number)));
-                    }
-                }
-            }
-        }
     }
 
     [Fact]

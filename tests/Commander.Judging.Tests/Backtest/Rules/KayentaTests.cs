@@ -96,6 +96,64 @@ public class KayentaTests
         Kayenta.Score([("g", new KayentaResult(KayentaLabel.Error, false, 1, null))], new Dictionary<string, double>()).Score.ShouldBe(100);
     }
 
+    [Fact]
+    public void Every_classification_says_why()
+    {
+        double[] low = [1, 2, 3, 4, 5, 6, 7, 8], high = [11, 12, 13, 14, 15, 16, 17, 18];
+        Kayenta.Classify(high, low, new()).ShouldBe(new KayentaResult(KayentaLabel.High, false, 116 / 36.0, "classified as High"));
+        Kayenta.Classify(low, high, new(Critical: true)).ShouldBe(new KayentaResult(KayentaLabel.Low, true, 36 / 116.0, "classified as Low (critical)"));
+        Kayenta.Classify(high, low, new(Direction.Down)).ShouldBe(new KayentaResult(KayentaLabel.Pass, false, 116 / 36.0, null));
+        Kayenta.Classify(low, high, new(Direction.Up, Critical: true)).ShouldBe(new KayentaResult(KayentaLabel.Pass, false, 36 / 116.0, null));
+        Kayenta.Classify(low, [.. low.Reverse()], new()).ShouldBe(new KayentaResult(KayentaLabel.Pass, false, 1, "the data of both sides are identical"));
+        Kayenta.Classify([2, 2], [2, 2, 2], new()).ShouldBe(new KayentaResult(KayentaLabel.Pass, false, 1, null));
+        Kayenta.Classify([], low, new(Critical: true)).ShouldBe(new KayentaResult(KayentaLabel.Nodata, true, 1, "data are missing"));
+        Kayenta.Classify(low, [], new()).ShouldBe(new KayentaResult(KayentaLabel.Nodata, false, 1, "data are missing"));
+        Kayenta.Classify(low, [], new(MustHaveData: true)).ShouldBe(new KayentaResult(KayentaLabel.NodataFailMetric, false, 1, "data are missing"));
+        Kayenta.Classify(low, [], new(MustHaveData: true, Critical: true)).ShouldBe(new KayentaResult(KayentaLabel.Nodata, true, 1, "data are missing"));
+        Kayenta.Classify(low, [], new(MustHaveData: true, ReplaceNan: true)).ShouldBe(new KayentaResult(KayentaLabel.Pass, false, 1, null));
+        Kayenta.ByMean(high, low, new(Critical: true)).ShouldBe(new KayentaResult(KayentaLabel.High, true, 116 / 36.0, "the means differ: High"));
+        Kayenta.ByMean(low, high, new()).ShouldBe(new KayentaResult(KayentaLabel.Low, false, 36 / 116.0, "the means differ: Low"));
+        Kayenta.ByMean(low, low, new(Critical: true)).ShouldBe(new KayentaResult(KayentaLabel.Pass, false, 1, null));
+        Kayenta.ByMean(high, low, new(Direction.Down)).Label.ShouldBe(KayentaLabel.Pass);
+        Kayenta.ByMean(low, high, new(Direction.Up)).Label.ShouldBe(KayentaLabel.Pass);
+    }
+
+    [Fact]
+    public void An_effect_at_its_limit_counts()
+    {
+        // The mean is twice as high, and every value is above every other: an effect of 2, or of 1.
+        double[] low = [9, 10, 11, 10, 9, 11, 10], high = [18, 20, 22, 20, 18, 22, 20];
+        foreach (var (effect, up, down) in new[] { (KayentaEffect.MeanRatio, 2.0, 0.5), (KayentaEffect.Cles, 1.0, 0.0) })
+        {
+            Label(high, low, new(Effect: effect, AllowedIncrease: up)).ShouldBe((KayentaLabel.High, false));
+            Label(high, low, new(Effect: effect, AllowedIncrease: up + 0.001)).ShouldBe((KayentaLabel.Pass, false));
+            Label(low, high, new(Effect: effect, AllowedDecrease: down)).ShouldBe((KayentaLabel.Low, false));
+            Label(low, high, new(Effect: effect, AllowedDecrease: down - 0.001)).ShouldBe((KayentaLabel.Pass, false));
+            Label(high, low, new(Critical: true, Effect: effect, CriticalIncrease: up)).ShouldBe((KayentaLabel.High, true));
+            Label(high, low, new(Critical: true, Effect: effect, CriticalIncrease: up + 0.001)).ShouldBe((KayentaLabel.High, false));
+            Label(low, high, new(Critical: true, Effect: effect, CriticalDecrease: down)).ShouldBe((KayentaLabel.Low, true));
+            Label(low, high, new(Critical: true, Effect: effect, CriticalDecrease: down - 0.001)).ShouldBe((KayentaLabel.Low, false));
+        }
+
+        static (KayentaLabel, bool) Label(double[] experiment, double[] control, KayentaMetric metric)
+        {
+            var result = Kayenta.Classify(experiment, control, metric);
+            return (result.Label, result.Critical);
+        }
+    }
+
+    [Fact]
+    public void Two_constant_sides_are_told_apart_by_a_noise_that_is_the_same_every_time()
+    {
+        var one = Kayenta.Classify([3, 3, 3, 3, 3, 3], [2, 2, 2, 2, 2, 2], new());
+        (one.Label, one.Deviation).ShouldBe((KayentaLabel.High, Kayenta.Classify([3, 3, 3, 3, 3, 3], [2, 2, 2, 2, 2, 2], new()).Deviation));
+        one.Deviation.ShouldNotBe(1.5);
+        one.Deviation.ShouldBe(1.5, 1e-4);
+        // One side alone gets none.
+        Kayenta.Classify([3, 3, 3, 3, 3, 3], [2, 2, 2, 2, 2, 1], new()).Deviation.ShouldBe(18 / 11.0);
+        Kayenta.Classify([3, 3, 3, 3, 3, 4], [2, 2, 2, 2, 2, 2], new()).Deviation.ShouldBe(19 / 12.0);
+    }
+
     private static void Classified(JsonElement found, JsonElement expected)
     {
         var parameters = found.GetProperty("params");

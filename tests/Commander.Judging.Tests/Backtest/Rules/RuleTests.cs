@@ -94,6 +94,64 @@ public class RuleTests
         Judge("mann-whitney", Beside("a", 0), Beside("b", 0), Beside("c", 0)).ShouldBe(("CONTINUE", 30));
     }
 
+    [Theory]
+    [InlineData(3, 1, "HOLD", 1.0)]
+    [InlineData(18, 1, "HOLD", 0.2104)]
+    [InlineData(19, 1, "CONTINUE", 0.2)]
+    [InlineData(2, 1, "ROLLBACK", 1.3332)]
+    [InlineData(4, 0, "CONTINUE", 0.0)]
+    public void A_kayenta_canary_is_marginal_from_75_on_and_passes_from_95_on(int well, int ill, string decision, double peak)
+    {
+        Series Beside(string name, double more) => new(name, "ms", null, Family.Latency, null, [1, 1], [.. Rising.Select(value => value + more)], [.. Rising], null, null);
+        var recording = new Recording(0, 60, false, [.. Enumerable.Range(0, well).Select(at => Beside($"w{at}", 0)), .. Enumerable.Range(0, ill).Select(at => Beside($"i{at}", 50))]);
+        var examined = Backtests.Examine(new Case("c", "s", recording, null, null, null, false), "mann-whitney");
+        (examined.Line.Decision, examined.Line.Tick, Math.Round(examined.Peak, 9)).ShouldBe((decision, 20, peak));
+    }
+
+    private static readonly double[] Rising = [.. Enumerable.Range(0, 20).Select(static at => 100.0 + at)];
+
+    [Fact]
+    public void A_kayenta_canary_says_its_score_and_every_metric_that_is_not_well()
+    {
+        Series Beside(string name, double more) => new(name, "", null, Family.Kpi, null, [1, 1], [.. Rising.Select(value => value + more)], [.. Rising], null, null);
+        Reason(Beside("a", 50), Beside("b", 0), Beside("c", -50)).ShouldBe("score 33.33: a High, c Low");
+        Reason(Beside("a", 0)).ShouldBe("score 100");
+        // Without a control the past is compared with.
+        Reason(Beside("a", 50) with { Control = null, Baseline = Rising }).ShouldBe("score 0: a High");
+        Reason(Beside("a", 50) with { Control = null, Baseline = [double.NaN] }, Beside("b", 0)).ShouldBe("score 0: a Nodata");
+
+        static string Reason(params Series[] series) => Backtests.Decide(new Recording(0, 60, false, series), "mann-whitney").Verdict.Reasoning;
+    }
+
+    [Fact]
+    public void A_past_that_hardly_moved_scatters_for_cusum_by_a_third_of_the_tolerance()
+    {
+        // 20 % of (100 + 25) ms: a deviation is 25 / 3 ms. Three of them are 2 beyond the one that is free.
+        double[] past = [100, 100, 100];
+        Judge("cusum", Of("latency", "ms", past, [.. Enumerable.Repeat(125.001, 6)])).ShouldBe(("ROLLBACK", 4));
+        Judge("cusum", Of("latency", "ms", past, [.. Enumerable.Repeat(124.9, 6)])).ShouldBe(("ROLLBACK", 5));
+        // Half of what lies below nothing is as much as of what lies above: 50 % of 30, a deviation of 5.
+        double[] below = [-30, -30, -30];
+        Judge("cusum", Of("orders", "", below, [.. Enumerable.Repeat(-15.0 + 0.001, 6)])).ShouldBe(("ROLLBACK", 4));
+        Judge("cusum", Of("orders", "", below, [.. Enumerable.Repeat(-45.0 - 0.001, 6)])).ShouldBe(("ROLLBACK", 4));
+        // A past that moves more than that counts as it is: a deviation of 30.
+        Judge("cusum", Of("latency", "ms", [70, 100, 130], [.. Enumerable.Repeat(125.001, 6)])).ShouldBe(("CONTINUE", 6));
+    }
+
+    [Fact]
+    public void Flagger_names_what_failed_the_check_that_was_one_too_many()
+    {
+        Reason([0, 9, 9, 9, 9, 9, 0, 0], [0, 0, 0, 0, 0, 0, 0, 0]).ShouldContain("for error_rate:");
+        Reason([0, 0, 0, 0, 0, 0, 0, 0], [0, 600, 600, 600, 600, 600, 0, 0]).ShouldContain("for latency_p95:");
+        // Four of one, the fifth of the other.
+        Reason([0, 9, 9, 9, 9, 0, 0, 0], [0, 0, 0, 0, 0, 600, 0, 0]).ShouldContain("for latency_p95:");
+        // Both fail: the one that is farther beyond its limit.
+        Reason([0, 2, 2, 2, 2, 2, 0, 0], [0, 5000, 5000, 5000, 5000, 5000, 0, 0]).ShouldContain("for latency_p95:");
+        Reason([0, 20, 20, 20, 20, 20, 0, 0], [0, 5000, 5000, 5000, 5000, 5000, 0, 0]).ShouldContain("for error_rate:");
+
+        static string Reason(double[] errors, double[] latency) => Backtests.Decide(new Recording(0, 60, false, [Error(errors), Latency(latency)]), "flagger").Verdict.Reasoning;
+    }
+
     [Fact]
     public void A_level_at_its_threshold_is_no_failure_and_one_just_beyond_it_is()
     {
