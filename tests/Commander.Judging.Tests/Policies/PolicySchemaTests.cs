@@ -85,6 +85,11 @@ public class PolicySchemaTests
     }
 
     [Theory]
+    [MemberData(nameof(AlertPolicyTests.Valid), MemberType = typeof(AlertPolicyTests))]
+    public async Task What_the_reader_accepts_of_an_alert_the_published_schema_accepts(string alert) =>
+        (await Refusals($"services: {{ s: {{ alert: [ {alert} ] }} }}")).ShouldBeEmpty();
+
+    [Theory]
     [InlineData("services: { s: { wach: { step: 1s } } }")]
     [InlineData("services: { s: { compare: never } }")]
     [InlineData("services: { s: { watch: { step: soon } } }")]
@@ -99,7 +104,7 @@ public class PolicySchemaTests
         (await Refusals(text)).ShouldNotBeEmpty();
     }
 
-    internal static async Task<IEnumerable<string>> Refusals(string yaml)
+    private static async Task<IEnumerable<string>> Refusals(string yaml)
     {
         var schema = await JsonSchema.FromJsonAsync(PolicySchema.Text, TestContext.Current.CancellationToken);
         var document = new DeserializerBuilder().WithAttemptingUnquotedStringTypeDeserialization().Build().Deserialize(yaml);
