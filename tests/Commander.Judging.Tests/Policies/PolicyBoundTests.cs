@@ -232,6 +232,7 @@ public class PolicyBoundTests
             Name(half).ShouldEndWith(" is no name of a service; write 1 to 100 characters without / and *");
         }
 
+        Name("a\ud800b").ShouldBe("p.yaml:1:13 services.a\ufffdb: 'a\ufffdb' is no name of a service; write 1 to 100 characters without / and *");
         foreach (var whole in (string[])["\ud83d\uded2\ud83d\uded2", "a\ud83d\uded2b"])
             (Text(whole) + Name(whole)).ShouldBe("");
     }
