@@ -90,13 +90,14 @@ public static class ContextQueries
                 return ($"{{{{{use.Name}}}}} stands outside of double quotes", language == ContextLanguage.LogQl ? $"write it as a label's value: label=\"{{{{{use.Name}}}}}\"" : $"write it as a phrase: field:\"{{{{{use.Name}}}}}\"");
         }
 
-        var bare = template;
+        // What stands around the values, each of them a letter: checkout/1.2 begins with no slash.
+        var filled = template;
         foreach (var use in uses.Reverse())
-            bare = bare.Remove(use.Start, use.Length);
+            filled = filled.Remove(use.Start, use.Length).Insert(use.Start, "x");
         return language switch
         {
-            ContextLanguage.Selector when bare.Any(c => !char.IsAsciiLetterOrDigit(c) && !"._/=!,() -".Contains(c, StringComparison.Ordinal)) => ($"{Quote.It(template)} is no label selector", "write app=checkout,version={{version}}"),
-            ContextLanguage.Tag when Wrong(ContextLanguage.Tag, bare) is not null || bare.StartsWith('-') || bare.StartsWith('/') => ($"{Quote.It(template)} is no name of a tag", "write 'v{{version}}'"),
+            ContextLanguage.Selector when filled.Any(c => !char.IsAsciiLetterOrDigit(c) && !"._/=!,() -".Contains(c, StringComparison.Ordinal)) => ($"{Quote.It(template)} is no label selector", "write app=checkout,version={{version}}"),
+            ContextLanguage.Tag when Wrong(ContextLanguage.Tag, filled) is not null || filled[0] is '-' or '/' => ($"{Quote.It(template)} is no name of a tag", "write 'v{{version}}'"),
             ContextLanguage.Tag when uses.All(use => use.Name != "version") => ($"{Quote.It(template)} is one tag for all versions", "write 'v{{version}}'"),
             _ => null,
         };

@@ -42,7 +42,7 @@ internal static class Quote
 
     public static string Clean(string text, int max)
     {
-        var line = new StringBuilder(Math.Min(text.Length, max) + 3);
+        var line = new StringBuilder();
         foreach (var rune in text.EnumerateRunes())
         {
             if (line.Length >= max)

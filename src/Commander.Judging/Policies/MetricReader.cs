@@ -10,8 +10,6 @@ internal static class MetricReader
 
     private static readonly string[] KindWords = ["ratio", "histogram", "gauge", "count"];
 
-    private static readonly string[] FamilyWords = ["error", "latency", "cpu", "memory", "traffic", "downstream", "service", "kpi"];
-
     private const double LargestQuantile = 0.9999;
     private static readonly string[] Rates = ["rate", "irate", "increase", "delta", "idelta", "histogram_quantile"];
 
@@ -32,9 +30,7 @@ internal static class MetricReader
         if (!Words.TryKind(section.Word("kind", "", KindWords), out var kind))
             return null;
 
-        var family = FamilyNames.Of(name);
-        if (Words.TryFamily(section.Word("family", "", FamilyWords), out var written))
-            family = written;
+        var family = section.Word("family", FamilyNames.Of(name));
         var direction = section.Word("direction", family.Direction());
         var (query, bad, total) = Queried(section, kind, source);
         var (unit, scale) = UnitAndScale(section, kind, family, query);
@@ -48,7 +44,7 @@ internal static class MetricReader
         else if (section.Has("quantile"))
             section.Wrong("quantile", $"belongs to a histogram, and this is a {kind.Word()}", "remove it");
 
-        if (query is null && bad is null && total is null && objective is null && source is null && !section.Has("objective"))
+        if (source is null && !((string[])["query", "bad", "total", "objective"]).Any(section.Has))
         {
             section.Errors.Add(map.Place, map.Path, "has neither a query nor an objective",
                 "name a source and write the query, or write objective: for services that send a snapshot of metrics");
@@ -90,8 +86,6 @@ internal static class MetricReader
             return null;
         if (source is null)
             section.Wrong(key, "there is a query but no source to ask", "write source: NAME, and the source's address under sources:");
-        if (text.Length > Queries.MaxLength)
-            section.Wrong(key, $"is longer than {Queries.MaxLength} characters", "record it as a rule in the source and name that");
 
         var scanned = Queries.Scan(text);
         if (scanned.Open is { } open)
@@ -226,7 +220,7 @@ internal static class MetricReader
 
         if (amount > 0 && amount <= 1e15)
             return new Tolerance(amount, relative);
-        section.Wrong("tolerance", $"{Quote.It(text)} is not above 0", $"write {example}");
+        section.Wrong("tolerance", amount > 0 ? $"{Quote.It(text)} is out of range" : $"{Quote.It(text)} is not above 0", $"write {example}");
         return otherwise;
     }
 
@@ -242,5 +236,4 @@ internal static class MetricReader
             return amount;
         return null;
     }
-
 }

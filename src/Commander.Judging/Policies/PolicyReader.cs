@@ -90,7 +90,7 @@ public static class PolicyReader
 
     private static void AddNew(List<Entry> all, MapNode map, Errors errors)
     {
-        var known = all.Where(entry => entry.Place.File != map.Place.File).ToDictionary(entry => entry.Key, StringComparer.Ordinal);
+        var known = all.ToDictionary(entry => entry.Key, StringComparer.Ordinal);
         foreach (var entry in map.Entries)
         {
             if (known.TryGetValue(entry.Key, out var first))
@@ -133,7 +133,7 @@ public static class PolicyReader
 
         private void Source(Entry entry)
         {
-            if (!Named(entry, "source"))
+            if (!Named(entry, "a source"))
                 return;
             // An unusable source is kept under its name: services that use it are not to be blamed.
             _sources[entry.Key] = new SourceSettings(entry.Key, "prometheus", new Dictionary<string, string>());
@@ -168,7 +168,7 @@ public static class PolicyReader
 
         private void Service(Entry entry, MapNode defaults)
         {
-            if (!Named(entry, "service"))
+            if (!Named(entry, "a service"))
                 return;
             if (entry.Value is not (MapNode or TextNode { IsNull: true }))
             {
@@ -187,7 +187,7 @@ public static class PolicyReader
         {
             if (entry.Key.Length is 0 or > MaxName || entry.Key == PolicySet.AnyService || entry.Key.Any(c => char.IsControl(c) || c == '/') || Section.HasLoneSurrogate(entry.Key))
             {
-                errors.Add(entry.Place, entry.Value.Path, $"{Quote.It(entry.Key)} is no name of a {what}", $"write 1 to {MaxName} characters without / and *");
+                errors.Add(entry.Place, entry.Value.Path, $"{Quote.It(entry.Key)} is no name of {what}", $"write 1 to {MaxName} characters without / and *");
                 return false;
             }
 
@@ -204,7 +204,7 @@ public static class PolicyReader
                 errors.Add(environments, $"has more than {MaxEnvironments} environments", "override only what differs");
             foreach (var entry in environments.Entries.Take(MaxEnvironments))
             {
-                if (!Named(entry, "environment"))
+                if (!Named(entry, "an environment"))
                     continue;
                 if (entry.Value is MapNode map)
                     overridden.Add((entry.Key, Policy(name, entry.Key, bare.Under(new Section(map, errors, OverrideKeys).Node))));
@@ -427,10 +427,10 @@ public static class PolicyReader
             if (type == "command")
             {
                 state = section.Texts("state", "[PROGRAM, ARGUMENT]");
-                if (section.Has("state") && section.Value("state") is (ListNode { Items.Count: 0 } or null))
+                if (section.Has("state") && section.Value("state") is ListNode { Items.Count: 0 } or null)
                     section.Wrong("state", "names no program", "write state: [PROGRAM, ARGUMENT], or remove the key");
                 run = section.Texts("run", "[kubectl, rollout, undo, deployment/checkout]");
-                if (!section.Has("run") || (section.Value("run") is ListNode { Items.Count: 0 } or null))
+                if (section.Value("run") is ListNode { Items.Count: 0 } or null)
                     section.Wrong("run", "is missing, and type command needs it", "write run: [PROGRAM, ARGUMENT]");
             }
 
@@ -562,7 +562,7 @@ public static class PolicyReader
 
             var section = new Section(map, errors, "from", "to", "zone");
             var (from, to) = (Clock(section, "from", "'22:00'"), Clock(section, "to", "'07:00'"));
-            var zone = section.Has("zone") ? section.Text("zone", "Europe/Berlin") ?? "UTC" : "UTC";
+            var zone = section.Text("zone", "Europe/Berlin") ?? "UTC";
             if (!TimeZoneInfo.TryFindSystemTimeZoneById(zone, out _))
                 section.Wrong("zone", $"{Quote.It(zone)} is no time zone that this machine knows", "write its name in the tz database, such as Europe/Berlin, or UTC");
             if (from is { } begins && begins == to)
@@ -592,7 +592,7 @@ public static class PolicyReader
                 return ["rollback", "hold"];
             var words = new List<string>();
             var items = section.Items("on", "[rollback, hold]");
-            if (section.At("on") is ListNode { Items.Count: 0 })
+            if (section.Value("on") is ListNode { Items.Count: 0 } or null)
                 section.Wrong("on", "is empty: the entry would hear of nothing", "write on: [rollback, hold], or take the entry out");
             foreach (var item in items)
             {

@@ -163,7 +163,7 @@ internal static class Presets
     private static Node Move(Node node, Place place, string path) => node switch
     {
         MapNode map => new MapNode(place, path, [.. map.Entries.Select(entry => new Entry(entry.Key, place, Move(entry.Value, place, $"{path}.{entry.Key}")))]),
-        ListNode list => new ListNode(place, path, [.. list.Items.Select(item => Move(item, place, path))]),
+        // No preset has a list.
         _ => node with { Place = place, Path = path },
     };
 }

@@ -47,12 +47,12 @@ internal static class Quantities
             ? Rounded(source.Base / target.Base)
             : 1;
 
-    /// <summary>Splits "25ms" into 25 and "ms". False when it begins with no finite number.</summary>
+    /// <summary>Splits "25ms" into 25 and "ms". False when it begins with no number, and beyond forty characters: what is left is finite, also times a unit.</summary>
     public static bool TrySplit(string text, out double number, out string suffix)
     {
         number = 0;
         suffix = "";
-        if (text.Length is 0 or > 40)
+        if (text.Length > 40)
             return false;
         var end = 0;
         while (end < text.Length && (char.IsAsciiDigit(text[end]) || text[end] == '.' || (end == 0 && text[end] is '-' or '+')))
@@ -60,7 +60,7 @@ internal static class Quantities
         if (!double.TryParse(text.AsSpan(0, end), NumberStyles.AllowDecimalPoint | NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out number))
             return false;
         suffix = text[end..].Trim();
-        return double.IsFinite(number);
+        return true;
     }
 
     /// <summary>An amount in a unit: 25ms in ms is 25, 1s in ms is 1000. A bare number counts where the unit has no suffix of its own, and 0 everywhere.</summary>
@@ -75,7 +75,7 @@ internal static class Quantities
         if (suffix == "fraction" || !Known.TryGetValue(suffix, out var from) || !Known.TryGetValue(unit, out var to) || from.Dimension != to.Dimension)
             return false;
         amount = Rounded(amount * from.Base / to.Base);
-        return double.IsFinite(amount);
+        return true;
     }
 
     /// <summary>A share between 0 and 1: 1% or 0.01.</summary>

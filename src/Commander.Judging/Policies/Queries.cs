@@ -8,9 +8,6 @@ namespace Commander.Judging.Policies;
 /// </summary>
 public static class Queries
 {
-    /// <summary>A query is at most this long.</summary>
-    public const int MaxLength = 4096;
-
     private static readonly string[] Known = ["service", "version", "environment", "namespace", "pod_template_hash"];
 
     /// <summary>The variables that a template may name.</summary>
@@ -80,7 +77,7 @@ public static class Queries
         return Scan(template).Uses.Any(use => use.Name is "version" or "pod_template_hash");
     }
 
-    /// <summary>Where a variable stands: its quote (or NUL outside of quotes), and whether the quotes hold a regular expression.</summary>
+    /// <summary>Where a variable stands: its quote (or NUL outside of quotes), and whether the last quotes hold a regular expression: without meaning outside of quotes.</summary>
     internal readonly record struct Use(int Start, int Length, string Name, char Quote, bool Regex);
 
     /// <summary>What is known of a template without asking anybody.</summary>
@@ -112,7 +109,7 @@ public static class Queries
                     break;
                 }
 
-                uses.Add(new Use(i, end + 2 - i, template[(i + 2)..end].Trim(), quote, quote != '\0' && regex));
+                uses.Add(new Use(i, end + 2 - i, template[(i + 2)..end].Trim(), quote, regex));
                 i = end + 2;
                 continue;
             }

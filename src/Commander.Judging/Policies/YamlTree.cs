@@ -227,7 +227,7 @@ internal sealed class YamlTree
         }
     }
 
-    private Place Here() => _parser.Current is { } current ? Of(current.Start) : new Place(_file, 1, 1);
+    private Place Here() => Of(_parser.Current!.Start);
 
     private Place Of(in Mark mark) => new(_file, (int)Math.Clamp(mark.Line, 1, int.MaxValue), (int)Math.Clamp(mark.Column, 1, int.MaxValue));
 }

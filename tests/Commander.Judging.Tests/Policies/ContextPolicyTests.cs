@@ -66,6 +66,14 @@ public class ContextPolicyTests
     [InlineData(ContextLanguage.Lucene, "m:it's AND v:\"{{version}}\"", "1.2", "m:it's AND v:\"1.2\"")]
     [InlineData(ContextLanguage.Selector, "app={{service}},version in ({{version}}, x)", "1.2_a-b", "app=1.2_a-b,version in (1.2_a-b, x)")]
     [InlineData(ContextLanguage.Tag, "release/{{version}}", "1.2+build.7", "release/1.2+build.7")]
+    [InlineData(ContextLanguage.Tag, "{{service}}-{{version}}-x", "aZ09._-/+", "aZ09._-/+-aZ09._-/+-x")]
+    [InlineData(ContextLanguage.Tag, "v", "1", "v")]
+    [InlineData(ContextLanguage.Tag, "v{{version", "1", "v{{version")]
+    [InlineData(ContextLanguage.Tag, "v\"{{ version }}\\{", "1", "v\"1\\{")]
+    [InlineData(ContextLanguage.Selector, "v={{version}}", "a", "v=a")]
+    [InlineData(ContextLanguage.Selector, "v={{version}}", "123456789012345678901234567890123456789012345678901234567890123", "v=123456789012345678901234567890123456789012345678901234567890123")]
+    [InlineData(ContextLanguage.Selector, "v={{version}}", "aZ.9_-x", "v=aZ.9_-x")]
+    [InlineData(ContextLanguage.Lucene, "v:\"{{version}}\"", "\u00e9 \\ \" /", "v:\"\u00e9 \\\\ \\\" /\"")]
     public void A_value_is_put_in_as_a_value(ContextLanguage language, string template, string value, string expected)
     {
         var variables = new Dictionary<string, string> { ["version"] = value, ["service"] = value };
@@ -77,13 +85,40 @@ public class ContextPolicyTests
     [InlineData(ContextLanguage.Selector, "version={{version}}", "1,app!=x", "the value of {{version}} is no value of a Kubernetes label")]
     [InlineData(ContextLanguage.Selector, "version={{version}}", "-1", "the value of {{version}} is no value of a Kubernetes label")]
     [InlineData(ContextLanguage.Selector, "hash={{pod_template_hash}}", "1", "{{pod_template_hash}} has no value for this deployment")]
+    [InlineData(ContextLanguage.Selector, "version={{version}}", "1-", "the value of {{version}} is no value of a Kubernetes label")]
+    [InlineData(ContextLanguage.Selector, "version={{version}}", "_1", "the value of {{version}} is no value of a Kubernetes label")]
+    [InlineData(ContextLanguage.Selector, "version={{version}}", "1+2", "the value of {{version}} is no value of a Kubernetes label")]
+    [InlineData(ContextLanguage.Selector, "version={{version}}", "1/2", "the value of {{version}} is no value of a Kubernetes label")]
+    [InlineData(ContextLanguage.Selector, "version={{version}}", "1234567890123456789012345678901234567890123456789012345678901234", "the value of {{version}} is no value of a Kubernetes label")]
+    [InlineData(ContextLanguage.Selector, "version={{version}}", "", "{{version}} has no value for this deployment")]
+    [InlineData(ContextLanguage.LogQl, "{v={{version}}}", "1 2", "the value of {{version}} has characters that cannot stand outside of quotes in a query")]
+    [InlineData(ContextLanguage.Tag, "v{{version}}", "1:2", "the value of {{version}} cannot stand in the name of a tag")]
+    [InlineData(ContextLanguage.Lucene, "v:\"{{version}}\"", "1\u0085", "the value of {{version}} has control characters")]
     [InlineData(ContextLanguage.Tag, "v{{version}}", "1..2", "the value of {{version}} cannot stand in the name of a tag")]
     [InlineData(ContextLanguage.Tag, "v{{version}}", "1 --upload-pack=x", "the value of {{version}} cannot stand in the name of a tag")]
     [InlineData(ContextLanguage.Lucene, "v:\"{{version}}\"", "1\n2", "the value of {{version}} has control characters")]
     public void A_value_that_cannot_stand_there_is_refused_and_not_repeated(ContextLanguage language, string template, string value, string expected)
     {
-        ContextQueries.TryResolve(language, template, new Dictionary<string, string> { ["version"] = value }, out _, out var reason).ShouldBeFalse();
-        reason.ShouldBe(expected);
+        ContextQueries.TryResolve(language, template, new Dictionary<string, string> { ["version"] = value }, out var text, out var reason).ShouldBeFalse();
+        (text, reason).ShouldBe(("", expected));
+    }
+
+    [Fact]
+    public void A_template_names_what_a_query_may_name_and_a_tag_less()
+    {
+        foreach (var language in (ContextLanguage[])[ContextLanguage.LogQl, ContextLanguage.Lucene, ContextLanguage.Selector])
+            ContextQueries.Variables(language).ShouldBe(Queries.Variables);
+        ContextQueries.Variables(ContextLanguage.Tag).ShouldBe(["service", "version", "environment"]);
+    }
+
+    [Fact]
+    public void Asking_nothing_is_a_mistake_of_the_caller()
+    {
+        foreach (var language in Enum.GetValues<ContextLanguage>())
+        {
+            Should.Throw<ArgumentNullException>(() => ContextQueries.TryResolve(language, null!, new Dictionary<string, string>(), out _, out _)).ParamName.ShouldBe("template");
+            Should.Throw<ArgumentNullException>(() => ContextQueries.TryResolve(language, "", null!, out _, out _)).ParamName.ShouldBe("variables");
+        }
     }
 
     [Fact]

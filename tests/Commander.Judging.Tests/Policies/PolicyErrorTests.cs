@@ -113,7 +113,6 @@ public class PolicyErrorTests
         { "services: { s: { changes: { type: github, tag: 'v' } } }", "policy.yaml:1:48 services.s.changes.tag: 'v' is one tag for all versions; write 'v{{version}}'" },
         { "services: { s: { changes: { type: gitlab, tag: 'v {{version}}' } } }", "policy.yaml:1:48 services.s.changes.tag: 'v {{version}}' is no name of a tag; write 'v{{version}}'" },
         { "services: { s: { changes: { type: git } } }", "policy.yaml:1:27 services.s.changes.path: is missing, and type git needs it; write path: /srv/git/checkout.git" },
-        { "services: { 'a\ud800b': {} }", "policy.yaml:1:13 services.a\ufffdb: 'a\ufffdb' is no name of a service; write 1 to 100 characters without / and *" },
         { "services: { a/b: {} }", "policy.yaml:1:13 services.a/b: 'a/b' is no name of a service; write 1 to 100 characters without / and *" },
 
         { Source + "services: { s: { source: zzzzzzz } }", "policy.yaml:2:26 services.s.source: there is no source 'zzzzzzz'; known are prom" },
