@@ -17,6 +17,11 @@ internal readonly struct Budget
     private const double SlowLayerPart = 0.05;
     private const double FirstReference = 0.85;
 
+    // How many times the evidence of calm counts counts: calibrated in the simulator, more the less of the budget is their own, because what the other parts leave is theirs too.
+    private const double Alone = 0.81;
+    private const double SparedAlone = 2;
+    private const double SparedMore = 5.0 / 3;
+
     // Page's limit for a level, in its scale: where the simulator found the levels' part of a budget of 1 % kept with one level.
     private const double Height = 9;
     private readonly double _falseAlarms;
@@ -64,6 +69,11 @@ internal readonly struct Budget
 
     /// <summary>The level of one count test against one reference; parameters as <see cref="Weight"/>.</summary>
     public double Alpha(MetricKind kind, int changes) => _falseAlarms * Weight(kind, changes);
+
+    /// <summary>ln of how many times the evidence of a count test counts while its counts are calm: 2 for ratios alone, 2.6 beside slow requests and levels; 3 for slow requests beside them.</summary>
+    /// <param name="kind">Ratio or histogram.</param>
+    public double LogSpared(MetricKind kind) =>
+        Math.Log(SparedAlone + (SparedMore * Math.Max(0, Alone - ((kind == MetricKind.Ratio ? CountPart : SlowPart) * _whole))));
 
     /// <summary>The level of one metric's test in one look of the slow layer.</summary>
     public double Look => _falseAlarms * SlowLayerPart * _whole / (_slow * _looks);

@@ -7,8 +7,6 @@ namespace Commander.Judging.Verdicts;
 /// <summary>The count test: ratios, and the slow requests of histograms.</summary>
 internal static class Counts
 {
-    // Calibrated in the simulator: with 2 every cell with dispersion up to 5 keeps the whole budget, with 5 calm ones spend twice of it.
-    private const double LogSpared = 0.6931471805599453;
     private const double Calm = 1.25;
     private const double Restless = 1.75;
 
@@ -64,9 +62,10 @@ internal static class Counts
     /// <param name="state">Its memory.</param>
     /// <param name="tick">The tick.</param>
     /// <param name="index">The metric's index.</param>
+    /// <param name="elapsed">Seconds from the start to the end of the tick.</param>
     /// <param name="warming">Whether the candidate's values stand in the warm-up.</param>
     /// <param name="budget">The levels.</param>
-    public static void Observe(Policy policy, MetricPolicy metric, ref MetricState state, Tick tick, int index, bool warming, in Budget budget)
+    public static void Observe(Policy policy, MetricPolicy metric, ref MetricState state, Tick tick, int index, double elapsed, bool warming, in Budget budget)
     {
         ref var head = ref state.Head;
         ref var count = ref state.Count;
@@ -137,7 +136,7 @@ internal static class Counts
         {
             count.Ratio.Add(bad, total, controlBad, controlTotal, metric.Direction);
         }
-        if (head.Reference != ReferenceKind.None && total > 0)
+        if (head.Reference != ReferenceKind.None && total > 0 && !References.IsOver(metric, head.Reference, elapsed))
         {
             head.Judged++;
             var own = Numbers.Harm(metric.Direction, (bad / total) - ReferenceShare(metric, state));
@@ -236,19 +235,20 @@ internal static class Counts
     }
 
     /// <summary>
-    /// The differences of the shares that the alarm's own test has not refuted at level alpha: the ratios of the rates that it has not, each as the difference that it means
+    /// The differences of the shares that the alarm's own test has not refuted at its level: the ratios of the rates that it has not, each as the difference that it means
     /// at the bad events seen. So the limit on the side of harm lies beyond 0 exactly when the test by itself is an alarm.
     /// </summary>
-    public static (double Low, double High) Limits(MetricPolicy metric, in MetricState state, double alpha)
+    public static (double Low, double High) Limits(MetricPolicy metric, in MetricState state, in Budget budget)
     {
+        var wanted = -Math.Log(budget.Alpha(metric.Kind, state.Head.ReferenceChanges)) - Spared(state, budget.LogSpared(metric.Kind));
         var (bad, total) = (state.Count.Candidate.Bad, state.Count.Candidate.Total);
         var reference = ReferenceShare(metric, state);
         var estimate = bad <= 0 ? (reference > 0 ? -Farthest : 0) : reference <= 0 ? Farthest : Math.Clamp(Math.Log(bad / total / reference), -Farthest, Farthest);
         // At the farthest ratio rounding must not carry a limit past the difference itself.
         var difference = (bad / total) - reference;
         return (
-            Math.Min(difference, Meaning(metric, state, Unrefuted(metric, state, -Math.Log(alpha), estimate, -Farthest))),
-            Math.Max(difference, Meaning(metric, state, Unrefuted(metric, state, -Math.Log(alpha), estimate, Farthest))));
+            Math.Min(difference, Meaning(metric, state, Unrefuted(metric, state, wanted, estimate, -Farthest))),
+            Math.Max(difference, Meaning(metric, state, Unrefuted(metric, state, wanted, estimate, Farthest))));
     }
 
     // The ratio nearest to an end that is not refuted, as its logarithm, within 1e-9.
@@ -297,20 +297,20 @@ internal static class Counts
                 metric.Direction,
                 count.Candidate.Bad,
                 count.Candidate.Bad + count.Control.Bad,
-                count.Candidate.Total / (count.Candidate.Total + count.Control.Total)) + Spared(state);
+                count.Candidate.Total / (count.Candidate.Total + count.Control.Total));
         }
         // Spent over the looks: alpha_t = alpha 6 / (pi^2 t^2), taken off here so that what is left compares with the whole alpha.
         var looks = Math.Max(1, state.Head.Looks);
-        return -Math.Log(Tail(metric, state, Math.Exp(logRatio))) - Math.Log(Math.PI * Math.PI * looks * looks / 6) + Spared(state);
+        return -Math.Log(Tail(metric, state, Math.Exp(logRatio))) - Math.Log(Math.PI * Math.PI * looks * looks / 6);
     }
 
     /// <summary>
     /// What a test leaves of its level while counts scatter hardly more than independent ones do: it would reach its level only at the end of time, a watch ends sooner, and here
-    /// nothing else spends what is left. ln of 2 up to a dispersion of <see cref="Calm"/>, nothing from <see cref="Restless"/> on or while too little is known of it.
+    /// nothing else spends what is left. All of it up to a dispersion of <see cref="Calm"/>, nothing from <see cref="Restless"/> on or while too little is known of it.
     /// </summary>
-    private static double Spared(in MetricState state) => state.Count.Before.Ticks + state.Count.Control.Ticks < Dispersion.Plenty
+    private static double Spared(in MetricState state, double all) => state.Count.Before.Ticks + state.Count.Control.Ticks < Dispersion.Plenty
         ? 0
-        : LogSpared * Math.Clamp((Restless - Math.Max(1, state.Head.Dispersion)) / (Restless - Calm), 0, 1);
+        : all * Math.Clamp((Restless - Math.Max(1, state.Head.Dispersion)) / (Restless - Calm), 0, 1);
 
     private static void Judge(MetricPolicy metric, ref MetricState state, in Budget budget)
     {
@@ -332,20 +332,46 @@ internal static class Counts
             harm = Math.Min(harm, Numbers.Harm(metric.Direction, share - reference - SeasonShift(count)));
         }
         head.Looks += isBeside ? 0 : 1;
-        var logE = Against(metric, state, 0);
+        var logE = Against(metric, state, 0) + Spared(state, budget.LogSpared(metric.Kind));
         head.LogE = logE;
         // One tick without a past: whether its errors are a fault or a single burst cannot be told.
         var alone = head.Judged < 2 && Past(count).Total <= 0;
         var score = Math.Max(0, logE / -Math.Log(budget.Alpha(metric.Kind, head.ReferenceChanges)));
         // While nothing is known about bursts, one tick may be one.
         alone |= unknown && head.Run < 2 && score < Overwhelming;
-        head.Beyond = (byte)(harm > tolerance && !alone ? 1 : 0);
+        // How far the estimate is on its way to what is beyond the tolerance.
+        var way = harm / tolerance;
+        if (metric.Kind == MetricKind.Histogram)
+        {
+            way = Math.Max(way, Way(metric, state));
+        }
+        head.Beyond = (byte)(way > 1 && !alone ? 1 : 0);
         if (head.Beyond == 0)
         {
-            var way = Math.Clamp(harm / tolerance, 0, 1);
+            way = Math.Clamp(way, 0, 1);
             score = Math.Min(score, 0.95) * way * way;
         }
         head.Score = score;
+    }
+
+    /// <summary>
+    /// How far the candidate's quantile is on its way from the reference's to the largest that is allowed, above 1 beyond it, both as interpolated inside their buckets. Within one wide
+    /// bucket a quantile may rise far without a share above the next edge that would be too large by itself; that there is a difference is still for the counts at the edge to say.
+    /// </summary>
+    private static double Way(MetricPolicy metric, in MetricState state)
+    {
+        ref readonly var histogram = ref state.Count.Histogram;
+        if (metric.Direction == Direction.Down || state.Head.Reference == ReferenceKind.Objective)
+        {
+            return 0;
+        }
+        var reference = state.Head.Reference == ReferenceKind.Control ? Of(histogram, histogram.Control) : Of(histogram, histogram.Before);
+        var candidate = Of(histogram, histogram.Candidate);
+        var way = (candidate - reference) / (Histograms.Allowed(metric, reference) - reference);
+        return way > 0 ? way : 0;
+
+        double Of(in HistogramState all, ReadOnlySpan<double> arm) =>
+            Histograms.Quantile(((ReadOnlySpan<double>)all.Edges)[..all.EdgeCount], arm[..all.EdgeCount], metric.Quantile);
     }
 
     /// <summary>What a rate that wanders by itself adds to the dispersion: nothing unless the blocks of the past scatter clearly more than its ticks.</summary>

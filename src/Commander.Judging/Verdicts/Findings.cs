@@ -255,7 +255,7 @@ internal static class Findings
     private static (double Low, double High) Limits(Policy policy, MetricPolicy metric, in MetricState state)
     {
         // The limit on the side of harm is the alarm's own, the one on the other side is that of CONTINUE.
-        var (low, high) = Counts.Limits(metric, state, new Budget(policy).Alpha(metric.Kind, state.Head.ReferenceChanges));
+        var (low, high) = Counts.Limits(metric, state, new Budget(policy));
         if (metric.Direction == Direction.Up)
         {
             high = Counts.Difference(metric, state).High(Counts.UpperAlpha);

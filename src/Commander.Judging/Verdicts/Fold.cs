@@ -12,7 +12,7 @@ namespace Commander.Judging.Verdicts;
 public static partial class Judge
 {
     /// <summary>The version of the rules: pinned by every watch, shown when another one replays it.</summary>
-    public const string Version = "commander-5";
+    public const string Version = "commander-6";
 
     // How many ticks in a row make a silent control gone, and a silent candidate dead (but never faster than so many seconds).
     private const int ControlGoneTicks = 3;
@@ -184,7 +184,7 @@ public static partial class Judge
             if (metric.Kind is MetricKind.Ratio or MetricKind.Histogram)
             {
                 var before = new Cumulated(metricState.Count);
-                Counts.Observe(policy, metric, ref metricState, tick, index, warming && metric.Kind == MetricKind.Histogram, budget);
+                Counts.Observe(policy, metric, ref metricState, tick, index, elapsed, warming && metric.Kind == MetricKind.Histogram, budget);
                 if (state.CarriedOn > 0)
                 {
                     SlowLayer.Add(ref metricState, before);
@@ -192,13 +192,13 @@ public static partial class Judge
             }
             else
             {
-                Levels.Observe(policy, metric, ref metricState, tick, index, seconds, warming, state.Blind > 0, budget);
+                Levels.Observe(policy, metric, ref metricState, tick, index, seconds, elapsed, warming, state.Blind > 0, budget);
                 if (!warming)
                 {
                     SlowLayer.Add(policy.Watch, metric, ref metricState, tick, index, seconds);
                 }
             }
-            if (look > 0)
+            if (look > 0 && !References.IsOver(metric, metricState.Head.Reference, elapsed))
             {
                 SlowLayer.Look(policy.Watch, metric, ref metricState, tick.N, look, budget);
             }

@@ -97,11 +97,13 @@ internal static class Histograms
         {
             return;
         }
-        var allowed = metric.Tolerance.Relative
-            ? reference + (Math.Abs(reference) * metric.Tolerance.Amount) + metric.Floor
-            : reference + Math.Max(metric.Tolerance.Amount, metric.Floor);
-        Set(ref state, metric, edges, arm, allowed);
+        Set(ref state, metric, edges, arm, Allowed(metric, reference));
     }
+
+    /// <summary>The largest quantile that is within the tolerance of a reference's.</summary>
+    public static double Allowed(MetricPolicy metric, double reference) => metric.Tolerance.Relative
+        ? reference + (Math.Abs(reference) * metric.Tolerance.Amount) + metric.Floor
+        : reference + Math.Max(metric.Tolerance.Amount, metric.Floor);
 
     /// <summary>Chooses the slow edge from the objective.</summary>
     public static void Choose(ref HistogramState state, MetricPolicy metric, double objective)

@@ -52,7 +52,7 @@ internal static class Levels
     }
 
     /// <summary>A tick of the watch; blind when no metric of any arm has a number in it.</summary>
-    public static void Observe(Policy policy, MetricPolicy metric, ref MetricState state, Tick tick, int index, double seconds, bool warming, bool blind, in Budget budget)
+    public static void Observe(Policy policy, MetricPolicy metric, ref MetricState state, Tick tick, int index, double seconds, double elapsed, bool warming, bool blind, in Budget budget)
     {
         ref var head = ref state.Head;
         ref var level = ref state.Level;
@@ -96,6 +96,10 @@ internal static class Levels
         level.Candidate.Add(value);
         Seal(metric, ref level);
         ChooseReference(policy, metric, ref state, Numbers.Of(tick[index, Arm.Control], metric.Kind));
+        if (References.IsOver(metric, head.Reference, elapsed))
+        {
+            return;
+        }
         var hasBase = level.Base.Count >= EnoughBase;
         double up, down;
         switch (head.Reference)

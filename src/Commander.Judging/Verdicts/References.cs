@@ -7,6 +7,22 @@ namespace Commander.Judging.Verdicts;
 /// <summary>What becomes of the reference when the control is gone: the live loop stores these changes as facts, a backtest feeds them straight back.</summary>
 public static class References
 {
+    // With less the default watch, an hour with what comes after CONTINUE, would not be covered; with more a day's rise alone looks like a worse version.
+    private const double PastHolds = 3600;
+
+    /// <summary>
+    /// Whether the past no longer says what to expect: response times, cpu and traffic change with the hour by themselves, so without a control, and without the same hours of
+    /// another day, they are compared with what was before the start for an hour only. Shares of failures and memory do not, and are compared as long as the watch lasts.
+    /// </summary>
+    /// <param name="metric">The metric.</param>
+    /// <param name="reference">What it is compared with.</param>
+    /// <param name="elapsed">Seconds since the start.</param>
+    internal static bool IsOver(MetricPolicy metric, ReferenceKind reference, double elapsed) =>
+        elapsed > PastHolds
+        && (reference == ReferenceKind.Before || (reference == ReferenceKind.Seasonal && metric.Kind == MetricKind.Histogram))
+        && metric.Kind != MetricKind.Ratio
+        && metric.Family is not (Family.Error or Family.Memory);
+
     /// <summary>The changes that a step calls for: after CONTINUE the new version is fully promoted, once for all metrics; before it each metric that lost its control goes to <see cref="Arm.Before"/>, once.</summary>
     /// <param name="step">What the fold said.</param>
     /// <param name="decision">The standing decision.</param>

@@ -95,7 +95,7 @@ public class LessonsTests
             features[at % Features.Count] = 2 * noise.Uniform();
             return new Labelled(features, at % 3 == 0, "one");
         })];
-        var (one, other) = (ShippedRecipe.Train(rows).Model.ShouldNotBeNull(), Training.Fit(rows, Model.Assumed, "shipped-5", 0.05, 10).Model.ShouldNotBeNull());
+        var (one, other) = (ShippedRecipe.Train(rows).Model.ShouldNotBeNull(), Training.Fit(rows, Model.Assumed, ShippedRecipe.Version, 0.05, 10).Model.ShouldNotBeNull());
         ShippedRecipe.Source(one).ShouldBe(ShippedRecipe.Source(other));
         ShippedRecipe.Sets.ShouldBe([("petshop-issues", 3), ("microservice-faults", 6)]);
         ShippedRecipe.Unseen.ShouldBe([("canary-rollouts", 20), ("diurnal-injected", 60)]);

@@ -4,6 +4,7 @@ using Commander.Judging.Policies;
 using Commander.Judging.Simulation;
 using Commander.Judging.Tests.Simulated;
 using Commander.Judging.Verdicts;
+using static Commander.Judging.Tests.Simulated.Usual;
 
 namespace Commander.Judging.Tests.Verdicts;
 
@@ -25,36 +26,6 @@ public class GapsTests
         Unit = "count",
         Warmup = TimeSpan.Zero,
     };
-
-    private static Policy Policy(params MetricPolicy[] metrics)
-    {
-        var shop = Shop.Policy(metrics);
-        return shop with { Watch = shop.Watch with { Step = TimeSpan.FromSeconds(15), Min = TimeSpan.FromMinutes(2), Max = TimeSpan.FromMinutes(30), Reference = TimeSpan.FromMinutes(30), After = TimeSpan.FromMinutes(30) } };
-    }
-
-    private static (Decision Decision, int? RolledBack, bool EverContinued) Watch(Policy policy, int ticks, int past, Action<Tick, Noise> measure, bool restarted = false)
-    {
-        var noise = new Noise(3);
-        var state = Judge.Start(policy, restarted);
-        var (decision, everContinued) = (Decision.Hold, false);
-        int? rolledBack = null;
-        for (var n = 1 - past; n <= ticks; n++)
-        {
-            var tick = new Tick(n, 1, policy.Metrics.Count);
-            measure(tick, noise);
-            decision = Judge.Next(policy, Model.Shipped, ref state, Input.Of(tick)).Decision;
-            everContinued |= decision == Decision.Continue;
-            if (decision == Decision.Rollback)
-            {
-                rolledBack ??= n;
-            }
-        }
-        return (decision, rolledBack, everContinued);
-    }
-
-    private static Reading Of(double bad, double total) => new(Quality.Value, bad, total);
-
-    private static Reading Ratio(Noise noise, double share, int total) => Of(noise.Binomial(total, share), total);
 
     [Fact]
     public void A_control_that_is_there_only_later_is_compared_from_then_on()
