@@ -38,9 +38,7 @@ internal static class Needs
         {
             return false;
         }
-        var equal = state;
-        equal.Count.Candidate.Bad = equal.Count.Candidate.Total * Counts.ReferenceShare(metric, state);
-        return !Counts.UpperBelow(metric, equal);
+        return !Counts.UpperBelow(metric, state, equal: true);
     }
 
     private static bool LevelLacks(MetricPolicy metric, in MetricState state)

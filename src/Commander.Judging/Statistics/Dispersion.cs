@@ -74,7 +74,8 @@ public struct Dispersion
             if (variance > 0)
             {
                 var difference = (bad / total) - (_lastBad / _lastTotal);
-                var square = difference * difference / variance;
+                // One event can be no burst: its square is 1 in the mean whatever the dispersion, and only tells which of the two ticks had more requests.
+                var square = bad + _lastBad <= 1 ? 1 : difference * difference / variance;
                 var bounded = Math.Min(square, Most * Math.Max(1, Value(beside: true)));
                 _bounded += (float)bounded;
                 _boundedFourths += (float)(bounded * bounded);

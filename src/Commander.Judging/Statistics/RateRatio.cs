@@ -17,7 +17,7 @@ public struct RateRatio
     public const int Points = 14;
 
     // So many requests of either arm make a block.
-    private const float Block = 10;
+    private const float Block = 30;
 
     private Sums _sums;
 
@@ -26,6 +26,12 @@ public struct RateRatio
     private float _events;
     private float _total;
     private float _referenceTotal;
+
+    // Of the blocks that are full: the weights of Mantel and Haenszel, and with them the bad events' shares of either arm.
+    private float _weights;
+    private float _shares;
+    private float _referenceShares;
+    private readonly float _even;
 
     // From 1.3 to 180, dense where few errors are compared with few: a ratio that is hardly ever true costs all the others evidence.
     private static readonly double[] Ratios = [1.3, 1.55, 1.85, 2.2, 2.7, 3.3, 4.2, 5.5, 7.5, 10.5, 16, 27, 60, 180];
@@ -56,8 +62,36 @@ public struct RateRatio
         Count(1, direction);
         if (_total >= Block && _referenceTotal >= Block)
         {
+            var (weights, shares, referenceShares) = Weighed();
+            (_weights, _shares, _referenceShares) = ((float)weights, (float)shares, (float)referenceShares);
             (_bad, _events, _total, _referenceTotal) = (0, 0, 0, 0);
         }
+    }
+
+    /// <summary>
+    /// The arms' shares of bad events as the same seconds have them: each block weighs n m / (n + m) (Mantel and Haenszel, "Statistical aspects of the analysis of data from retrospective
+    /// studies", JNCI 1959), so that an incident in both arms while the candidate had few requests does not make it look better than the control. False while no block had requests of both.
+    /// </summary>
+    /// <param name="share">The candidate's, 0..1.</param>
+    /// <param name="referenceShare">The reference's, 0..1.</param>
+    public readonly bool TryShares(out double share, out double referenceShare)
+    {
+        var (weights, shares, referenceShares) = Weighed();
+        (share, referenceShare) = weights > 0 ? (shares / weights, referenceShares / weights) : (0, 0);
+        return weights > 0;
+    }
+
+    private readonly (double Weights, double Shares, double ReferenceShares) Weighed()
+    {
+        if (_total <= 0 || _referenceTotal <= 0)
+        {
+            return (_weights, _shares, _referenceShares);
+        }
+        var all = _total + (double)_referenceTotal;
+        return (
+            _weights + (_total * (double)_referenceTotal / all),
+            _shares + (_bad * (double)_referenceTotal / all),
+            _referenceShares + (Math.Max(0, _events - (double)_bad) * _total / all));
     }
 
     private void Count(int sign, Direction direction)

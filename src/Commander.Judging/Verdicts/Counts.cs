@@ -119,7 +119,7 @@ internal static class Counts
                 head.Last = Histograms.Quantile(candidate.Buckets!.Edges, candidate.Buckets.Counts, 0.95);
                 return;
             }
-            if (!Histograms.Add(ref histogram, histogram.Candidate, candidate.Buckets!, out bad))
+            if (!Histograms.Add(ref histogram, metric, histogram.Candidate, candidate.Buckets!, out bad))
             {
                 head.BadEdges++;
                 return;
@@ -136,7 +136,7 @@ internal static class Counts
         {
             count.Ratio.Add(bad, total, controlBad, controlTotal, metric.Direction);
         }
-        if (head.Reference != ReferenceKind.None && total > 0 && !References.IsOver(metric, head.Reference, elapsed))
+        if (head.Reference != ReferenceKind.None && total > 0 && !References.IsOver(policy, metric, head.Reference, elapsed))
         {
             head.Judged++;
             var own = Numbers.Harm(metric.Direction, (bad / total) - ReferenceShare(metric, state));
@@ -174,16 +174,40 @@ internal static class Counts
         ? (Histograms.Slow(count.Histogram, count.Histogram.Before), Histograms.Total(count.Histogram, count.Histogram.Before))
         : (count.Before.Bad, count.Before.Total);
 
-    /// <summary>The reference's share of bad events.</summary>
+    /// <summary>The reference's share of bad events, 0..1; a control's as the same seconds have it.</summary>
     public static double ReferenceShare(MetricPolicy metric, in MetricState state)
     {
         if (state.Head.Reference == ReferenceKind.Objective)
         {
             return metric.Kind == MetricKind.Ratio ? metric.Objective!.Value / 100 : 1 - metric.Quantile;
         }
+        if (state.Head.Reference == ReferenceKind.Control && state.Count.Ratio.TryShares(out _, out var beside))
+        {
+            return beside;
+        }
         var (bad, total) = Reference(state);
         return total > 0 ? bad / total : 0;
     }
+
+    /// <summary>
+    /// What the alarm's test calls "no worse", 0..1: the reference's share. An objective's is half of the tolerance beyond what is promised: a promise of none is broken by a single
+    /// event, and one slightly missed by enough requests, neither of which is worth a rollback.
+    /// </summary>
+    private static double NoWorse(MetricPolicy metric, in MetricState state)
+    {
+        var share = ReferenceShare(metric, state);
+        if (state.Head.Reference != ReferenceKind.Objective || metric.Kind != MetricKind.Ratio || metric.Direction == Direction.Either)
+        {
+            return share;
+        }
+        var half = 0.5 * Tolerance(metric, state);
+        return Math.Clamp(metric.Direction == Direction.Up ? share + half : share - half, 0, 1);
+    }
+
+    /// <summary>The candidate's share of bad events, 0..1; beside a control as the same seconds have it. It has requests.</summary>
+    public static double Share(in MetricState state) => state.Head.Reference == ReferenceKind.Control && state.Count.Ratio.TryShares(out var beside, out _)
+        ? beside
+        : state.Count.Candidate.Bad / state.Count.Candidate.Total;
 
     /// <summary>By how much the share of bad events of the same hours of another day rose from before the start to after it; 0 where that is not known.</summary>
     public static double SeasonShift(in CountState count) => count.SeasonTotal > 0 && count.SeasonBeforeTotal > 0
@@ -195,41 +219,51 @@ internal static class Counts
         ? Numbers.RatioTolerance(metric, ReferenceShare(metric, state))
         : state.Head.Reference == ReferenceKind.Objective
             ? 0.5 * (1 - metric.Quantile)
-            : Math.Max(0.25 * (1 - metric.Quantile), state.Count.Histogram.CriticalShare - ChosenShare(state));
+            // Where the reference's own quantile lies beyond the last edge, no share above it means the tolerance: as much more of them as of a quantile.
+            : Math.Max(
+                Math.Max(0.25 * (1 - metric.Quantile), state.Count.Histogram.CriticalShare - ChosenShare(state)),
+                (metric.Tolerance.Relative ? metric.Tolerance.Amount : 0.25) * ChosenShare(state));
 
     /// <summary>The confidence sequence of the difference of the shares that CONTINUE asks for its upper limit.</summary>
     /// <param name="metric">The metric.</param>
     /// <param name="state">Its memory.</param>
-    /// <param name="factor">So many times the counts: what more of the same would say.</param>
-    public static Difference Difference(MetricPolicy metric, in MetricState state, double factor = 1)
+    /// <param name="more">So many times the requests again, of which the candidate fails as many as the reference: what a version without fault would come to.</param>
+    /// <param name="equal">Whether the candidate is taken to have failed as the reference did from the start.</param>
+    public static Difference Difference(MetricPolicy metric, in MetricState state, double more = 0, bool equal = false)
     {
         ref readonly var count = ref state.Count;
         var isBeside = state.Head.Reference == ReferenceKind.Control;
         // A past that is over does not grow: only the candidate and a control beside it do.
         var dispersion = Math.Max(1, Math.Max(Dispersion.Mean(count.Before, count.Control, isBeside), count.Candidate.Value(isBeside)));
-        var grown = factor / dispersion;
-        var beside = isBeside ? grown : 1 / dispersion;
+        var share = ReferenceShare(metric, state);
+        var candidates = count.Candidate.Total / dispersion;
+        var failed = candidates * ((equal ? share : Share(state)) + (more * share));
+        candidates *= 1 + more;
         var scale = Math.Clamp(Tolerance(metric, state), 1e-6, 0.5);
         if (state.Head.Reference == ReferenceKind.Objective)
         {
-            return new Difference(count.Candidate.Bad * grown, count.Candidate.Total * grown, ReferenceShare(metric, state), scale);
+            return new Difference(failed, candidates, share, scale);
         }
-        var (bad, total) = Reference(state);
+        var (_, total) = Reference(state);
+        total *= (isBeside ? 1 + more : 1) / dispersion;
         // Beside a control the past says where both are likely to be; where the past is the reference itself, it has said so already.
         var (pastBad, pastTotal) = isBeside ? Past(count) : default;
-        return new Difference(
-            count.Candidate.Bad * grown, count.Candidate.Total * grown, bad * beside, total * beside, scale, PastWeight * pastBad / dispersion, PastWeight * pastTotal / dispersion);
+        return new Difference(failed, candidates, share * total, total, scale, PastWeight * pastBad / dispersion, PastWeight * pastTotal / dispersion);
     }
 
     /// <summary>Whether the upper limit of harm lies below the tolerance: what CONTINUE needs.</summary>
-    public static bool UpperBelow(MetricPolicy metric, in MetricState state)
+    /// <param name="metric">The metric.</param>
+    /// <param name="state">Its memory.</param>
+    /// <param name="more">As for <see cref="Difference"/>.</param>
+    /// <param name="equal">As for <see cref="Difference"/>.</param>
+    public static bool UpperBelow(MetricPolicy metric, in MetricState state, double more = 0, bool equal = false)
     {
         if (state.Head.Reference == ReferenceKind.None || state.Count.Candidate.Total <= 0)
         {
             return false;
         }
         var tolerance = Tolerance(metric, state);
-        var difference = Difference(metric, state);
+        var difference = Difference(metric, state, more, equal);
         return (metric.Direction == Direction.Down || difference.Below(tolerance, UpperAlpha))
             && (metric.Direction == Direction.Up || difference.Above(-tolerance, UpperAlpha));
     }
@@ -241,11 +275,11 @@ internal static class Counts
     public static (double Low, double High) Limits(MetricPolicy metric, in MetricState state, in Budget budget)
     {
         var wanted = -Math.Log(budget.Alpha(metric.Kind, state.Head.ReferenceChanges)) - Spared(state, budget.LogSpared(metric.Kind));
-        var (bad, total) = (state.Count.Candidate.Bad, state.Count.Candidate.Total);
-        var reference = ReferenceShare(metric, state);
-        var estimate = bad <= 0 ? (reference > 0 ? -Farthest : 0) : reference <= 0 ? Farthest : Math.Clamp(Math.Log(bad / total / reference), -Farthest, Farthest);
+        var share = Share(state);
+        var reference = NoWorse(metric, state);
+        var estimate = share <= 0 ? (reference > 0 ? -Farthest : 0) : reference <= 0 ? Farthest : Math.Clamp(Math.Log(share / reference), -Farthest, Farthest);
         // At the farthest ratio rounding must not carry a limit past the difference itself.
-        var difference = (bad / total) - reference;
+        var difference = share - ReferenceShare(metric, state);
         return (
             Math.Min(difference, Meaning(metric, state, Unrefuted(metric, state, wanted, estimate, -Farthest))),
             Math.Max(difference, Meaning(metric, state, Unrefuted(metric, state, wanted, estimate, Farthest))));
@@ -279,7 +313,7 @@ internal static class Counts
         var ratio = Math.Exp(logRatio);
         if (state.Head.Reference == ReferenceKind.Objective)
         {
-            return Math.Min(1, ratio * ReferenceShare(metric, state)) - ReferenceShare(metric, state);
+            return Math.Min(1, ratio * NoWorse(metric, state)) - ReferenceShare(metric, state);
         }
         var (bad, total) = Reference(state);
         return (ratio - 1) * (state.Count.Candidate.Bad + bad) / (total + (ratio * state.Count.Candidate.Total));
@@ -310,7 +344,17 @@ internal static class Counts
     /// </summary>
     private static double Spared(in MetricState state, double all) => state.Count.Before.Ticks + state.Count.Control.Ticks < Dispersion.Plenty
         ? 0
-        : all * Math.Clamp((Restless - Math.Max(1, state.Head.Dispersion)) / (Restless - Calm), 0, 1);
+        : (all + Overshoot(state)) * Math.Clamp((Restless - Math.Max(1, state.Head.Dispersion)) / (Restless - Calm), 0, 1);
+
+    /// <summary>
+    /// Each event of a small share is a long step, up to ln(1 / share): the test jumps past its limit instead of reaching it, and what lies between is never spent (Siegmund,
+    /// "Sequential analysis", 1985, on the excess over the boundary). ln of what the simulator found left of it below a tenth of the requests.
+    /// </summary>
+    private static double Overshoot(in MetricState state)
+    {
+        ref readonly var count = ref state.Count;
+        return state.Head.Reference == ReferenceKind.Control ? 0.3 * Math.Log(Math.Clamp(0.1 * (count.Candidate.Total + count.Control.Total) / count.Candidate.Total, 1, 2)) : 0;
+    }
 
     private static void Judge(MetricPolicy metric, ref MetricState state, in Budget budget)
     {
@@ -323,7 +367,7 @@ internal static class Counts
             ? Math.Max(Dispersion.Least, Math.Max(count.Before.Value(isBeside), count.Trend.Value))
             : Math.Max(Dispersion.Upper(count.Before, isBeside || count.Before.Ticks >= Dispersion.Known ? count.Control : count.Candidate, isBeside), count.Before.Ticks + count.Control.Ticks < Dispersion.Plenty ? count.Candidate.Value(isBeside) : count.Candidate.Lower(isBeside)));
         var reference = ReferenceShare(metric, state);
-        var share = count.Candidate.Bad / count.Candidate.Total;
+        var share = Share(state);
         var tolerance = Tolerance(metric, state);
         var harm = Numbers.Harm(metric.Direction, share - reference);
         if (head.Reference != ReferenceKind.Control)
@@ -404,7 +448,7 @@ internal static class Counts
         ref readonly var count = ref state.Count;
         var dispersion = Math.Max(1, state.Head.Dispersion);
         var share = count.Candidate.Bad / count.Candidate.Total;
-        var expected = ratio * ReferenceShare(metric, state);
+        var expected = ratio * NoWorse(metric, state);
         double events, of, probability;
         if (state.Head.Reference == ReferenceKind.Objective)
         {
@@ -440,8 +484,9 @@ internal static class Counts
         }
         var hasControl = count.Control.Total > 0 || Histograms.Total(count.Histogram, count.Histogram.Control) > 0;
         var hasBefore = Past(count).Total > 0;
-        // One that went while nothing else was to be had may come back once, with the second reference's level.
-        var wanted = head.ReferenceChanges == 0 ? hasControl || control == Presence.Unknown : head.ReferenceChanges == 1 && hasControl && control == Presence.Number;
+        // One of which nothing is known for long is none; one that went while nothing else was to be had may come back once, with the second reference's level.
+        var awaited = References.Awaits(ref head, control);
+        var wanted = head.ReferenceChanges == 0 ? hasControl || awaited : head.ReferenceChanges == 1 && hasControl && control == Presence.Number;
         if (policy.Compare is Compare.Auto or Compare.Control && wanted)
         {
             // While nobody knows whether there is a control, nothing is chosen.
@@ -466,7 +511,7 @@ internal static class Counts
     {
         ref var histogram = ref count.Histogram;
         var chosen = histogram.SlowEdge > 0;
-        if (!Histograms.Add(ref histogram, arm, buckets, out var slow))
+        if (!Histograms.Add(ref histogram, metric, arm, buckets, out var slow))
         {
             return default;
         }

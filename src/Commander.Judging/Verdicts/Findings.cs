@@ -153,7 +153,7 @@ internal static class Findings
     private static Finding Ratio(Policy policy, MetricPolicy metric, in MetricState state, string? query)
     {
         ref readonly var count = ref state.Count;
-        double? candidate = count.Candidate.Total > 0 ? 100 * count.Candidate.Bad / count.Candidate.Total : null;
+        double? candidate = count.Candidate.Total > 0 ? 100 * Counts.Share(state) : null;
         var compared = state.Head.Reference != ReferenceKind.None && count.Candidate.Total > 0
             && (state.Head.Reference == ReferenceKind.Objective || Counts.Reference(state).Total > 0);
         double? reference = compared ? 100 * Counts.ReferenceShare(metric, state) : null;

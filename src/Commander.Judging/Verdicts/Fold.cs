@@ -12,12 +12,15 @@ namespace Commander.Judging.Verdicts;
 public static partial class Judge
 {
     /// <summary>The version of the rules: pinned by every watch, shown when another one replays it.</summary>
-    public const string Version = "commander-6";
+    public const string Version = "commander-7";
 
     // How many ticks in a row make a silent control gone, and a silent candidate dead (but never faster than so many seconds).
     private const int ControlGoneTicks = 3;
     // -ln of one in a hundred thousand: so improbable must a silence be that a control is taken for gone.
     private const double GoneByChance = 11.5;
+    // So long, and at least so many ticks, a control is waited for whose source fails while the candidate's answers.
+    private const double UnknownTicks = 8;
+    private const double UnknownSeconds = 120;
     private const double DeadTicks = 4;
     private const double DeadSeconds = 3;
 
@@ -198,12 +201,12 @@ public static partial class Judge
                     SlowLayer.Add(policy.Watch, metric, ref metricState, tick, index, seconds);
                 }
             }
-            if (look > 0 && !References.IsOver(metric, metricState.Head.Reference, elapsed))
+            if (look > 0 && !References.IsOver(policy, metric, metricState.Head.Reference, elapsed))
             {
                 SlowLayer.Look(policy.Watch, metric, ref metricState, tick.N, look, budget);
             }
             SlowLayer.Hold(ref metricState.Head);
-            if (ControlGone(metric, ref metricState, tick, index))
+            if (ControlGone(metric, ref metricState, tick, index, seconds))
             {
                 gone |= 1u << index;
             }
@@ -211,8 +214,11 @@ public static partial class Judge
         return gone;
     }
 
-    /// <summary>Whether the control is gone: silent for some ticks, and, where it has few requests, for so many of the candidate's that it is no accident.</summary>
-    private static bool ControlGone(MetricPolicy metric, ref MetricState state, Tick tick, int index)
+    /// <summary>
+    /// Whether the control is gone: silent for some ticks, and, where it has few requests, for so many of the candidate's that it is no accident; or its source has failed for long
+    /// while the candidate's answers, as when the old version's process is no more.
+    /// </summary>
+    private static bool ControlGone(MetricPolicy metric, ref MetricState state, Tick tick, int index, double seconds)
     {
         ref var head = ref state.Head;
         if (head.Reference != ReferenceKind.Control)
@@ -233,14 +239,19 @@ public static partial class Judge
                 ? GoneByChance
                 : state.Count.Control.Total * Math.Log(1 + (Numbers.Requests(candidate, metric.Kind) / Math.Max(20, state.Count.Candidate.Total - Numbers.Requests(candidate, metric.Kind)))));
         }
+        else if (control == Presence.Unknown && Numbers.Of(candidate, metric.Kind) == Presence.Number)
+        {
+            head.ControlSilent = (short)Math.Min(ControlGoneTicks, head.ControlSilent + 1);
+            head.ControlMissed += (float)(GoneByChance / Math.Max(UnknownTicks, Math.Ceiling(UnknownSeconds / seconds)));
+        }
         return head.ControlSilent >= ControlGoneTicks && head.ControlMissed >= GoneByChance;
     }
 
     /// <summary>Who is there at all: a candidate that is silent while the control has traffic is dead, when it would have had requests.</summary>
     private static void Survey(Policy policy, ref WatchState state, Tick tick, double seconds, in Budget budget)
     {
-        bool traffic = false, counted = false, candidate = false, control = false, unknown = false;
-        bool candidateLevel = false, controlLevel = false, unknownLevel = false;
+        bool traffic = false, counted = false, candidate = false, control = false, silent = false;
+        bool candidateLevel = false, controlLevel = false, silentLevel = false;
         double candidateRequests = 0, controlRequests = 0;
         var quality = Quality.Empty;
         for (var index = 0; index < policy.Metrics.Count; index++)
@@ -264,14 +275,21 @@ public static partial class Judge
             {
                 candidateLevel |= candidatePresence == Presence.Number;
                 controlLevel |= controlPresence == Presence.Number;
-                unknownLevel |= candidatePresence == Presence.Unknown;
+                silentLevel |= candidatePresence == Presence.Silent && controlPresence == Presence.Number;
+                continue;
+            }
+            if (metric.Kind == MetricKind.Count && metric.Family != Family.Traffic)
+            {
+                // A version without errors or orders is no dead one: that it is there a number says, that it is not none does.
+                candidateLevel |= ofCandidate.HasValue && candidatePresence != Presence.Unknown;
                 continue;
             }
             traffic = true;
             counted |= metric.Kind != MetricKind.Gauge;
             candidate |= candidatePresence == Presence.Number;
             control |= controlPresence == Presence.Number;
-            unknown |= candidatePresence == Presence.Unknown;
+            // A metric whose source fails does not hide what another one says.
+            silent |= candidatePresence == Presence.Silent && controlPresence == Presence.Number;
             if (candidatePresence == Presence.Number)
             {
                 candidateRequests = Math.Max(candidateRequests, Numbers.Requests(ofCandidate, metric.Kind));
@@ -283,7 +301,7 @@ public static partial class Judge
         }
         if (!traffic)
         {
-            (candidate, control, unknown) = (candidateLevel, controlLevel, unknownLevel);
+            (candidate, control, silent) = (candidateLevel, controlLevel, silentLevel);
         }
         state.CandidateTicks += candidate ? 1 : 0;
         if (candidate || candidateLevel || control || controlLevel)
@@ -299,15 +317,15 @@ public static partial class Judge
         {
             (state.Misses, state.Missed, state.SilentSeconds) = (0, 0, 0);
         }
-        else if (control && !unknown)
+        else if (silent)
         {
-            state.Silences += state.Misses == 0 ? 1 : 0;
             state.Misses++;
-            state.SilentSeconds += (float)seconds;
+            state.SilentSeconds += seconds;
             var smallest = candidateLevel ? SmallestShareRunning : SmallestShare;
-            // -ln of the chance of none, given the requests so far: for a share that few of them tell of it falls more slowly than exp(-missing).
+            // -ln of the chance that all of the control's requests since then come after the candidate's last one, of all orders of the same requests: the product of
+            // (control + j) / (control + new + j) over the candidate's requests j, each taken for the middle one. Where few tell the share it falls more slowly than exp(-missing).
             state.Missed += state.CandidateRequests > 0
-                ? state.CandidateRequests * Math.Log(1 + (controlRequests / Math.Max(1, state.ControlRequests)))
+                ? state.CandidateRequests * Math.Log(1 + (controlRequests / (state.ControlRequests + (0.5 * (state.CandidateRequests + 1)))))
                 : controlRequests * smallest / (1 - smallest);
         }
         state.CandidateRequests += candidateRequests;
@@ -316,8 +334,8 @@ public static partial class Judge
         var silence = state.Misses / needed;
         if (counted)
         {
-            // Four ticks without one of the few requests a small canary gets are no sign of death; and who is often silent will once be so for long.
-            var accident = Math.Log(Math.PI * Math.PI / 6 / budget.Silence) + (2 * Math.Log(Math.Max(1, state.Silences)));
+            // Four ticks without one of the few requests a small canary gets are no sign of death; and after each tick with requests a long silence may begin.
+            var accident = Math.Log(Math.PI * Math.PI / 6 / budget.Silence) + (2 * Math.Log(state.CandidateTicks + 1));
             silence = Math.Min(silence, state.Missed / accident);
         }
         state.Silence = Math.Min(silence, 2);

@@ -11,13 +11,17 @@ internal static class Histograms
 {
     private const int Slots = HistogramState.Slots;
 
+    // Of more edges than there is room for, so many are kept next to the quantile, and so many of those below its bucket's upper one.
+    private const int Near = 10;
+    private const int NearBelow = 4;
+
     /// <summary>Adds a reading to an arm's counts; false when its buckets do not have the edges that were kept.</summary>
-    public static bool Add(ref HistogramState state, Span<double> arm, Buckets buckets, out double slow)
+    public static bool Add(ref HistogramState state, MetricPolicy metric, Span<double> arm, Buckets buckets, out double slow)
     {
         slow = 0;
         if (state.EdgeCount == 0)
         {
-            Keep(ref state, buckets.Edges);
+            Keep(ref state, metric, buckets);
         }
         Span<double> found = stackalloc double[Slots];
         var at = 0;
@@ -147,14 +151,43 @@ internal static class Histograms
         state.CriticalShare = critical;
     }
 
-    private static void Keep(ref HistogramState state, ReadOnlySpan<double> edges)
+    /// <summary>
+    /// Keeps the edges of the first reading. Of more than there is room for: those next to its quantile, where the limit will lie, and an even choice of the others for what lies far off;
+    /// infinity always among them.
+    /// </summary>
+    private static void Keep(ref HistogramState state, MetricPolicy metric, Buckets buckets)
     {
-        // More edges than there is room for: an even choice, infinity always among them.
-        var count = Math.Min(edges.Length, Slots);
-        for (var kept = 0; kept < count; kept++)
+        var edges = (ReadOnlySpan<double>)buckets.Edges;
+        state.EdgeCount = Math.Min(edges.Length, Slots);
+        if (edges.Length <= Slots)
         {
-            state.Edges[kept] = edges[count == edges.Length ? kept : (int)((long)kept * (edges.Length - 1) / (count - 1))];
+            edges.CopyTo(state.Edges);
+            return;
         }
-        state.EdgeCount = count;
+        var wanted = metric.Quantile * buckets.Total;
+        var at = 0;
+        while (at < edges.Length - 1 && buckets.Counts[at] < wanted)
+        {
+            at++;
+        }
+        var first = Math.Clamp(at - NearBelow, 0, edges.Length - 1 - Near);
+        // The others: as many before the near ones as their part of all there are, at even steps; the rest after them.
+        var others = edges.Length - Near;
+        var before = Math.Min((int)((long)(Slots - Near) * first / others), first);
+        var after = Slots - Near - before;
+        var kept = 0;
+        for (var other = 0; other < before; other++)
+        {
+            state.Edges[kept++] = edges[(int)((long)other * first / before)];
+        }
+        for (var near = 0; near < Near; near++)
+        {
+            state.Edges[kept++] = edges[first + near];
+        }
+        var left = edges.Length - first - Near;
+        for (var other = 1; other <= after; other++)
+        {
+            state.Edges[kept++] = edges[first + Near - 1 + (int)((long)other * left / after)];
+        }
     }
 }

@@ -96,7 +96,7 @@ internal static class Levels
         level.Candidate.Add(value);
         Seal(metric, ref level);
         ChooseReference(policy, metric, ref state, Numbers.Of(tick[index, Arm.Control], metric.Kind));
-        if (References.IsOver(metric, head.Reference, elapsed))
+        if (References.IsOver(policy, metric, head.Reference, elapsed))
         {
             return;
         }
@@ -349,7 +349,7 @@ internal static class Levels
             return;
         }
         var counted = metric.Kind == MetricKind.Count;
-        if (!counted && head.ReferenceChanges == 0 && policy.Compare is Compare.Auto or Compare.Control && (level.ControlValues > 0 || control == Presence.Unknown))
+        if (!counted && head.ReferenceChanges == 0 && policy.Compare is Compare.Auto or Compare.Control && (level.ControlValues > 0 || References.Awaits(ref head, control)))
         {
             head.Reference = level.ControlValues > 0 ? ReferenceKind.Control : ReferenceKind.None;
         }

@@ -119,16 +119,19 @@ public static partial class Judge
 
     private static string WhyContinue(Policy policy, in WatchState state, (Finding Finding, int Index)[] findings)
     {
+        // What became unclear after CONTINUE is not called within its tolerance.
+        var (worst, worstIndex) = findings.FirstOrDefault();
+        var end = worst is { Score: > Fine } ? "; unclear since: " + Findings.Sentence(policy, worstIndex, state, worst) : "; nothing is beyond its tolerance";
         foreach (var (finding, index) in findings)
         {
             var metric = policy.Metrics[index];
             if (metric.Kind == MetricKind.Ratio && finding is { Candidate: { } candidate, Reference: { } reference, High: { } high })
             {
                 return $"{Findings.Spoken(metric)} {Display.With(candidate, "%")} on {Display.Number(state.Metrics[index].Count.Candidate.Total)} requests"
-                    + $" ({finding.ReferenceArm ?? "objective"} {Display.With(reference, "%")}), at most {Display.Number(Math.Max(0, high))} pp worse; nothing is beyond its tolerance";
+                    + $" ({finding.ReferenceArm ?? "objective"} {Display.With(reference, "%")}), at most {Display.Number(Math.Max(0, high))} pp worse{end}";
             }
         }
-        return findings.Length == 0 ? "no metric is watched" : "nothing is beyond its tolerance";
+        return findings.Length == 0 ? "no metric is watched" : end[2..];
     }
 
     private static string WhyHold(Policy policy, in WatchState state, (Finding Finding, int Index)[] findings)
@@ -141,7 +144,8 @@ public static partial class Judge
         {
             return "nothing measured yet";
         }
-        if (state.Blind > 0)
+        // A service with few requests has ticks without any: only several in a row are its state.
+        if (state.Blind >= DeadTicks || (state.Blind > 0 && state.CandidateTicks == 0))
         {
             return state.BlindQuality == Quality.Empty ? "no traffic on either arm" : $"the source gives no values: {state.BlindQuality.Word()}";
         }
@@ -193,7 +197,11 @@ public static partial class Judge
             }
             if (IsCount(metric))
             {
-                later ??= metric.Critical ? NeedsRequests(metric, metricState, spoken) : null;
+                if (head is { BadEdges: > 0, Judged: 0 })
+                {
+                    return $"{spoken} cannot be compared: the versions' buckets have other edges";
+                }
+                later ??= metric.Critical ? NeedsRequests(policy, state, index, spoken) : null;
             }
             else if (!LevelPasses(metric, metricState))
             {
@@ -215,9 +223,11 @@ public static partial class Judge
         return left > 0 ? $"nothing wrong so far; carries on in {Display.Seconds(left)} at the earliest" : null;
     }
 
-    /// <summary>How many more requests would refute the tolerance, if they came as those so far did.</summary>
-    private static string? NeedsRequests(MetricPolicy metric, in MetricState state, string spoken)
+    /// <summary>How many more requests would refute the tolerance, if the new version failed no more of them than its reference does; and how long they take, where the watch ends before.</summary>
+    private static string? NeedsRequests(Policy policy, in WatchState watch, int index, string spoken)
     {
+        var metric = policy.Metrics[index];
+        ref readonly var state = ref watch.Metrics[index];
         if (state.Head.Reference == ReferenceKind.None)
         {
             return $"nothing to compare {spoken} with yet";
@@ -226,19 +236,23 @@ public static partial class Judge
         {
             return null;
         }
-        var tolerance = Counts.Tolerance(metric, state);
         if (state.Count.Candidate.Total <= 0)
         {
             return $"no requests of {spoken} counted yet";
         }
         var change = metric.Kind == MetricKind.Ratio ? $"a change of {Findings.Tolerance(metric, state)}" : $"a change of {spoken} by {Findings.Tolerance(metric, state)}";
-        for (var factor = 1.0; factor < 1e4; factor *= 1.05)
+        for (var more = 0.05; more < 1e4; more = (1.05 * more) + 0.05)
         {
-            if (Counts.Difference(metric, state, factor).Below(tolerance, Counts.UpperAlpha))
+            if (!Counts.UpperBelow(metric, state, more))
             {
-                return $"needs about {Display.About((factor - 1) * state.Count.Candidate.Total)} more requests to see {change}";
+                continue;
             }
+            var elapsed = policy.Watch.Step.TotalSeconds * watch.LastTick;
+            var beyond = more * elapsed > policy.Watch.Max.TotalSeconds - elapsed;
+            return $"needs about {Display.About(more * state.Count.Candidate.Total)} more requests of the new version to see {change}"
+                + (beyond ? $", {Display.Seconds(more * elapsed)} at its present traffic; the watch ends before" : "");
         }
-        return $"{spoken} is {Display.Number(100 * Counts.Difference(metric, state).Estimate)} pp above its reference, too near to {change} to tell apart";
+        var estimate = 100 * Counts.Difference(metric, state).Estimate;
+        return $"{spoken} is {Display.Number(Math.Abs(estimate))} pp {(estimate < 0 ? "below" : "above")} its reference, and {change} cannot be excluded";
     }
 }

@@ -141,25 +141,25 @@ internal static class Recovery
         switch (metric.Kind)
         {
             case MetricKind.Ratio:
-                head.RecoveryBad += reading.Value;
-                head.RecoveryTotal += reading.Total;
+                head.RecoveryBad += (float)reading.Value;
+                head.RecoveryTotal += (float)reading.Total;
                 break;
             case MetricKind.Histogram:
                 ref var histogram = ref state.Count.Histogram;
                 HistogramState.HistogramCounts scratch = default;
-                if (histogram.SlowEdge == 0 || !Histograms.Add(ref histogram, scratch, reading.Buckets!, out var slow))
+                if (histogram.SlowEdge == 0 || !Histograms.Add(ref histogram, metric, scratch, reading.Buckets!, out var slow))
                 {
                     return;
                 }
-                head.RecoveryBad += slow;
-                head.RecoveryTotal += reading.Buckets!.Total;
+                head.RecoveryBad += (float)slow;
+                head.RecoveryTotal += (float)reading.Buckets!.Total;
                 break;
             default:
                 if (!Levels.TryLevel(metric, reading, seconds, out var level))
                 {
                     return;
                 }
-                head.RecoveryBad += level;
+                head.RecoveryBad += (float)level;
                 head.RecoveryTotal++;
                 break;
         }
@@ -190,7 +190,7 @@ internal static class Recovery
             return 0;
         }
         var reference = bad / total;
-        var share = head.RecoveryBad / head.RecoveryTotal;
+        var share = (double)head.RecoveryBad / head.RecoveryTotal;
         var tolerance = metric.Kind == MetricKind.Ratio
             ? Numbers.RatioTolerance(metric, reference)
             : Math.Max(count.Histogram.CriticalShare - reference, 0.25 * (1 - metric.Quantile));
@@ -214,7 +214,7 @@ internal static class Recovery
         {
             return 0;
         }
-        var residual = (head.RecoveryBad / head.RecoveryTotal) - reference;
+        var residual = ((double)head.RecoveryBad / head.RecoveryTotal) - reference;
         var (up, down) = Levels.Tolerances(metric);
         var harm = metric.Direction switch
         {

@@ -9,19 +9,37 @@ public static class References
 {
     // With less the default watch, an hour with what comes after CONTINUE, would not be covered; with more a day's rise alone looks like a worse version.
     private const double PastHolds = 3600;
+    private const int PastSteps = 8;
+
+    // So many ticks a control of which nothing is known, because its source fails, is waited for.
+    private const short Patience = 8;
 
     /// <summary>
     /// Whether the past no longer says what to expect: response times, cpu and traffic change with the hour by themselves, so without a control, and without the same hours of
     /// another day, they are compared with what was before the start for an hour only. Shares of failures and memory do not, and are compared as long as the watch lasts.
     /// </summary>
+    /// <param name="policy">The policy: with long steps the hour is so many of them, because a comparison needs some.</param>
     /// <param name="metric">The metric.</param>
     /// <param name="reference">What it is compared with.</param>
     /// <param name="elapsed">Seconds since the start.</param>
-    internal static bool IsOver(MetricPolicy metric, ReferenceKind reference, double elapsed) =>
-        elapsed > PastHolds
+    internal static bool IsOver(Policy policy, MetricPolicy metric, ReferenceKind reference, double elapsed) =>
+        elapsed > Math.Max(PastHolds, PastSteps * policy.Watch.Step.TotalSeconds)
         && (reference == ReferenceKind.Before || (reference == ReferenceKind.Seasonal && metric.Kind == MetricKind.Histogram))
         && metric.Kind != MetricKind.Ratio
         && metric.Family is not (Family.Error or Family.Memory);
+
+    /// <summary>Whether a control that may be there is still waited for: its source fails, and has not done so for long. Asked once in a tick while there is no reference.</summary>
+    /// <param name="head">The metric's memory, which counts.</param>
+    /// <param name="control">What is known of the control in this tick.</param>
+    internal static bool Awaits(ref MetricHead head, Presence control)
+    {
+        if (control != Presence.Unknown || head.ControlSilent >= Patience)
+        {
+            return false;
+        }
+        head.ControlSilent++;
+        return true;
+    }
 
     /// <summary>The changes that a step calls for: after CONTINUE the new version is fully promoted, once for all metrics; before it each metric that lost its control goes to <see cref="Arm.Before"/>, once.</summary>
     /// <param name="step">What the fold said.</param>

@@ -58,12 +58,11 @@ public struct WatchState
     internal double ReachedSeconds;
     internal double PBad;
     internal double Silence;
-    // Requests so far, how often the candidate fell silent, and of the present silence -ln of the chance of it.
+    // Requests so far, and of the present silence -ln of the chance of it.
     internal double CandidateRequests;
     internal double ControlRequests;
-    internal float Silences;
     // How long the present silence has lasted.
-    internal float SilentSeconds;
+    internal double SilentSeconds;
     internal double Missed;
     internal MetricStates Metrics;
 
@@ -96,7 +95,7 @@ internal struct MetricState
 [StructLayout(LayoutKind.Sequential, Size = Size)]
 internal struct MetricHead
 {
-    public const int Size = 96;
+    public const int Size = 88;
 
     public ReferenceKind Reference;
     // 1: the slow layer found something; what it was stays as it was then.
@@ -131,8 +130,8 @@ internal struct MetricHead
     // Ratio: bad and total of the last few ticks, older ones fading.
     public float RecentBad;
     public float RecentTotal;
-    public double RecoveryBad;
-    public double RecoveryTotal;
+    public float RecoveryBad;
+    public float RecoveryTotal;
     public double LogE;
     public double Dispersion;
 }

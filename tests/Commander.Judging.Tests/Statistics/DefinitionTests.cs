@@ -33,7 +33,8 @@ public class DefinitionTests
                 }
                 // Drawn without putting back: so many failed in both together.
                 var both = total + lastTotal;
-                var square = Math.Pow((bad / total) - (lastBad / lastTotal), 2) / (rate * (1 - rate) * ((1 / total) + (1 / lastTotal)) * both / (both - 1));
+                // One event alone can be no burst: 1, its mean.
+                var square = bad + lastBad <= 1 ? 1 : Math.Pow((bad / total) - (lastBad / lastTotal), 2) / (rate * (1 - rate) * ((1 / total) + (1 / lastTotal)) * both / (both - 1));
                 var most = 6 * Math.Max(1, (2 + found.Bounded.Sum()) / (2 + found.Bounded.Count));
                 found.Squares.Add(square);
                 found.Bounded.Add(Math.Min(square, most));
@@ -236,8 +237,8 @@ public class DefinitionTests
                 var (bad, good, referenceBad, referenceGood) = ticks[at];
                 found.Add(bad, bad + good, referenceBad, referenceBad + referenceGood, direction);
                 block = (block.Bad + bad, block.Total + bad + good, block.OtherBad + referenceBad, block.Other + referenceBad + referenceGood);
-                // A block ends with ten requests of both, or with the last tick.
-                if (at < ticks.Length - 1 && (block.Total < 10 || block.Other < 10))
+                // A block ends with thirty requests of both, or with the last tick.
+                if (at < ticks.Length - 1 && (block.Total < 30 || block.Other < 30))
                 {
                     continue;
                 }
@@ -256,10 +257,36 @@ public class DefinitionTests
     }
 
     [Fact]
+    public void The_shares_of_the_same_seconds_are_the_mean_over_blocks_weighed_by_both_arms_requests() =>
+        Gen.Select(Gen.Int[0, 30], Gen.Int[0, 200], Gen.Int[0, 30], Gen.Int[0, 200]).Array[1, 8].Sample(ticks =>
+        {
+            var found = new RateRatio();
+            double weights = 0, own = 0, reference = 0;
+            (double Bad, double Total, double OtherBad, double Other) block = default;
+            for (var at = 0; at < ticks.Length; at++)
+            {
+                var (bad, good, otherBad, otherGood) = ticks[at];
+                found.Add(bad, bad + good, otherBad, otherBad + otherGood, Direction.Up);
+                block = (block.Bad + bad, block.Total + bad + good, block.OtherBad + otherBad, block.Other + otherBad + otherGood);
+                if ((at < ticks.Length - 1 && (block.Total < 30 || block.Other < 30)) || block.Total <= 0 || block.Other <= 0)
+                {
+                    continue;
+                }
+                var weight = block.Total * block.Other / (block.Total + block.Other);
+                weights += weight;
+                own += weight * block.Bad / block.Total;
+                reference += weight * block.OtherBad / block.Other;
+                block = default;
+            }
+            return found.TryShares(out var share, out var referenceShare) == weights > 0
+                && (weights <= 0 || (Near(share, own / weights) && Near(referenceShare, reference / weights)));
+        });
+
+    [Fact]
     public void Between_the_grid_s_ratios_a_ramp_s_correction_goes_over_evenly()
     {
         var ratio = new RateRatio();
-        (double Bad, double Total, double OtherBad, double Other)[] ticks = [(4, 20, 2, 180), (9, 50, 3, 150), (12, 100, 2, 100)];
+        (double Bad, double Total, double OtherBad, double Other)[] ticks = [(4, 30, 2, 180), (9, 50, 3, 150), (12, 100, 2, 100)];
         foreach (var (bad, total, otherBad, other) in ticks)
         {
             ratio.Add(bad, total, otherBad, other, Direction.Up);

@@ -68,4 +68,51 @@ public class HistogramsTests
 
     [Fact]
     public void The_same_response_times_carry_on() => Beside(Old).Decision.ShouldBe(Decision.Continue);
+
+    // Exponential response times with this mean, in buckets of the given edges.
+    private static Reading Exponential(Noise noise, double[] edges, double mean, int total)
+    {
+        var counts = new double[edges.Length];
+        var (left, below, seen) = (total, 0.0, 0.0);
+        for (var at = 0; at < edges.Length - 1; at++)
+        {
+            var inside = noise.Binomial(left, 1 - Math.Exp((below - edges[at]) / mean));
+            (seen, left, below) = (seen + inside, left - (int)inside, edges[at]);
+            counts[at] = seen;
+        }
+        counts[^1] = total;
+        return new(Quality.Value, Buckets: new Buckets(edges, counts));
+    }
+
+    private static (Decision Decision, int? RolledBack, bool EverContinued) Means(double[] edges, double old, double candidate) =>
+        Watch(Policy(Shop.LatencyMetric with { Warmup = TimeSpan.Zero }), 120, 120, (tick, noise) =>
+        {
+            foreach (var arm in tick.N <= 0 ? (Arm[])[Arm.Before] : [Arm.Candidate, Arm.Control])
+            {
+                tick[0, arm] = Exponential(noise, edges, arm == Arm.Candidate ? candidate : old, 1000);
+            }
+        });
+
+    [Theory]
+    [InlineData(40)]
+    [InlineData(17)]
+    [InlineData(200)]
+    public void Of_more_edges_than_are_kept_those_near_the_quantile_are(int count)
+    {
+        // A 95th percentile of 205 ms, and one of 308 where 271 are allowed: between two of the edges that an even choice of forty would keep.
+        double[] edges = [.. Enumerable.Range(1, count - 1).Select(at => at * 2000.0 / (count - 1)), double.PositiveInfinity];
+        Means(edges, 68.4, 102.7).RolledBack.ShouldNotBeNull().ShouldBeLessThan(10);
+        var (decision, rolledBack, _) = Means(edges, 68.4, 68.4);
+        rolledBack.ShouldBeNull();
+        decision.ShouldBe(Decision.Continue);
+    }
+
+    [Fact]
+    public void A_little_more_beyond_the_last_edge_is_within_the_tolerance()
+    {
+        // The 95th percentile is 300 ms, the last edge 100: 37 % are above it. Five percent slower: 39 %.
+        double[] edges = [25, 50, 100, double.PositiveInfinity];
+        Means(edges, 100, 105).RolledBack.ShouldBeNull();
+        Means(edges, 100, 200).RolledBack.ShouldNotBeNull();
+    }
 }

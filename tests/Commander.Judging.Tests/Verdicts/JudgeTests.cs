@@ -54,7 +54,7 @@ public class JudgeTests
         var state = Shop.Begin(policy, noise, Good);
         Read(policy, state).Reasoning.ShouldBe("nothing measured yet");
         Tick(policy, ref state, Shop.Tick(policy, noise, 1, Good, Good));
-        Read(policy, state).Reasoning.ShouldMatch("^needs about [0-9]+ more requests to see a change of 1 pp$");
+        Read(policy, state).Reasoning.ShouldMatch("^needs about [0-9]+ more requests of the new version to see a change of 1 pp");
         Shop.First(policy, noise, ref state, Decision.Continue, 60, _ => Good, _ => Good).ShouldNotBeNull();
         Read(policy, state).Reasoning.ShouldMatch("^error rate .* requests \\(control .*\\), at most .* pp worse; nothing is beyond its tolerance$");
         Judge.Read(Shop.Policy(Shop.ErrorMetric) with { Metrics = [] }, Model.Shipped, default, new Reader(default, 0, [], false)).Reasoning.ShouldStartWith("no source");
