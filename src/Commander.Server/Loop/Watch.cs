@@ -246,6 +246,9 @@ internal sealed class Watch(IPinned pinned)
             : Received.StartedAt;
     }
 
+    /// <summary>Whether an arm has had a number of a metric in this watch.</summary>
+    public bool HadNumbers(int metric, Arm arm) => _lastAt[(metric * Words.ArmCount) + (int)arm] != 0;
+
     /// <summary>How long ago the same clock time is that a metric is compared with, as its past shows; null where nothing is known of it.</summary>
     public TimeSpan? Season(int metric) => _season[metric];
 
