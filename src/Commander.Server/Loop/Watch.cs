@@ -317,8 +317,6 @@ internal sealed class Watch(IPinned pinned)
                 break;
             case FactKind.Neighbours:
                 _neighbours = FactBody.Read<NeighboursBody>(body);
-                foreach (var words in Neighbours.Words(_neighbours))
-                    Note(words);
                 break;
             case FactKind.Verdict:
                 Record(FactBody.Read<Verdict>(body), fact.At);
