@@ -123,7 +123,8 @@ public sealed record Headline(string Word, Tone Tone, string What, string? Becau
             "failed" when rollback is { Recovered: false, ServingVersion: not null } =>
                 new("Not recovered", Tone.Ask, what, because, rollback.Message, "The rollback was ordered and the platform reports the old version; look at the service now."),
             "failed" => new("Rollback failed", Tone.Ask, what, because, rollback.Message,
-                $"Roll back to {target} with your own tools now{(deployment.State == "closed" ? "" : ", or try it here once more")}; then mark here whether the verdict was right."),
+                // What the platform says that it serves may be the bad version.
+                $"Roll back to {deployment.PreviousVersion ?? "the version before"} with your own tools now{(deployment.State == "closed" ? "" : ", or try it here once more")}; then mark here whether the verdict was right."),
             "refused" => new("Rollback refused", Tone.Ask, what, because, rollback.Message, "Decide by hand."),
             _ when rollback is { ServingVersion: not null, Recovered: false } => new("Rolling back", Tone.Bad, what, because, rollback.Message, "The recovery is not complete: look where the requests come from."),
             _ when rollback.ServingVersion is not null => new("Rolling back", Tone.Bad, what, because, $"{target} serves again; recovery is being verified", null),

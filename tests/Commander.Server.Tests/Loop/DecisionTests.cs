@@ -58,6 +58,18 @@ public class DecisionTests
     }
 
     [Fact]
+    public async Task A_platform_that_stays_at_the_bad_version_is_no_reason_to_roll_back_to_that()
+    {
+        await using var world = await Begin();
+        world.Platform.Intercept = _ => new OrderResult(true, false, "accepted");
+        world.Platform.Serving = "2.0.0";
+        var id = (await world.Announce("2.0.0")).Id;
+        var failed = await world.Run(id, d => d.Actions.Any(a => a.State == "failed"));
+        failed.Actions[0].ServingVersion.ShouldBe("2.0.0");
+        Headline.Of(failed).Next!.ShouldStartWith("Roll back to 1.0.0 with your own tools now");
+    }
+
+    [Fact]
     public async Task What_failed_at_the_source_is_said_beside_the_hold()
     {
         await using var world = await LoopWorld.Begin();

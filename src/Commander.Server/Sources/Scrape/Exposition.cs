@@ -11,11 +11,13 @@ namespace Commander.Server.Sources.Scrape;
 internal readonly record struct Sample(string Name, Label[] Labels, double Value, long? At);
 
 /// <summary>What a page has of metrics, wanted or not: what a selector that selects nothing is explained with.</summary>
-/// <param name="names">The metrics' names; not more than <see cref="MaxNames"/>.</param>
+/// <param name="names">The metrics' names, as many and as long as <see cref="MaxNames"/> and <see cref="MaxName"/> let.</param>
 /// <param name="labels">Per wanted metric that is there, the names of its series' labels; not more than <see cref="MaxLabels"/> each.</param>
 internal sealed class PageIndex(HashSet<string> names, Dictionary<string, HashSet<string>> labels)
 {
     public const int MaxNames = 2_000;
+    // No longer one is near to any other.
+    public const int MaxName = 64;
     public const int MaxLabels = 64;
 
     /// <summary>The names of the metrics.</summary>
@@ -214,7 +216,7 @@ internal sealed class Exposition(Selector[] wanted, bool openMetrics)
         if (!name.SequenceEqual(_lastName))
         {
             _lastName = name.ToArray();
-            if (_names.Count < PageIndex.MaxNames)
+            if (_names.Count < PageIndex.MaxNames && name.Length <= PageIndex.MaxName)
             {
                 _names.Add(Encoding.UTF8.GetString(name));
             }
