@@ -24,6 +24,19 @@ public enum Tone
 /// <param name="Next">What happens next or what a person can do; null when nothing.</param>
 public sealed record Headline(string Word, Tone Tone, string What, string? Because, string? Proof, string? Next)
 {
+    /// <summary>How long a rollback's order is tried again that the platform does not take, from the intent on; and how long the old version may take to serve.</summary>
+    public static readonly TimeSpan OrderPatience = TimeSpan.FromMinutes(5);
+
+    /// <summary>Until when the present state lasts at most: an order that nobody takes has its own end.</summary>
+    /// <param name="deployment">As it stands.</param>
+    public static DateTimeOffset Until(Deployment deployment)
+    {
+        ArgumentNullException.ThrowIfNull(deployment);
+        return deployment.State == "acting" && deployment.Actions.LastOrDefault(a => a.Kind == "rollback") is { State: "intended" or "running" } order
+            ? order.RequestedAt + OrderPatience
+            : deployment.EndsAt;
+    }
+
     /// <summary>All of it as one line of text, for titles, messages and announcements.</summary>
     public string Sentence =>
         $"{Word}: {What}" + (Because is null ? "." : $": {Because.TrimEnd('.')}.") + (Proof is null ? "" : $" {Proof.TrimEnd('.')}.");
@@ -109,10 +122,14 @@ public sealed record Headline(string Word, Tone Tone, string What, string? Becau
                 rollback.Recovered == false ? "The old version does not look healthy either: look at the service now." : null),
             "failed" when rollback is { Recovered: false, ServingVersion: not null } =>
                 new("Not recovered", Tone.Ask, what, because, rollback.Message, "The rollback was ordered and the platform reports the old version; look at the service now."),
-            "failed" => new("Rollback failed", Tone.Ask, what, because, rollback.Message, $"Roll back by hand now: {rollback.Target}."),
+            "failed" => new("Rollback failed", Tone.Ask, what, because, rollback.Message,
+                // What the platform says that it serves may be the bad version.
+                $"Roll back to {deployment.PreviousVersion ?? "the version before"} with your own tools now{(deployment.State == "closed" ? "" : ", or try it here once more")}; then mark here whether the verdict was right."),
             "refused" => new("Rollback refused", Tone.Ask, what, because, rollback.Message, "Decide by hand."),
             _ when rollback is { ServingVersion: not null, Recovered: false } => new("Rolling back", Tone.Bad, what, because, rollback.Message, "The recovery is not complete: look where the requests come from."),
             _ when rollback.ServingVersion is not null => new("Rolling back", Tone.Bad, what, because, $"{target} serves again; recovery is being verified", null),
+            _ when deployment.State == "acting" => new("Rolling back", Tone.Bad, what, because, rollback.Message,
+                $"{rollback.Target} has not taken the order yet; it is tried again until {Until(deployment).UtcDateTime:HH:mm:ss} UTC. Who cannot wait rolls back to {target} with their own tools."),
             _ => new("Rolling back", Tone.Bad, what, because, null, $"The order is out to {rollback.Target}; done when it serves and the metrics have recovered."),
         };
     }

@@ -106,7 +106,7 @@ internal static class CommandLine
                 result.AddError($"--label {token.Value} is no label; write --label KEY=VALUE");
         });
         var timeout = Timeout();
-        var command = new Command("verify", "Announce a deployment and wait for its verdict.") { service, version, environment, previous, label, timeout };
+        var command = new Command("verify", "Announce a deployment and wait for its verdict. The same version again joins a watch that is open or began up to 10 minutes ago: its verdict is the answer, and no new watch begins.") { service, version, environment, previous, label, timeout };
         command.SetAction(async (parsed, cancel) =>
         {
             var labels = new Dictionary<string, string>(StringComparer.Ordinal);

@@ -87,12 +87,16 @@ internal sealed class Server : IDisposable
         byte[] bytes;
         HttpStatusCode status;
         string? media;
+        bool joined;
+        DateTimeOffset? at;
         try
         {
             using var response = await _http.SendAsync(request, HttpCompletionOption.ResponseContentRead, cancel);
             bytes = await response.Content.ReadAsByteArrayAsync(cancel);
             status = response.StatusCode;
             media = response.Content.Headers.ContentType?.MediaType;
+            joined = response.Headers.Contains("Commander-Joined");
+            at = response.Headers.Date;
         }
         catch (HttpRequestException exception)
         {
@@ -110,7 +114,7 @@ internal sealed class Server : IDisposable
         try
         {
             var value = JsonSerializer.Deserialize<T>(bytes, Json.Tolerant) ?? throw new JsonException("the answer is null");
-            return new Answered<T>(value, bytes);
+            return new Answered<T>(value, bytes) { Joined = joined, At = at };
         }
         catch (JsonException exception)
         {
@@ -170,7 +174,14 @@ internal sealed class Server : IDisposable
 }
 
 /// <summary>A document, and the bytes that it came in: what --json prints.</summary>
-internal sealed record Answered<T>(T Value, byte[] Body);
+internal sealed record Answered<T>(T Value, byte[] Body)
+{
+    /// <summary>Whether it is a deployment that was announced before.</summary>
+    public bool Joined { get; init; }
+
+    /// <summary>When the server answered, by its own clock; null where it does not say.</summary>
+    public DateTimeOffset? At { get; init; }
+}
 
 /// <summary>A job as it stands.</summary>
 internal sealed record JobProgress(string Id, string Kind, string State, double Progress, JsonElement? Result, string? Error);

@@ -16,6 +16,9 @@ internal sealed class Verbs(Terminal terminal, TimeProvider clock, bool json)
     public async Task<int> Verify(Server server, Announcement announcement, TimeSpan timeout, CancellationToken cancel)
     {
         var first = await server.Announce(announcement, cancel);
+        // What was announced before may be decided already: then nothing is measured for this call.
+        if (first.Joined)
+            terminal.Progress($"joined deployment {first.Value.Id} announced {Figures.Duration(TimeSpan.FromSeconds(Math.Max(1, Math.Round(((first.At ?? clock.GetUtcNow()) - first.Value.ReceivedAt).TotalSeconds))))} ago: no new watch begins");
         terminal.Progress($"watching {Words.Name(first.Value)}: {first.Value.Url}");
         return await Follow(server, first, Until.Verdict, timeout, cancel);
     }

@@ -52,6 +52,10 @@ internal static class Outgoing
         },
     };
 
+    /// <summary>Whether nobody stands there: the connection was refused, or the host is gone. Not so where it is merely slow, or where the resolver does not answer.</summary>
+    public static bool NobodyThere(HttpRequestException refused) =>
+        refused.InnerException is SocketException { SocketErrorCode: SocketError.ConnectionRefused or SocketError.HostNotFound or SocketError.HostUnreachable or SocketError.HostDown };
+
     /// <summary>In words, why there was no connection; follows the address.</summary>
     public static string Why(SocketException refused) => refused.SocketErrorCode switch
     {

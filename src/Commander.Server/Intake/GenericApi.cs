@@ -38,6 +38,9 @@ internal static class GenericApi
             .WithTags("deployments")
             .WithSummary("Announces a deployment; ?wait=60s answers 200 as soon as there is a verdict");
 
+    /// <summary>Says that the answer is a deployment that was announced before, by whoever.</summary>
+    public const string JoinedHeader = "Commander-Joined";
+
     private static async Task<IResult> Announce(HttpContext context, IDeployments deployments, TimeProvider clock, IHostApplicationLifetime lifetime, string? wait, CancellationToken cancel)
     {
         TimeSpan? patience = null;
@@ -62,6 +65,8 @@ internal static class GenericApi
         if (deployment is null)
             return NotAnswered(result, context);
         context.Response.Headers.Location = $"{context.Request.PathBase}/api/v1/deployments/{deployment.Id}";
+        if (result == AnnounceResult.Joined)
+            context.Response.Headers[JoinedHeader] = "true";
         if (patience is { } limit)
             deployment = await Waiting.ForVerdict(deployments, deployment, limit, clock, lifetime.ApplicationStopping, cancel);
         return Results.Json(deployment, statusCode: patience is not null && Waiting.Decided(deployment) ? StatusCodes.Status200OK : StatusCodes.Status202Accepted);

@@ -83,7 +83,7 @@ internal static class Arms
     {
         var text = watch.Texts.Of(metric, version);
         if (text is { Query: { } query, Reason: null })
-            questions.Asked.Add(new Question(watch.Policy!.Metrics[metric], metric, arm, query, text.Total, from, to));
+            questions.Asked.Add(new Question(watch.Policy!.Metrics[metric], metric, arm, query, text.Total, from, to) { HadNumbers = watch.HadNumbers(metric, arm) });
         else
             questions.Unasked.Add((metric, arm, Reading.Missing(Quality.Error, text.Reason)));
     }

@@ -8,7 +8,7 @@ namespace Commander.Server.Loop;
 internal sealed record Neighbour(string Id, string Service, string? From, string To, DateTimeOffset StartedAt);
 
 /// <param name="Began">When the deployment with the alarm began itself.</param>
-/// <param name="Deployments">Those that began nearest to this one, nearest first.</param>
+/// <param name="Deployments">Those that began nearest to this one and are not known to be harmless, nearest first.</param>
 /// <param name="More">How many others there were.</param>
 internal sealed record NeighboursBody(DateTimeOffset Began, IReadOnlyList<Neighbour> Deployments, int More);
 
@@ -17,7 +17,7 @@ internal static class Neighbours
 {
     /// <summary>At most so many rows are looked at, and so many deployments named.</summary>
     public const int MostRows = 100;
-    private const int Most = 5;
+    private const int Most = 3;
 
     /// <summary>A deployment may be announced so long before it begins (as the intake allows).</summary>
     public static readonly TimeSpan AnnouncedEarly = TimeSpan.FromMinutes(5);
@@ -31,6 +31,8 @@ internal static class Neighbours
     public static NeighboursBody? Of(IReadOnlyList<DeploymentRow> rows, string own, DateTimeOffset began, DateTimeOffset alarm, TimeSpan span)
     {
         DeploymentRow[] near = [.. rows
+            // What closed healthy was not it, and what was rolled back is gone.
+            .Where(row => row is not { State: WatchStates.Closed, Decision: "CONTINUE" } and { RolledBackAt: null })
             .Where(row => row.Id != own && row.StartedAt <= alarm && row.StartedAt >= alarm - span)
             .OrderBy(row => (row.StartedAt - began).Duration())
             .ThenBy(row => row.Id, StringComparer.Ordinal)];
@@ -42,13 +44,12 @@ internal static class Neighbours
                 Math.Max(0, near.Length - Most));
     }
 
-    /// <summary>One sentence per deployment, for a person.</summary>
+    /// <summary>One sentence for a person, or none. A body of an earlier version may have more deployments than are named.</summary>
     public static IEnumerable<string> Words(NeighboursBody body)
     {
-        foreach (var near in body.Deployments)
-            yield return $"{Change(near)} began {Apart(near.StartedAt - body.Began)}: look there too";
-        if (body.More > 0)
-            yield return $"{body.More} more deployments began around then";
+        var more = body.More + Math.Max(0, body.Deployments.Count - Most);
+        if (body.Deployments.Count > 0)
+            yield return $"{string.Join(", ", body.Deployments.Take(Most).Select(near => $"{Change(near)} began {Apart(near.StartedAt - body.Began)}"))}{(more > 0 ? $" and {more} more" : "")}: look there too";
     }
 
     /// <summary>The verdict; where nothing is compared with a control, with the word that it cannot tell the deployments apart.</summary>

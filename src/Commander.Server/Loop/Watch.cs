@@ -1,3 +1,4 @@
+using Commander.Charts;
 using Commander.Judging.Evidence;
 using Commander.Judging.Models;
 using Commander.Judging.Policies;
@@ -57,6 +58,10 @@ internal sealed class Watch(IPinned pinned)
     private DateTimeOffset? _mildSince;
     // The worst score when the question was asked.
     private double? _given;
+    // So many failures of the source are named, each in so many characters.
+    private const int MaxFailures = 3;
+    private const int MaxFailure = 200;
+
     private NeighboursBody? _neighbours;
     private QueryTexts? _texts;
 
@@ -246,6 +251,9 @@ internal sealed class Watch(IPinned pinned)
             : Received.StartedAt;
     }
 
+    /// <summary>Whether an arm has had a number of a metric in this watch.</summary>
+    public bool HadNumbers(int metric, Arm arm) => _lastAt[(metric * Words.ArmCount) + (int)arm] != 0;
+
     /// <summary>How long ago the same clock time is that a metric is compared with, as its past shows; null where nothing is known of it.</summary>
     public TimeSpan? Season(int metric) => _season[metric];
 
@@ -309,8 +317,6 @@ internal sealed class Watch(IPinned pinned)
                 break;
             case FactKind.Neighbours:
                 _neighbours = FactBody.Read<NeighboursBody>(body);
-                foreach (var words in Neighbours.Words(_neighbours))
-                    Note(words);
                 break;
             case FactKind.Verdict:
                 Record(FactBody.Read<Verdict>(body), fact.At);
@@ -593,6 +599,35 @@ internal sealed class Watch(IPinned pinned)
         _notes.Add((note, passing));
     }
 
+    // Why the newest tick has no number where the source failed: the reason of a HOLD says no more than that it did.
+    private IEnumerable<string> Unread()
+    {
+        if (NewestTick is not { N: > 0 } tick || Policy is null)
+            yield break;
+        var failures = new Dictionary<string, (SortedSet<Arm> Arms, List<string> Metrics)>(StringComparer.Ordinal);
+        for (var m = 0; m < tick.Metrics; m++)
+        {
+            foreach (var arm in (ReadOnlySpan<Arm>)[Arm.Candidate, Arm.Control])
+            {
+                if (tick[m, arm] is not { Quality: Quality.Error or Quality.Denied or Quality.Timeout or Quality.Nan, Detail: { } why })
+                    continue;
+                var known = failures.TryGetValue(why, out var failure) ? failure : failures[why] = ([], []);
+                known.Arms.Add(arm);
+                if (known.Metrics.LastOrDefault() != Policy.Metrics[m].Name)
+                    known.Metrics.Add(Policy.Metrics[m].Name);
+            }
+        }
+
+        foreach (var (why, (arms, metrics)) in failures.Take(MaxFailures))
+        {
+            var which = string.Join(", ", metrics.Take(MaxFailures)) + (metrics.Count > MaxFailures ? $" and {metrics.Count - MaxFailures} more" : "");
+            yield return $"no value of {which} ({string.Join(" and ", arms.Select(arm => arm.Word()))}): {Plain.Line(why, MaxFailure)}";
+        }
+
+        if (failures.Count > MaxFailures)
+            yield return $"{failures.Count - MaxFailures} more things failed at the source";
+    }
+
     private void Pass() => _notes.RemoveAll(note => note.Passing);
 
     /// <summary>The judgement in words and numbers as the state is now; null while nothing can be judged.</summary>
@@ -627,7 +662,8 @@ internal sealed class Watch(IPinned pinned)
             ClosedReason,
             Received.StartedAt,
             ReceivedAt,
-            EndsAt,
+            // An order that nobody takes is tried to its own end, also beyond the watch's.
+            State == WatchStates.Acting && LastRollback is { Done: false } ordered && ordered.At + Headline.OrderPatience is var last && last > EndsAt ? last : EndsAt,
             new PolicyReference(Pinned?.Policy ?? Received.Service, Pinned?.PolicyHash ?? ""),
             ReferenceArm(verdict),
             verdict,
@@ -646,7 +682,7 @@ internal sealed class Watch(IPinned pinned)
             Reasoning = Reasoning,
             Diagnosis = Diagnosed(verdict),
             Health = LastVerdict is null ? null : Moves ? HealthScore : _health,
-            Notes = Notes,
+            Notes = [.. verdict?.Decision is null or "HOLD" ? Unread() : [], .. verdict?.Decision == "ROLLBACK" && _neighbours is { } near ? Neighbours.Words(near) : [], .. Notes],
             Outcomes = _outcomes.Count > 0 ? Learning.Outcomes.Marked(_outcomes) : null,
             Contested = Learning.Outcomes.Contested(_outcomes),
         };

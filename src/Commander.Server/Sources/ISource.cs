@@ -11,7 +11,11 @@ namespace Commander.Server.Sources;
 /// <param name="Total">The resolved query of all events (ratio); null otherwise.</param>
 /// <param name="From">Increments are taken over (From, To]: for the arm's next tick this is the <see cref="Reading.At"/> of its last reading.</param>
 /// <param name="To">The end of the interval.</param>
-internal sealed record Question(MetricPolicy Metric, int Index, Arm Arm, string Query, string? Total, DateTimeOffset From, DateTimeOffset To);
+internal sealed record Question(MetricPolicy Metric, int Index, Arm Arm, string Query, string? Total, DateTimeOffset From, DateTimeOffset To)
+{
+    /// <summary>Whether the arm has had a number of this metric in this watch, also before a restart of Commander.</summary>
+    public bool HadNumbers { get; init; }
+}
 
 /// <summary>Whether a source answers.</summary>
 /// <param name="Wrong">Why not, in one sentence without a secret; null when it does.</param>

@@ -103,6 +103,12 @@ public sealed class ApiTests(RunningServer server) : IClassFixture<RunningServer
     public async Task The_same_version_joins_and_another_supersedes()
     {
         var (_, one) = await server.Post("/api/v1/deployments", """{"service":"a4","version":"1"}""");
+        using (var again = new StringContent("""{"service":"a4","version":"1"}""", System.Text.Encoding.UTF8, "application/json"))
+        using (var joined = await server.Http.PostAsync(new Uri("/api/v1/deployments", UriKind.Relative), again, TestContext.Current.CancellationToken))
+            joined.Headers.GetValues("Commander-Joined").ShouldBe(["true"]);
+        using (var anew = new StringContent("""{"service":"a4-new","version":"1"}""", System.Text.Encoding.UTF8, "application/json"))
+        using (var accepted = await server.Http.PostAsync(new Uri("/api/v1/deployments", UriKind.Relative), anew, TestContext.Current.CancellationToken))
+            accepted.Headers.Contains("Commander-Joined").ShouldBeFalse();
         var (_, same) = await server.Post("/api/v1/deployments", """{"service":"a4","version":"1","commit":"abc"}""");
         same.GetProperty("id").GetString().ShouldBe(one.GetProperty("id").GetString());
         var (_, other) = await server.Post("/api/v1/deployments", """{"service":"a4","version":"2"}""");

@@ -60,6 +60,9 @@ internal sealed class Answering : IAsyncDisposable
 
     public string Url => _app.Urls.First();
 
+    /// <summary>Sent with every answer.</summary>
+    public Dictionary<string, string> Headers { get; } = new(StringComparer.Ordinal);
+
     public IReadOnlyList<Asked> Asked
     {
         get
@@ -106,6 +109,8 @@ internal sealed class Answering : IAsyncDisposable
 
         context.Response.StatusCode = answer.Status;
         context.Response.ContentType = answer.Media;
+        foreach (var (name, value) in Headers)
+            context.Response.Headers[name] = value;
         await context.Response.WriteAsync(answer.Body, context.RequestAborted);
     }
 }

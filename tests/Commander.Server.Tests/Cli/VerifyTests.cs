@@ -39,6 +39,19 @@ public class VerifyTests
     }
 
     [Fact]
+    public async Task Who_joins_what_was_announced_before_is_told_so()
+    {
+        await using var server = await Answering.Start();
+        var document = Documents.Judged("CONTINUE", "observing");
+        server.Headers["Commander-Joined"] = "true";
+        server.Headers["Date"] = DateTimeOffset.Parse(document["received_at"]!.GetValue<string>(), System.Globalization.CultureInfo.InvariantCulture).AddSeconds(180).ToString("r");
+        server.With(document, 202);
+        var ran = await server.Run(Verify);
+        ran.Code.ShouldBe(0);
+        ran.Error.Split('\n')[0].ShouldBe($"joined deployment {Documents.Id} announced 3 min ago: no new watch begins");
+    }
+
+    [Fact]
     public async Task Only_what_is_given_is_announced()
     {
         await using var server = await Answering.Start();

@@ -1,3 +1,5 @@
+using Commander.Charts;
+using Commander.Judging.Evidence;
 using Commander.Judging.Verdicts;
 using Commander.Server.Acting.Rollback;
 
@@ -35,6 +37,61 @@ public class DecisionTests
         closed.Actions.ShouldBeEmpty();
         closed.Notes.ShouldContain("autonomy is observe: recorded only");
         world.Platform.Orders.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task An_order_that_nobody_takes_says_why_and_until_when_it_is_tried_and_then_what_to_do()
+    {
+        await using var world = await Begin(Act("after: 3m", "after: 1m"));
+        world.Platform.Unreachable = true;
+        var id = (await world.Announce("2.0.0")).Id;
+        var trying = await world.Run(id, d => d.State == "acting" && d.Actions.Any(a => a.Message is not null));
+        var last = trying.Actions[0].RequestedAt.AddMinutes(5);
+        trying.EndsAt.ShouldBe(last);
+        var headline = Headline.Of(trying);
+        headline.Proof.ShouldBe("the platform cannot be reached");
+        headline.Next.ShouldBe($"platform:checkout has not taken the order yet; it is tried again until {last.UtcDateTime:HH:mm:ss} UTC. Who cannot wait rolls back to 1.0.0 with their own tools.");
+        var failed = await world.Run(id, d => d.Actions.Any(a => a.State == "failed"));
+        headline = Headline.Of(failed);
+        (headline.Word, headline.Proof).ShouldBe(("Rollback failed", "the platform cannot be reached"));
+        headline.Next.ShouldBe("Roll back to 1.0.0 with your own tools now, or try it here once more; then mark here whether the verdict was right.");
+    }
+
+    [Fact]
+    public async Task A_platform_that_stays_at_the_bad_version_is_no_reason_to_roll_back_to_that()
+    {
+        await using var world = await Begin();
+        world.Platform.Intercept = _ => new OrderResult(true, false, "accepted");
+        world.Platform.Serving = "2.0.0";
+        var id = (await world.Announce("2.0.0")).Id;
+        var failed = await world.Run(id, d => d.Actions.Any(a => a.State == "failed"));
+        failed.Actions[0].ServingVersion.ShouldBe("2.0.0");
+        Headline.Of(failed).Next!.ShouldStartWith("Roll back to 1.0.0 with your own tools now");
+    }
+
+    [Fact]
+    public async Task What_failed_at_the_source_is_said_beside_the_hold()
+    {
+        await using var world = await LoopWorld.Begin();
+        world.Source.Broken = Quality.Error;
+        var id = (await world.Announce("2.0.0")).Id;
+        const string Failure = "no value of errors (candidate and control): the test broke it";
+        (await world.Run(id, d => d.Notes.Count > 0)).Notes.ShouldBe([Failure]);
+        var closed = await world.Run(id, d => d.State == "closed", TimeSpan.FromHours(1));
+        closed.Verdict!.Decision.ShouldBe("HOLD");
+        closed.Notes[0].ShouldBe(Failure);
+        (await world.Get(id)).Notes[0].ShouldBe(Failure);
+    }
+
+    [Fact]
+    public async Task What_failed_is_gone_when_the_source_is_back()
+    {
+        await using var world = await LoopWorld.Begin();
+        world.Source.Broken = Quality.Error;
+        var id = (await world.Announce("1.0.1")).Id;
+        await world.Run(id, d => d.Notes.Count > 0);
+        world.Source.Broken = null;
+        (await world.Run(id, d => d.Verdict?.Decision == "CONTINUE")).Notes.ShouldBeEmpty();
     }
 
     [Fact]

@@ -73,16 +73,24 @@ public class NeighbourTests
         var noon = new DateTimeOffset(2026, 3, 1, 12, 0, 0, TimeSpan.Zero);
         DeploymentRow[] rows = [.. Enumerable.Range(0, 8).Select(n => Row($"s{n}", noon.AddMinutes(1 - n))), Row("own", noon), Row("late", noon.AddMinutes(11)), Row("early", noon.AddMinutes(-21))];
         var body = Neighbours.Of(rows, "own", noon, noon.AddMinutes(10), TimeSpan.FromMinutes(30)).ShouldNotBeNull();
-        Neighbours.Words(body).ShouldBe(
-        [
-            "s1 2 began at the same time: look there too",
-            "s0 2 began 1 min later: look there too",
-            "s2 2 began 1 min earlier: look there too",
-            "s3 2 began 2 min earlier: look there too",
-            "s4 2 began 3 min earlier: look there too",
-            "3 more deployments began around then",
-        ]);
+        Neighbours.Words(body).ShouldBe(["s1 2 began at the same time, s0 2 began 1 min later, s2 2 began 1 min earlier and 5 more: look there too"]);
         Neighbours.Of([Row("own", noon)], "own", noon, noon, TimeSpan.FromMinutes(30)).ShouldBeNull();
+    }
+
+    [Fact]
+    public void What_closed_healthy_or_was_rolled_back_is_not_named()
+    {
+        var noon = new DateTimeOffset(2026, 3, 1, 12, 0, 0, TimeSpan.Zero);
+        DeploymentRow[] rows =
+        [
+            Row("healthy", noon) with { State = "closed", Decision = "CONTINUE" },
+            Row("gone", noon) with { State = "closed", Decision = "ROLLBACK", RolledBackAt = noon },
+            Row("observed", noon) with { State = "observing", Decision = "CONTINUE" },
+            Row("failed", noon.AddMinutes(1)) with { State = "closed", Decision = "ROLLBACK" },
+        ];
+        var body = Neighbours.Of(rows, "own", noon, noon.AddMinutes(10), TimeSpan.FromMinutes(30)).ShouldNotBeNull();
+        Neighbours.Words(body).ShouldBe(["observed 2 began at the same time, failed 2 began 1 min later: look there too"]);
+        Neighbours.Of(rows[..2], "own", noon, noon.AddMinutes(10), TimeSpan.FromMinutes(30)).ShouldBeNull();
     }
 
     private static DeploymentRow Row(string name, DateTimeOffset startedAt)

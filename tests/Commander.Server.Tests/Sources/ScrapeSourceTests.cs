@@ -305,6 +305,88 @@ public sealed class ScrapeSourceTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Who_answered_before_and_refuses_the_connection_now_is_silent()
+    {
+        _exporter.Says("m_bytes{version=\"2\"} 3e6\no_total{version=\"2\"} 1\n");
+        var first = await Tick(Memory);
+        first.Quality.ShouldBe(Quality.Value);
+        _exporter.Answer = context =>
+        {
+            context.Response.StatusCode = 503;
+            return Task.CompletedTask;
+        };
+        (await Tick(Memory, first)).Quality.ShouldBe(Quality.Error);
+        await _exporter.DisposeAsync();
+        var silent = await Tick(Memory, first);
+        silent.Quality.ShouldBe(Quality.Empty);
+        silent.Detail!.ShouldEndWith("/metrics refused the connection; it had answered before");
+        (await Tick(Orders)).Quality.ShouldBe(Quality.Empty);
+    }
+
+    [Fact]
+    public async Task Who_answered_only_long_before_the_watch_and_refuses_the_connection_is_an_error()
+    {
+        _exporter.Says("m_bytes{version=\"1\"} 3e6\n");
+        await Tick(Memory, version: "1");
+        await _exporter.DisposeAsync();
+        _clock.Advance(TimeSpan.FromHours(2));
+        (await Tick(Memory)).Quality.ShouldBe(Quality.Error);
+    }
+
+    [Fact]
+    public async Task What_a_watch_has_read_before_a_restart_of_commander_counts_as_answered()
+    {
+        var gone = await Exporter.Start();
+        var url = gone.Url;
+        await gone.DisposeAsync();
+        _source = Source(("targets.candidate", url));
+        _clock.Advance(TimeSpan.FromSeconds(1));
+        var readings = await _source.Observe([Ask(Memory, Start, Now) with { HadNumbers = true }, Ask(Orders, Start, Now)], CancellationToken.None);
+        readings.Select(reading => reading.Quality).ShouldBe([Quality.Empty, Quality.Error]);
+    }
+
+    [Fact]
+    public async Task A_label_that_no_series_has_is_an_error_and_one_with_other_values_is_zero()
+    {
+        var status = Errors with { Bad = """r_total{version="{{version}}",status=~"5.."}""" };
+        _exporter.Says("r_total{version=\"2\",code=\"500\",method=\"get\"} 1\n");
+        var wrong = await Tick(status);
+        wrong.Quality.ShouldBe(Quality.Error);
+        wrong.Detail.ShouldBe("no series of r_total has a label status; it has code, method, version");
+        (await Tick(status with { Total = """r_total{release="2"}""" })).Detail!.ShouldStartWith("no series of r_total has a label release;");
+        (await Tick(Memory with { Query = "r_total{pod=\"a\"}" })).Quality.ShouldBe(Quality.Error);
+        foreach (var bad in new[] { """r_total{code="599"}""", """r_total{code=~"5..",path!="/health"}""", """r_total{error!=""}""", "failures_total" })
+        {
+            var reading = await Tick(Errors with { Bad = bad }, new Reading(Quality.Empty, At: Now.ToUnixTimeMilliseconds()));
+            reading.HasValue.ShouldBeTrue($"{bad}: {reading.Detail}");
+        }
+    }
+
+    [Fact]
+    public async Task A_metric_that_was_never_there_is_an_error_with_the_name_that_was_meant()
+    {
+        _exporter.Says("requests_total{version=\"2\"} 1\nm_bytes{version=\"2\"} 1\n");
+        var reading = await Tick(Errors with { Total = "request_total", Bad = "request_total{code=~\"5..\"}" });
+        (reading.Quality, reading.Detail).ShouldBe((Quality.Error, "the target has no metric request_total; did you mean requests_total?"));
+        (await Tick(Memory with { Query = "nothing_like_it" })).Detail.ShouldBe("the target has no metric nothing_like_it");
+        (await Tick(Latency)).Quality.ShouldBe(Quality.Error);
+        // Events may still be to come.
+        (await Tick(Orders with { Query = "request_total" })).ShouldBe(Reading.Missing(Quality.Empty, "the target has no metric request_total; did you mean requests_total?"));
+    }
+
+    [Fact]
+    public async Task A_metric_that_the_old_version_has_is_merely_not_there_yet()
+    {
+        await using var control = await Exporter.Start();
+        control.Says("m_bytes{version=\"1\"} 3e6\n");
+        _exporter.Says("up 1\n");
+        _source = Source(("targets.candidate", _exporter.Url), ("targets.control", control.Url));
+        _clock.Advance(TimeSpan.FromSeconds(1));
+        (await _source.Observe([Ask(Memory, Start, Now, Arm.Control, "1")], CancellationToken.None))[0].Quality.ShouldBe(Quality.Value);
+        (await Tick(Memory)).Quality.ShouldBe(Quality.Empty);
+    }
+
+    [Fact]
     public async Task An_endpoint_that_hangs_is_a_timeout_and_holds_no_other_up()
     {
         var hanging = new TaskCompletionSource();

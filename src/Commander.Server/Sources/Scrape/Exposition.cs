@@ -10,6 +10,26 @@ namespace Commander.Server.Sources.Scrape;
 /// <param name="At">The sample's own time, Unix milliseconds; null where it carries none.</param>
 internal readonly record struct Sample(string Name, Label[] Labels, double Value, long? At);
 
+/// <summary>What a page has of metrics, wanted or not: what a selector that selects nothing is explained with.</summary>
+/// <param name="names">The metrics' names, as many and as long as <see cref="MaxNames"/> and <see cref="MaxName"/> let.</param>
+/// <param name="labels">Per wanted metric that is there, the names of its series' labels; not more than <see cref="MaxLabels"/> each.</param>
+internal sealed class PageIndex(HashSet<string> names, Dictionary<string, HashSet<string>> labels)
+{
+    public const int MaxNames = 2_000;
+    // No longer one is near to any other.
+    public const int MaxName = 64;
+    public const int MaxLabels = 64;
+
+    /// <summary>The names of the metrics.</summary>
+    public IReadOnlyCollection<string> Names => names;
+
+    /// <summary>The label names of a wanted metric; null where the page does not have it.</summary>
+    public IReadOnlyCollection<string>? Labels(string metric) => labels.GetValueOrDefault(metric);
+
+    /// <summary>Those of the wanted metrics that are there.</summary>
+    public IEnumerable<string> Wanted => labels.Keys;
+}
+
 /// <summary>
 /// Reads a text exposition (Prometheus 0.0.4 or OpenMetrics 1.0) as it arrives. It goes through every line, so that nonsense is
 /// noticed, and keeps only the samples that are wanted. It needs memory for one line and for those samples, whatever arrives.
@@ -22,12 +42,18 @@ internal sealed class Exposition(Selector[] wanted, bool openMetrics)
     private const int MaxSamples = 20_000;
 
     private readonly byte[] _rest = new byte[MaxLine];
+    private readonly HashSet<string> _names = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, HashSet<string>> _labels = new(StringComparer.Ordinal);
+    private byte[] _lastName = [];
     private int _restLength;
     private bool _tooLong;
     private bool _ended;
     private int _line;
 
     public List<Sample> Samples { get; } = [];
+
+    /// <summary>What the lines so far were about.</summary>
+    public PageIndex Index => new(_names, _labels);
 
     /// <summary>How many lines were samples, wanted or not.</summary>
     public int Good { get; private set; }
@@ -186,6 +212,15 @@ internal sealed class Exposition(Selector[] wanted, bool openMetrics)
 
     private string? Take(ReadOnlySpan<byte> name, ReadOnlySpan<byte> labels, int count, double value, long? time)
     {
+        // The series of one metric stand together.
+        if (!name.SequenceEqual(_lastName))
+        {
+            _lastName = name.ToArray();
+            if (_names.Count < PageIndex.MaxNames && name.Length <= PageIndex.MaxName)
+            {
+                _names.Add(Encoding.UTF8.GetString(name));
+            }
+        }
         Label[]? read = null;
         foreach (var selector in wanted)
         {
@@ -193,7 +228,11 @@ internal sealed class Exposition(Selector[] wanted, bool openMetrics)
             {
                 continue;
             }
-            read ??= ReadLabels(labels, count);
+            if (read is null)
+            {
+                read = ReadLabels(labels, count);
+                Note(selector.Name, read);
+            }
             if (selector.Selects(read))
             {
                 if (Samples.Count == MaxSamples)
@@ -205,6 +244,22 @@ internal sealed class Exposition(Selector[] wanted, bool openMetrics)
             }
         }
         return null;
+    }
+
+    private void Note(string name, Label[] labels)
+    {
+        if (!_labels.TryGetValue(name, out var known))
+        {
+            _labels.Add(name, known = new HashSet<string>(StringComparer.Ordinal));
+        }
+        foreach (var label in labels)
+        {
+            // Of an empty value is as good as not there.
+            if (label.Value.Length > 0 && known.Count < PageIndex.MaxLabels)
+            {
+                known.Add(label.Name);
+            }
+        }
     }
 
     /// <summary>Goes over the labels up to their closing brace and leaves <paramref name="at"/> on it plus one.</summary>

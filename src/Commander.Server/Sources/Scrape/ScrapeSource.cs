@@ -13,6 +13,9 @@ internal sealed class ScrapeSource : ISource
     /// <summary>How often a target is scraped when nobody asks.</summary>
     public static readonly TimeSpan Every = TimeSpan.FromSeconds(2);
 
+    /// <summary>Whoever answered so long before the interval belongs to the watch's past.</summary>
+    private static readonly TimeSpan Shortly = TimeSpan.FromHours(1);
+
     private const int MaxSelectors = 512;
 
     private readonly ScrapeTarget _candidate;
@@ -135,7 +138,7 @@ internal sealed class ScrapeSource : ISource
         }
     }
 
-    private static async Task Answer(ScrapeTarget target, List<Asked> asked, Reading[] readings, CancellationToken cancel)
+    private async Task Answer(ScrapeTarget target, List<Asked> asked, Reading[] readings, CancellationToken cancel)
     {
         var after = asked.Max(one => one.Question.From).ToUnixTimeMilliseconds();
         var end = asked.Max(one => one.Question.To).ToUnixTimeMilliseconds();
@@ -153,7 +156,10 @@ internal sealed class ScrapeSource : ISource
         {
             foreach (var one in asked)
             {
-                readings[one.Index] = Reading.Missing(scraped.Quality, scraped.Detail);
+                // Whoever answered in this watch or shortly before it and is not there any more is silent; a target that never was there is a wrong address.
+                readings[one.Index] = scraped.NobodyThere && (one.Question.HadNumbers || target.AnsweredSince(one.Question.From.ToUnixTimeMilliseconds() - (long)Shortly.TotalMilliseconds))
+                    ? Reading.Missing(Quality.Empty, $"{scraped.Detail}; it had answered before")
+                    : Reading.Missing(scraped.Quality, scraped.Detail);
             }
             return;
         }
@@ -161,6 +167,11 @@ internal sealed class ScrapeSource : ISource
         {
             foreach (var one in asked)
             {
+                if (scraped.Index is { } page && Mistake(page, target, one) is { } mistake)
+                {
+                    readings[one.Index] = mistake;
+                    continue;
+                }
                 var reading = Read(memory, target, one, one.Question.From.ToUnixTimeMilliseconds(), scraped.Started, now: true);
                 readings[one.Index] = reading.Quality switch
                 {
@@ -173,6 +184,48 @@ internal sealed class ScrapeSource : ISource
             return 0;
         });
     }
+
+    /// <summary>What is wrong with a question whose selectors can select nothing on this page, whatever happens; null when nothing is.</summary>
+    private Reading? Mistake(PageIndex page, ScrapeTarget target, Asked asked)
+    {
+        var kind = asked.Question.Metric.Kind;
+        var all = asked.Total ?? asked.Selector;
+        // Where the old version has it, the new one merely does not have it yet.
+        if (page.Labels(all.Name) is null && !target.EverHad(all.Name) && (target == _candidate ? _control : _candidate)?.EverHad(all.Name) != true)
+        {
+            var near = page.Names.Where(name => Math.Abs(name.Length - all.Name.Length) * 3 <= Math.Max(name.Length, all.Name.Length));
+            var missing = $"the target has no metric {Word(all.Name)}" + (Nearest.To(all.Name, near) is { } meant ? $"; did you mean {Word(meant)}?" : "");
+            // Of events, the counter of the first one may be still to come.
+            return Reading.Missing(kind == MetricKind.Count ? Quality.Empty : Quality.Error, missing);
+        }
+        return (Unlabelled(page, all) ?? (asked.Total is null ? null : Unlabelled(page, asked.Selector))) is { } wrong
+            ? Reading.Missing(Quality.Error, wrong)
+            : null;
+    }
+
+    /// <summary>Why no series of a metric that is there can ever be selected: a condition names a label that none of them has.</summary>
+    private static string? Unlabelled(PageIndex page, Selector selector)
+    {
+        if (page.Labels(selector.Name) is not { } labels)
+        {
+            return null;
+        }
+        foreach (var condition in selector.Matchers)
+        {
+            // A condition that holds without the label excludes nothing, and one that only asks whether the label is there waits for it.
+            var asksWhether = (condition.Match == Match.NotEqual && condition.Value.Length == 0) || (condition.Match == Match.Like && condition.Value == ".+");
+            if (!asksWhether && !condition.Holds("") && !labels.Contains(condition.Label))
+            {
+                var shown = labels.Order(StringComparer.Ordinal).Take(8).Select(Word).ToArray();
+                return $"no series of {Word(selector.Name)} has a label {Word(condition.Label)}; "
+                    + (shown.Length == 0 ? "they have none" : $"it has {string.Join(", ", shown)}{(labels.Count > shown.Length ? ", ..." : "")}");
+            }
+        }
+        return null;
+    }
+
+    /// <summary>A name for a message. Names have only letters, digits, underscores and colons, but may be long.</summary>
+    private static string Word(string name) => name.Length > 60 ? name[..60] + "..." : name;
 
     /// <summary>Which target is asked and for what; or why none is.</summary>
     private Reading? Prepare(Question question, int index, out ScrapeTarget? target, out Asked? asked)

@@ -15,6 +15,12 @@ internal sealed record Scraped(long Started, int Wishes, Quality Quality, string
     /// <summary>What the target's clock said; null where it did not say.</summary>
     public SourceClock? Clock { get; init; }
 
+    /// <summary>What the page has; null where not every line of it was read.</summary>
+    public PageIndex? Index { get; init; }
+
+    /// <summary>Whether nobody stands at the address: the connection was refused, or the host is gone.</summary>
+    public bool NobodyThere { get; init; }
+
     public bool Good => Quality is Quality.Value or Quality.Partial;
 }
 
@@ -23,15 +29,36 @@ internal sealed class ScrapeTarget(Uri address, HttpClient http, TimeProvider cl
 {
     public const int MaxBody = 16 * 1024 * 1024;
     private const int Shared = 100;
+    private const int MaxHad = 4096;
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
     private readonly Lock _lock = new();
     private readonly SeriesMemory _memory = new();
     private Scraped? _last;
     private Task<Scraped>? _running;
+    private long? _answered;
+    private readonly HashSet<string> _had = new(StringComparer.Ordinal);
 
     /// <summary>The address without what may be secret in it.</summary>
     public string Name { get; } = address.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped);
+
+    /// <summary>Whether there was a scrape with metrics at that instant (Unix milliseconds) or later.</summary>
+    public bool AnsweredSince(long at)
+    {
+        lock (_lock)
+        {
+            return _answered >= at;
+        }
+    }
+
+    /// <summary>Whether a wanted metric was ever there; in doubt it was.</summary>
+    public bool EverHad(string metric)
+    {
+        lock (_lock)
+        {
+            return _had.Contains(metric) || _had.Count == MaxHad;
+        }
+    }
 
     public void Foresee(Selector selector)
     {
@@ -116,6 +143,13 @@ internal sealed class ScrapeTarget(Uri address, HttpClient http, TimeProvider cl
             {
                 if (exposition is not null && scraped.Good)
                 {
+                    foreach (var name in exposition.Index.Wanted)
+                    {
+                        if (_had.Count < MaxHad)
+                        {
+                            _had.Add(name);
+                        }
+                    }
                     var twice = _memory.Take(looked, exposition.Samples, at, exposition.Bad == 0);
                     if (twice > 0 && scraped.Quality == Quality.Value)
                     {
@@ -125,6 +159,10 @@ internal sealed class ScrapeTarget(Uri address, HttpClient http, TimeProvider cl
                     {
                         scraped = scraped with { Quality = Quality.Partial, Detail = $"{Name}: more than {SeriesMemory.MaxSeries} series are selected; narrow the selectors" };
                     }
+                }
+                if (scraped.Good)
+                {
+                    _answered = at;
                 }
                 _last = scraped;
                 _running = null;
@@ -173,7 +211,7 @@ internal sealed class ScrapeTarget(Uri address, HttpClient http, TimeProvider cl
             }
             return exposition.Bad > 0
                 ? (Not(Quality.Partial, $"has {exposition.Bad} bad lines, the first: {exposition.FirstBad}") with { Clock = said }, exposition)
-                : (new Scraped(at, wishes, Quality.Value, null) { Clock = said }, exposition);
+                : (new Scraped(at, wishes, Quality.Value, null) { Clock = said, Index = exposition.Index }, exposition);
         }
         catch (OperationCanceledException)
         {
@@ -181,7 +219,7 @@ internal sealed class ScrapeTarget(Uri address, HttpClient http, TimeProvider cl
         }
         catch (HttpRequestException refused)
         {
-            return (Not(Quality.Error, Outgoing.Why(refused)), null);
+            return (Not(Quality.Error, Outgoing.Why(refused)) with { NobodyThere = Outgoing.NobodyThere(refused) }, null);
         }
         catch (Exception broken) when (broken is IOException or InvalidDataException)
         {
