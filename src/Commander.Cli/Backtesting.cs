@@ -35,9 +35,6 @@ internal static class Backtesting
     private const int BatchLines = 32;
     private const int BatchBytes = 1 << 18;
 
-    // A bootstrap of fewer says little.
-    private const int FewGroups = 10;
-
     private static readonly TimeSpan SaidEvery = TimeSpan.FromSeconds(1);
 
     /// <summary>Replays every case.</summary>
@@ -135,7 +132,7 @@ internal static class Backtesting
             [.. differences.Select(static row => (string[])
             [
                 row.Source, row.Measure.Replace('_', ' '), Figure(row.First, row.Measure), Figure(row.Second, row.Measure), Signed(row.Difference, row.Measure),
-                row.Low is null ? "-" : $"{Signed(row.Low, row.Measure)} to {Signed(row.High, row.Measure)}", row.Groups < FewGroups ? "too few groups" : row.ExcludesZero ? "yes" : "no", row.Groups.ToString(CultureInfo.InvariantCulture),
+                row.Low is null ? "-" : $"{Signed(row.Low, row.Measure)} to {Signed(row.High, row.Measure)}", row.Zero(), row.Groups.ToString(CultureInfo.InvariantCulture),
             ])]);
     }
 

@@ -37,6 +37,22 @@ public class BacktestReportTests
         html.ShouldContain("<span class=\"right\">✓ commander ROLLBACK after 2 min</span>");
         html.ShouldContain("<span class=\"wrong\">✗ argo HOLD</span>");
         html.ShouldContain("rollback by 2, argo");
+        // Two cases are too few to say whether the interval excludes 0: the report says what the terminal says.
+        html.ShouldContain("<th class=\"w\">0 excluded<th>groups");
+        html.ShouldContain("<td class=\"w\">too few groups</td>");
+        html.ShouldNotContain(">yes</td>");
+    }
+
+    [Fact]
+    public void A_share_is_rounded_like_on_the_terminal()
+    {
+        // 1 of 80 is 1.25 %.
+        var html = Report(["commander"], [.. Enumerable.Range(0, 80).Select(static at => ("a", "GOOD", (bool[])[at == 0]))]);
+        html.ShouldContain("1.3 % <small>0–7</small>");
+        var summary = new Summary();
+        for (var at = 0; at < 80; at++)
+            summary.Add(new Case("c", "a", new Recording(0, 60, false, []), "GOOD", null, null, false), new BacktestLine("c", at == 0 ? "ROLLBACK" : "HOLD", 2, null, 0.9, 0.9, []));
+        summary.ToString().ShouldContain("1.3 % (0-7)");
     }
 
     [Fact]
