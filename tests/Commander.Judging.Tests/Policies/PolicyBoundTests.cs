@@ -304,6 +304,14 @@ public class PolicyBoundTests
     }
 
     [Fact]
+    public void A_byte_order_mark_before_the_text_is_passed_over()
+    {
+        PolicyReader.Read("\ufeffservices: { s: { compare: before } }", "p.yaml").Policies!.For("s", "prod").Compare.ShouldBe(Compare.Before);
+        Errors("\ufeff{}").ShouldBe("");
+        Errors("\ufeffwrong: 1").ShouldStartWith("p.yaml:1:1 wrong: is no key here");
+    }
+
+    [Fact]
     public void Reading_nothing_is_a_mistake_of_the_caller()
     {
         Should.Throw<ArgumentNullException>(() => PolicyReader.Read(null!, "p.yaml")).ParamName.ShouldBe("yaml");
