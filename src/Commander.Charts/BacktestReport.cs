@@ -142,6 +142,11 @@ public sealed class BacktestReport(IReadOnlyList<string> judges)
             html.Raw("<p class=\"soft\">").Text(rows[^1].HoldOfGood() + ".").Raw("</p>");
         }
 
+        if (rows[^1] is { Unlabelled: > 0 and var unlabelled })
+        {
+            html.Raw("<p class=\"soft\">").Text(unlabelled == 1 ? "One case has no label and stands in no number." : $"{Whole(unlabelled)} cases have no label and stand in no number.").Raw("</p>");
+        }
+
         if (rows[^1] is { BelowTolerance: > 0 } all)
         {
             html.Raw("<p class=\"soft\">").Text($"Besides, {all.BelowToleranceRolledBack} of {all.BelowTolerance} cases whose effect is below the tolerance were rolled back.").Raw("</p>");
