@@ -142,6 +142,11 @@ public sealed class BacktestReport(IReadOnlyList<string> judges)
             html.Raw("<p class=\"soft\">").Text(rows[^1].HoldOfGood() + ".").Raw("</p>");
         }
 
+        if (rows[^1] is { Unlabelled: > 0 and var unlabelled })
+        {
+            html.Raw("<p class=\"soft\">").Text(unlabelled == 1 ? "One case has no label and stands in no number." : $"{Whole(unlabelled)} cases have no label and stand in no number.").Raw("</p>");
+        }
+
         if (rows[^1] is { BelowTolerance: > 0 } all)
         {
             html.Raw("<p class=\"soft\">").Text($"Besides, {all.BelowToleranceRolledBack} of {all.BelowTolerance} cases whose effect is below the tolerance were rolled back.").Raw("</p>");
@@ -153,15 +158,15 @@ public sealed class BacktestReport(IReadOnlyList<string> judges)
         html.Raw("<td>").Text(CurveFigure.Percent(share.Value));
         if (share.Value is not null)
         {
-            html.Raw(" <small>").Text($"{Figures.Number(Math.Round(100 * share.Low))}–{Figures.Number(Math.Round(100 * share.High))}").Raw("</small>");
+            html.Raw(" <small>").Text($"{Figures.Number(Math.Round(100 * share.Low, MidpointRounding.AwayFromZero))}–{Figures.Number(Math.Round(100 * share.High, MidpointRounding.AwayFromZero))}").Raw("</small>");
         }
     }
 
     private void Differences(Markup html, IReadOnlyList<DifferenceRow> differences)
     {
         html.Raw("<h2>Difference</h2><p class=\"soft\">").Text(string.Create(CultureInfo.InvariantCulture,
-            $"{judges[0]} minus {judges[1]} on the same cases, with 95 % intervals from {Comparison.Resamples} resamples that draw whole groups within each source. With few groups an interval is a rough guess."))
-            .Raw("</p><div class=\"scroll\"><table class=\"all\"><thead><tr><th>source<th class=\"w\">figure").Element("th", judges[0]).Element("th", judges[1]).Raw("<th>difference<th>95 % interval<th class=\"w\">without 0<th>groups</thead>");
+            $"{judges[0]} minus {judges[1]} on the same cases, with 95 % intervals from {Comparison.Resamples} resamples that draw whole groups within each source. With fewer than {Comparison.FewGroups} groups an interval is a rough guess, and nothing is said of 0."))
+            .Raw("</p><div class=\"scroll\"><table class=\"all\"><thead><tr><th>source<th class=\"w\">figure").Element("th", judges[0]).Element("th", judges[1]).Raw("<th>difference<th>95 % interval<th class=\"w\">0 excluded<th>groups</thead>");
         foreach (var row in differences)
         {
             var share = row.Measure != "f1";
@@ -169,7 +174,7 @@ public sealed class BacktestReport(IReadOnlyList<string> judges)
                 .Text(row.Measure switch { "f1" => "F1", "recall" => "recall", _ => "false-alarm rate" }).Raw("</td>")
                 .Element("td", Told(row.First)).Element("td", Told(row.Second)).Element("td", Signed(row.Difference))
                 .Element("td", row is { Low: not null, High: not null } ? $"{Signed(row.Low)} to {Signed(row.High)}" : "–")
-                .Raw(row.ExcludesZero ? "<td class=\"w yes\">yes</td>" : "<td class=\"w\">no</td>").Element("td", row.Measure == "f1" ? Whole(row.Groups) : "");
+                .Raw(row.ExcludesZero == true ? "<td class=\"w yes\">" : "<td class=\"w\">").Text(row.Zero()).Raw("</td>").Element("td", row.Measure == "f1" ? Whole(row.Groups) : "");
 
             string Told(double? value) => value is not { } known ? "–" : share ? CurveFigure.Percent(known) : known.ToString("0.00", CultureInfo.InvariantCulture);
 

@@ -61,11 +61,14 @@ internal static class CaseFigure
         }
 
         Mark(html, X(0.5 * step), "d", null, "middle");
+        // Two marks at one tick, or next to it, would read as one number.
+        var together = rollbacks is [{ } first, { } second] && Math.Abs(X(first * step) - X(second * step)) < 2;
         for (var judge = 0; judge < rollbacks.Count; judge++)
         {
             if (rollbacks[judge] is { } tick)
             {
-                Mark(html, X(tick * step), judge == 0 ? "v" : "v two", rollbacks.Count > 1 ? (judge == 0 ? "1" : "2") : null, judge == 0 ? "end" : "start");
+                var word = rollbacks.Count == 1 || (together && judge > 0) ? null : together ? "1, 2" : judge == 0 ? "1" : "2";
+                Mark(html, X(tick * step), judge == 0 ? "v" : "v two", word, together ? "middle" : judge == 0 ? "end" : "start");
             }
         }
 

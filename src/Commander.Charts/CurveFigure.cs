@@ -47,8 +47,8 @@ internal static class CurveFigure
         html.Raw("</svg></figure>");
     }
 
-    /// <summary>A share as a whole percentage, one decimal below 10 %; "–" for none.</summary>
-    public static string Percent(double? share) => share is { } value ? Figures.Number(Math.Round(100 * value, value < 0.0995 ? 1 : 0)) + " %" : "–";
+    /// <summary>A share as a whole percentage, one decimal below 10 %, rounded as a terminal shows it; "–" for none.</summary>
+    public static string Percent(double? share) => share is { } value ? Figures.Number(Math.Round(100 * value, value < 0.0995 ? 1 : 0, MidpointRounding.AwayFromZero)) + " %" : "–";
 
     private static void Frame(Markup html)
     {

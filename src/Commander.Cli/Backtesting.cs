@@ -23,7 +23,8 @@ internal sealed record BacktestOrder(IReadOnlyList<string> Files, IReadOnlyList<
 /// <param name="Comparison">Of two judges; empty for one.</param>
 /// <param name="Said">How many and how fast, in words.</param>
 /// <param name="Unread">Metrics of the given policy that no case has.</param>
-internal sealed record Backtested(int Cases, IReadOnlyList<Summary> Summaries, Comparison Comparison, string Said, IReadOnlyList<string> Unread);
+/// <param name="Unknown">Units that nothing is known of, each with the first metric that has it; only some of many.</param>
+internal sealed record Backtested(int Cases, IReadOnlyList<Summary> Summaries, Comparison Comparison, string Said, IReadOnlyList<string> Unread, IReadOnlyList<string> Unknown);
 
 /// <summary>
 /// Judges recorded deployments offline, with the same function as the live loop. One task reads lines, all cores parse and judge batches of them, and what they say is taken in the order of
@@ -35,8 +36,8 @@ internal static class Backtesting
     private const int BatchLines = 32;
     private const int BatchBytes = 1 << 18;
 
-    // A bootstrap of fewer says little.
-    private const int FewGroups = 10;
+    // More of them nobody reads.
+    private const int MostUnits = 8;
 
     private static readonly TimeSpan SaidEvery = TimeSpan.FromSeconds(1);
 
@@ -54,6 +55,9 @@ internal static class Backtesting
     {
         var summaries = order.Judges.Select(static _ => new Summary()).ToArray();
         var comparison = new Comparison();
+        var ids = new CaseIds();
+        var unknown = new SortedDictionary<string, string>(StringComparer.Ordinal);
+        string? file = null;
         var names = new HashSet<string>(StringComparer.Ordinal);
         var unread = order.Policy?.Metrics.Select(static metric => metric.Name).ToHashSet(StringComparer.Ordinal) ?? [];
         var began = clock.GetTimestamp();
@@ -87,20 +91,43 @@ internal static class Backtesting
         await reading;
         if (count == 0)
             throw new Failure($"{string.Join(", ", order.Files)}: the file has no case", "give JSON lines, one case each");
-        if (order.Horizons.Named.Keys.FirstOrDefault(name => !names.Contains(name)) is { } unknown)
-            throw new Failure($"--horizon names {unknown}, which is no file's name and no case's source", $"known are {string.Join(", ", names.Order(StringComparer.Ordinal))}", ExitCode.Usage);
+        if (order.Horizons.Named.Keys.FirstOrDefault(name => !names.Contains(name)) is { } stranger)
+            throw new Failure($"--horizon names {stranger}, which is no file's name and no case's source", $"known are {string.Join(", ", names.Order(StringComparer.Ordinal))}", ExitCode.Usage);
         var seconds = clock.GetElapsedTime(began).TotalSeconds;
         return new Backtested(count, summaries, comparison, string.Create(CultureInfo.InvariantCulture,
-            $"{count} cases judged by {string.Join(" and ", order.Judges)} in {seconds:0.0} s{(seconds > 0 ? $", {count / seconds:0} a second" : "")}"), [.. unread.Order(StringComparer.Ordinal)]);
+            $"{count} cases judged by {string.Join(" and ", order.Judges)} in {seconds:0.0} s{(seconds > 0 ? $", {count / seconds:0} a second" : "")}"), [.. unread.Order(StringComparer.Ordinal)],
+            [.. unknown.Select(static one => $"{one.Key} ({one.Value})")]);
 
         void Take(Judged judged)
         {
+            if (judged.Path != file)
+            {
+                ids.NextFile();
+                file = judged.Path;
+            }
+
+            try
+            {
+                ids.Add(judged.Case, judged.Line);
+            }
+            catch (RefusedException refused)
+            {
+                throw new Failure($"{judged.Path}: {refused.Message}");
+            }
+
             names.Add(judged.Case.Source);
             names.Add(judged.File);
             if (unread.Count > 0)
             {
                 var sources = CasePolicy.Match(judged.Case.Recording, order.Policy!);
                 unread.RemoveWhere(name => order.Policy!.Metrics.Index().Any(metric => metric.Item.Name == name && sources[metric.Index].Values >= 0));
+            }
+
+            foreach (var series in judged.Case.Recording.Series)
+            {
+                // A policy names the units it judges in.
+                if (order.Policy is null && unknown.Count < MostUnits && !CasePolicy.IsKnown(series.Unit))
+                    unknown.TryAdd(Told(series.Unit), Told(series.Name));
             }
 
             for (var judge = 0; judge < summaries.Length; judge++)
@@ -135,9 +162,11 @@ internal static class Backtesting
             [.. differences.Select(static row => (string[])
             [
                 row.Source, row.Measure.Replace('_', ' '), Figure(row.First, row.Measure), Figure(row.Second, row.Measure), Signed(row.Difference, row.Measure),
-                row.Low is null ? "-" : $"{Signed(row.Low, row.Measure)} to {Signed(row.High, row.Measure)}", row.Groups < FewGroups ? "too few groups" : row.ExcludesZero ? "yes" : "no", row.Groups.ToString(CultureInfo.InvariantCulture),
+                row.Low is null ? "-" : $"{Signed(row.Low, row.Measure)} to {Signed(row.High, row.Measure)}", row.Zero(), row.Groups.ToString(CultureInfo.InvariantCulture),
             ])]);
     }
+
+    private static string Told(string text) => text.Length <= 30 ? text : text[..30] + "...";
 
     private static string Figure(double? value, string measure) => value is not { } known ? "-"
         : measure == "f1" ? known.ToString("0.00", CultureInfo.InvariantCulture)
@@ -216,13 +245,13 @@ internal static class Backtesting
             try
             {
                 var horizon = order.Horizons.Of(found.Source, file);
-                judged[at] = new Judged(found, file, [.. order.Judges.Select(judge => whole
+                judged[at] = new Judged(found, path, file, lines[at].Number, [.. order.Judges.Select(judge => whole
                     ? Backtests.Examine(found, judge, order.Policy, order.Model, horizon)
                     : new Examined(Backtests.Run(found, judge, order.Policy, order.Model, horizon), "", 0))]);
             }
             catch (RefusedException refused)
             {
-                throw new Failure($"case {found.Id}: {refused.Message}");
+                throw new Failure($"{path}: line {lines[at].Number}, {refused.Message}");
             }
         }
 
@@ -244,7 +273,15 @@ internal static class Backtesting
     }
 
     private static Failure NoCase(string path, RefusedException refused) =>
-        new($"{path}: {refused.Message}", "each line is one case: id, source, change_time, step_seconds, restarted, metrics");
+        new($"{path}: {refused.Message}", "each line is one case, a JSON object with id, source, change_time, step_seconds, restarted, metrics");
 
-    private readonly record struct Judged(Case Case, string File, IReadOnlyList<Examined> Said);
+    /// <summary>Refuses a folder in the words of a person: opening one is said to be denied.</summary>
+    /// <exception cref="Failure">The path is a folder.</exception>
+    public static void NoFolder(string path)
+    {
+        if (Directory.Exists(path))
+            throw new Failure($"{path} is a folder", $"name the case files in it, such as {Path.Combine(path, "cases.jsonl")}", ExitCode.Usage);
+    }
+
+    private readonly record struct Judged(Case Case, string Path, string File, int Line, IReadOnlyList<Examined> Said);
 }

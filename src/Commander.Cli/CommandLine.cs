@@ -4,6 +4,7 @@ using System.CommandLine.Parsing;
 using Commander.Judging.Backtest;
 using Commander.Judging.Policies;
 using Commander.Judging.Simulation;
+using Commander.Judging.Verdicts;
 
 namespace Commander.Cli;
 
@@ -136,7 +137,8 @@ internal static class CommandLine
     {
         var policy = new Option<string?>("--policy") { Description = "Judge by another policy that the server knows.", HelpName = "POLICY" };
         var model = new Option<string?>("--model") { Description = "Judge with another model.", HelpName = "MODEL" };
-        var judge = new Option<string?>("--judge") { Description = "Judge by another judge.", HelpName = "JUDGE" };
+        var judge = new Option<string?>("--judge") { Description = $"Who judges; only {Judge.Name} can fold stored facts, and does when it is not given. backtest asks others.", HelpName = Judge.Name };
+        judge.AcceptOnlyFromAmong(Judge.Name);
         return OfOne("replay", "Fold a deployment's stored facts again and compare the verdicts.", at,
             (parsed, server, id, cancel) => verbs(parsed).Replay(server, id, parsed.GetValue(policy), parsed.GetValue(model), parsed.GetValue(judge), cancel), policy, model, judge);
     }
@@ -261,7 +263,7 @@ internal static class CommandLine
         var report = new Option<string?>("--report") { Description = "Write a report: figures, curves, and every case that was judged wrongly, in one HTML file.", HelpName = "FILE.html" };
         var simulate = new Option<string?>("--simulate")
         {
-            Description = "Judge simulated deployments instead: all cells of the grid, or those named by false-alarms, faults, detection, or parts of their names separated by semicolons.",
+            Description = "Judge simulated deployments instead: all cells of the grid, or those named by false-alarms, faults, detection, whole names or parts of names, separated by semicolons. A whole name is that cell alone.",
             HelpName = "CELLS",
             Arity = ArgumentArity.ZeroOrOne,
         };
@@ -273,8 +275,9 @@ internal static class CommandLine
         });
         var seed = new Option<ulong>("--seed") { Description = "Which deployments, or which resamples of --compare: the same seed gives the same.", HelpName = "S", DefaultValueFactory = _ => 1 };
         var policy = new Option<string?>("--policy") { Description = "Judge by this policy; else recorded cases by what they have, simulated ones by errors, response time, cpu, memory and traffic.", HelpName = "FILE" };
+        var service = new Option<string?>("--service") { Description = "By which service of the --policy file, or SERVICE/ENVIRONMENT; its only service when not given.", HelpName = "NAME" };
         var model = new Option<string?>("--model") { Description = "Make P(BAD) by this model instead of the shipped one.", HelpName = "FILE.json" };
-        var command = new Command("backtest", "Judge recorded or simulated deployments without a server, and count what was right.") { paths, judge, compare, horizon, output, report, simulate, deployments, seed, policy, model };
+        var command = new Command("backtest", "Judge recorded or simulated deployments without a server, and count what was right.") { paths, judge, compare, horizon, output, report, simulate, deployments, seed, policy, service, model };
         command.Validators.Add(result =>
         {
             bool Given(Option option) => result.GetResult(option) is { Implicit: false };
@@ -288,6 +291,8 @@ internal static class CommandLine
                 result.AddError("--deployments goes with --simulate");
             else if (Given(seed) && !Given(simulate) && !Given(compare))
                 result.AddError("--seed goes with --simulate and --compare");
+            else if (Given(service) && !Given(policy))
+                result.AddError("--service goes with --policy");
             else if (Given(compare) && (Given(judge) || Given(output)))
                 result.AddError("--judge and --out go with one judge, --compare with two");
         });
@@ -299,9 +304,9 @@ internal static class CommandLine
                     null,
                     null,
                     Horizons.Read(parsed.GetValue(horizon) ?? [], out _)!),
-                parsed.GetValue(policy), parsed.GetValue(model), parsed.GetValue(output), parsed.GetValue(report), parsed.GetValue(seed), cancel)
+                parsed.GetValue(policy), parsed.GetValue(service), parsed.GetValue(model), parsed.GetValue(output), parsed.GetValue(report), parsed.GetValue(seed), cancel)
             : verbs(parsed).Simulate(
-                parsed.GetValue(simulate), parsed.GetValue(deployments), parsed.GetValue(seed), parsed.GetRequiredValue(judge), parsed.GetValue(policy), cancel));
+                parsed.GetValue(simulate), parsed.GetValue(deployments), parsed.GetValue(seed), parsed.GetRequiredValue(judge), parsed.GetValue(policy), parsed.GetValue(service), cancel));
         return command;
     }
 

@@ -43,10 +43,20 @@ internal static class Evaluating
         var cases = new List<string>();
         // Quotation marks take two bytes in a body.
         long bytes = (policy?.Length ?? 0) * 2L;
+        var ids = new CaseIds();
+        Backtesting.NoFolder(file.Path);
         using var stream = new FileStream(file.Path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, 1 << 16);
         foreach (var (number, line) in Backtesting.Lines(stream, file.Path))
         {
-            Backtesting.Parse(line, number, file.Path);
+            try
+            {
+                ids.Add(Backtesting.Parse(line, number, file.Path), number);
+            }
+            catch (RefusedException refused)
+            {
+                throw new Failure($"{file.Path}: {refused.Message}");
+            }
+
             bytes += line.Length + line.Count(static one => one is (byte)'"' or (byte)'\\') + 3;
             if (cases.Count == MostCases || bytes > MaxBody - 4096)
                 throw new Failure($"{file.Path} has more than {cases.Count} cases, which is as many as fit into one job (at most {MostCases}, {MaxBody >> 20} MiB)", $"give --limit {cases.Count}, or cut the file");

@@ -60,8 +60,8 @@ internal static class Simulating
                 ["harmless", "deployments", "rolled back", "at most (95 %)", $"budget {Percent(budget)}", "for", "CONTINUE", "after 10/50/90 %", "HOLD at the end"],
                 [.. harmless.Select(result => (string[])
                 [
-                    result.Cell, Whole(result.Deployments), Percent((double)result.FalseAlarms / Math.Max(1, result.Deployments)), Percent(result.UpperLimit),
-                    Kept(result, budget), Grounds(result), Percent(result.Continued), Times(result.ContinueSeconds), Percent(result.Held),
+                    result.Cell, Whole(result.Deployments), Part(result.FalseAlarms, result), Percent(result.UpperLimit),
+                    Kept(result, budget), Grounds(result), Part(result.Continued, result), Times(result.ContinueSeconds), Part(result.Held, result),
                 ])]);
         }
 
@@ -74,9 +74,9 @@ internal static class Simulating
             ["fault", "deployments", "within 15 s", "1 min", "5 min", "ever", "median delay", "waved through", "HOLD at the end", "before it began"],
             [.. faulty.Select(result => (string[])
             [
-                result.Cell, Whole(result.Deployments), Percent(result.Within[0]), Percent(result.Within[1]), Percent(result.Within[2]),
-                Percent((double)result.RolledBack / Math.Max(1, result.Deployments)), result.MedianDelaySeconds is { } delay ? Seconds(delay) : "-",
-                Percent(result.Continued), Percent(result.Held), result.FalseAlarms == 0 ? "-" : Whole(result.FalseAlarms),
+                result.Cell, Whole(result.Deployments), Part(result.Within[0].RolledBack, result), Part(result.Within[1].RolledBack, result), Part(result.Within[2].RolledBack, result),
+                Part(result.RolledBack, result), result.MedianDelaySeconds is { } delay ? Seconds(delay) : "-",
+                Part(result.Continued, result), Part(result.Held, result), result.FalseAlarms == 0 ? "-" : Whole(result.FalseAlarms),
             ])]);
     }
 
@@ -96,6 +96,8 @@ internal static class Simulating
         seconds < 120 ? $"{seconds.ToString("0.#", CultureInfo.InvariantCulture)} s" : $"{(seconds / 60).ToString("0.#", CultureInfo.InvariantCulture)} min";
 
     private static string Whole(int number) => number.ToString(CultureInfo.InvariantCulture);
+
+    private static string Part(int part, CellResult of) => Percent((double)part / Math.Max(1, of.Deployments));
 
     private static string Percent(double share) => (100 * share).ToString(share is > 0 and < 0.0995 ? "0.00" : "0.#", CultureInfo.InvariantCulture) + " %";
 }

@@ -36,7 +36,7 @@ internal sealed class Verbs(Terminal terminal, TimeProvider clock, bool json)
         return ExitCode.Done;
     }
 
-    /// <summary>Whether the stored facts still give the stored verdict. With another policy, model or judge a difference is an answer, not an error.</summary>
+    /// <summary>Whether the stored facts still give the stored verdict. With another policy or model a difference is an answer, not an error.</summary>
     public async Task<int> Replay(Server server, string id, string? policy, string? model, string? judge, CancellationToken cancel)
     {
         var replayed = await server.Replay(id, new Replaying(policy, model, judge), cancel);
@@ -44,7 +44,7 @@ internal sealed class Verbs(Terminal terminal, TimeProvider clock, bool json)
             Print(replayed.Body);
         else
             Say(replayed.Value);
-        return replayed.Value.Identical || policy is not null || model is not null || judge is not null ? ExitCode.Done : ExitCode.Error;
+        return replayed.Value.Identical || policy is not null || model is not null ? ExitCode.Done : ExitCode.Error;
 
         void Say(Replayed answer)
         {
@@ -269,13 +269,22 @@ internal sealed class Verbs(Terminal terminal, TimeProvider clock, bool json)
     /// <summary>Replays case files without any server.</summary>
     /// <param name="order">What is asked for, but for the policy and the model.</param>
     /// <param name="policyPath">A policy file; null for none.</param>
+    /// <param name="service">Whose policy of the file; null: that of its only service.</param>
     /// <param name="modelPath">Another model; null for the shipped one.</param>
     /// <param name="output">Where the verdicts go, a line a case; null for nowhere.</param>
     /// <param name="reportPath">Where the report goes; null for nowhere.</param>
     /// <param name="seed">Of the comparison's resamples.</param>
     /// <param name="cancel">Stops it.</param>
-    public async Task<int> Backtest(BacktestOrder order, string? policyPath, string? modelPath, string? output, string? reportPath, ulong seed, CancellationToken cancel)
+    public async Task<int> Backtest(BacktestOrder order, string? policyPath, string? service, string? modelPath, string? output, string? reportPath, ulong seed, CancellationToken cancel)
     {
+        var named = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var file in order.Files)
+        {
+            Backtesting.NoFolder(file);
+            if (!named.Add(Path.GetFullPath(file)))
+                throw new Failure($"{file} is named twice: its cases would be counted twice", "name each file once", ExitCode.Usage);
+        }
+
         foreach (var written in new[] { output, reportPath }.OfType<string>())
         {
             if (order.Files.Append(output == written ? reportPath : output).OfType<string>().Any(other => Path.GetFullPath(other) == Path.GetFullPath(written)))
@@ -295,7 +304,7 @@ internal sealed class Verbs(Terminal terminal, TimeProvider clock, bool json)
 
         order = order with
         {
-            Policy = policyPath is null ? null : await OnlyPolicy(policyPath, cancel),
+            Policy = policyPath is null ? null : await OnlyPolicy(policyPath, service, cancel),
             Model = modelPath is null ? null : await OnlyModel(modelPath, cancel),
         };
         var report = reportPath is null ? null : new BacktestReport(order.Judges);
@@ -305,6 +314,8 @@ internal sealed class Verbs(Terminal terminal, TimeProvider clock, bool json)
         terminal.Progress(tested.Said);
         if (tested.Unread.Count > 0)
             terminal.Progress($"no case has {string.Join(", ", tested.Unread)}, which the policy watches: such metrics are judged as missing");
+        if (tested.Unknown.Count > 0)
+            terminal.Progress($"not known are the units {string.Join(", ", tested.Unknown)}: such a metric is judged relative to its reference, like a number without a unit; known ones stand in docs/backtest.md");
         var differences = order.Judges.Count == 2 ? tested.Comparison.Rows(seed) : [];
         if (report is not null)
         {
@@ -327,7 +338,7 @@ internal sealed class Verbs(Terminal terminal, TimeProvider clock, bool json)
     {
         // What is wrong with the files is said before the server is asked.
         if (file.Policy is { } path)
-            await OnlyPolicy(path, cancel);
+            await OnlyPolicy(path, null, cancel);
         var order = Evaluating.Read(file, file.Policy is null ? null : (await Files(file.Policy, cancel))[0].Yaml);
         var started = await server.StartJob(Evaluating.Kind, order, cancel);
         terminal.Progress($"{order.Cases.Count} cases; the job is {started.Value.Id}");
@@ -354,7 +365,7 @@ internal sealed class Verbs(Terminal terminal, TimeProvider clock, bool json)
     }
 
     /// <summary>Judges simulated deployments without any server.</summary>
-    public async Task<int> Simulate(string? wanted, int deployments, ulong seed, string judge, string? policyPath, CancellationToken cancel)
+    public async Task<int> Simulate(string? wanted, int deployments, ulong seed, string judge, string? policyPath, string? service, CancellationToken cancel)
     {
         IReadOnlyList<Cell> cells;
         if (wanted is { } given && string.IsNullOrWhiteSpace(given))
@@ -368,7 +379,7 @@ internal sealed class Verbs(Terminal terminal, TimeProvider clock, bool json)
             throw new Failure(refused.Problem, null, ExitCode.Usage);
         }
 
-        var policy = policyPath is null ? null : await OnlyPolicy(policyPath, cancel);
+        var policy = policyPath is null ? null : await OnlyPolicy(policyPath, service, cancel);
         var budget = (policy ?? Grid.Policy).Decide.FalseAlarms;
         var results = await terminal.Waiting("watching simulated deployments",
             progress => Task.Run(() => Simulating.Run(cells, deployments, seed, judge, policy, clock, progress, cancel), cancel));
@@ -379,13 +390,29 @@ internal sealed class Verbs(Terminal terminal, TimeProvider clock, bool json)
         return ExitCode.Done;
     }
 
-    /// <summary>The one policy of a file that watches something: its only service's, else the defaults.</summary>
-    private static async Task<Policy> OnlyPolicy(string path, CancellationToken cancel)
+    /// <summary>The policy of a file's service; when none is named, the one that watches something: its only service's, else the defaults.</summary>
+    private static async Task<Policy> OnlyPolicy(string path, string? service, CancellationToken cancel)
     {
         var result = PolicyReader.Read(await Files(path, cancel));
         if (result.Policies is not { } policies)
             throw new Failure($"{path} is no policy: {result.Errors[0]}", $"see: commander policy check {path}");
-        return policies.Only() ?? throw new Failure($"{path} has no single policy to judge by", "give a file with one service, or with metrics in its defaults");
+        string[] services = [.. policies.Services.Keys.Where(static key => !key.Contains('/', StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
+        if (service is null)
+        {
+            return policies.Only() ?? throw new Failure($"{path} has no single policy to judge by", services.Length > 1
+                ? $"give --service with one of its services: {Some(services)}"
+                : "give a file with a service that has metrics, or with metrics in its defaults");
+        }
+
+        if (!policies.Services.TryGetValue(service, out var policy))
+        {
+            throw new Failure($"{path} has no service {service}",
+                Nearest.To(service, policies.Services.Keys) is { } near ? $"did you mean {near}?" : services.Length > 0 ? $"its services are {Some(services)}" : "leave --service out: it has defaults only", ExitCode.Usage);
+        }
+
+        return policy.Metrics.Count > 0 ? policy : throw new Failure($"{path}: {service} has no metrics to judge by", "name another service, or give it metrics");
+
+        static string Some(string[] names) => string.Join(", ", names.Take(10)) + (names.Length > 10 ? $" and {names.Length - 10} more" : "");
     }
 
     private static async Task<Model> OnlyModel(string path, CancellationToken cancel)

@@ -17,7 +17,17 @@ namespace Commander.Judging.Backtest;
 /// <param name="Findings">The verdict's; empty for judges that have none.</param>
 /// <param name="TooLittleData">Of commander's HOLD at the horizon: whether there was too little data to exclude the tolerance even for a candidate equal to its reference; else null.</param>
 public sealed record BacktestLine(
-    string Id, string Decision, int Tick, double? DelaySeconds, double Confidence, double PBad, IReadOnlyList<Finding> Findings, [property: JsonIgnore] bool? TooLittleData = null);
+    string Id, string Decision, int Tick, double? DelaySeconds, double Confidence, double PBad, IReadOnlyList<Finding> Findings, [property: JsonIgnore] bool? TooLittleData = null)
+{
+    /// <summary>The case's source.</summary>
+    public string? Source { get; init; }
+
+    /// <summary>What it really was: BAD, GOOD or null. No judge sees it.</summary>
+    public string? Label { get; init; }
+
+    /// <summary>Why, in a sentence; of a judge without findings all that there is to say.</summary>
+    public string? Reason { get; init; }
+}
 
 /// <summary>A case with all that a report needs.</summary>
 /// <param name="Line">What the judge said.</param>
@@ -66,7 +76,12 @@ public static class Backtests
         ruled.Verdict.Confidence,
         ruled.Verdict.PBad,
         ruled.Verdict.Findings,
-        ruled.TooLittle);
+        ruled.TooLittle)
+    {
+        Source = found.Source,
+        Label = found.Label,
+        Reason = ruled.Verdict.Reasoning,
+    };
 
     private static Ruled Judged(Recording recording, string judge, Policy? policy, Model? model, int? horizon, bool whole)
     {

@@ -1,4 +1,6 @@
 using System.Buffers;
+using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using Commander.Judging.Evidence;
 
@@ -24,11 +26,20 @@ public static class CaseFile
 
     /// <summary>Reads all cases of a stream, one after the other; blank lines are passed over.</summary>
     /// <param name="stream">UTF-8 JSON lines.</param>
-    /// <exception cref="RefusedException">A line is no case.</exception>
-    public static IEnumerable<Case> Read(Stream stream) => Lines(stream).Select(static line => Parse(line.Json, line.Number));
+    /// <exception cref="RefusedException">A line is no case, or two have the same id.</exception>
+    public static IEnumerable<Case> Read(Stream stream)
+    {
+        var ids = new CaseIds();
+        foreach (var (number, json) in Lines(stream))
+        {
+            var found = Parse(json, number);
+            ids.Add(found, number);
+            yield return found;
+        }
+    }
 
     /// <summary>Cuts a stream into lines without reading them, so that others can parse them at once; blank ones are passed over.</summary>
-    /// <param name="stream">UTF-8 JSON lines.</param>
+    /// <param name="stream">UTF-8 JSON lines; a byte order mark before them is passed over.</param>
     /// <returns>Each line's number, from 1, and its bytes.</returns>
     /// <exception cref="RefusedException">A line is too long.</exception>
     public static IEnumerable<(int Number, byte[] Json)> Lines(Stream stream)
@@ -65,7 +76,12 @@ public static class CaseFile
                 }
                 var whole = length < 0 ? end - start : length;
                 number++;
-                var line = buffer.AsSpan(start, whole).Trim(" \t\r"u8);
+                var line = buffer.AsSpan(start, whole);
+                if (number == 1 && line.StartsWith("\uFEFF"u8))
+                {
+                    line = line["\uFEFF"u8.Length..];
+                }
+                line = line.Trim(" \t\r"u8);
                 var own = line.IsEmpty ? null : line.ToArray();
                 start += whole + 1;
                 if (own is not null)
@@ -102,12 +118,29 @@ public static class CaseFile
         }
         catch (JsonException problem)
         {
-            throw place.Refuse($"is no JSON: {problem.Message}");
+            throw place.Refuse(NoJson(json, problem));
         }
         catch (InvalidOperationException)
         {
             throw place.Refuse("is no text: it has bytes that are no UTF-8, or half of a surrogate pair");
         }
+    }
+
+    /// <summary>What is wrong with a line, without the parser's own count of lines, which begins anew at each.</summary>
+    private static string NoJson(ReadOnlySpan<byte> json, JsonException problem)
+    {
+        if (json.IsEmpty || json[0] is not ((byte)'{' or (byte)'['))
+        {
+            return $"is no JSON: it begins with '{Told(Encoding.UTF8.GetString(json[..Math.Min(json.Length, 160)]), 40)}'; JSON lines are expected, one object a line, such as {{\"id\":\"a\", ...}}, and no table or list";
+        }
+        var end = problem.Message.IndexOf(" LineNumber:", StringComparison.Ordinal);
+        return $"is no JSON: {(end < 0 ? problem.Message : problem.Message[..end]).TrimEnd('.')} (byte {problem.BytePositionInLine + 1} of the line)";
+    }
+
+    private static string Told(string text, int most)
+    {
+        var line = new string([.. text.Take(most).Select(static c => char.IsControl(c) || char.IsSurrogate(c) ? ' ' : c)]);
+        return text.Length <= most ? line : line + "...";
     }
 
     private static Case ReadCase(ref Utf8JsonReader reader, ref Place place)
@@ -187,7 +220,7 @@ public static class CaseFile
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             var name = reader.GetString()!;
-            place.Field = "metrics." + name;
+            place.Field = "metrics." + (name.Length <= 200 ? name : Told(name, 100));
             if (name.Length is 0 or > 200)
             {
                 throw place.Refuse("has a name that is empty or longer than 200 characters");
@@ -207,8 +240,49 @@ public static class CaseFile
             found.Add(Metric(ref reader, ref place, name));
         }
         place.Field = "metrics";
+        Shares(found, place);
         return found.Count > 0 ? found : throw place.Refuse("has no metric");
     }
+
+    /// <summary>Errors are some of the requests: where both are counted, they belong together point by point.</summary>
+    private static void Shares(List<Series> found, Place place)
+    {
+        static bool Counted(Series series, string name) => series.Name == name && IsCount(series.Kind, series.Unit);
+        var errors = found.Find(static series => Counted(series, "errors"));
+        var requests = found.Find(static series => Counted(series, "requests"));
+        if (errors is null || requests is null)
+        {
+            return;
+        }
+        foreach (var (word, bad, all) in (ReadOnlySpan<(string, double[]?, double[]?)>)
+        [
+            ("baseline", errors.Baseline, requests.Baseline),
+            ("candidate", errors.Candidate, requests.Candidate),
+            ("control", errors.Control, requests.Control),
+            ("seasonal", errors.Seasonal, requests.Seasonal),
+            ("seasonal_week", errors.SeasonalWeek, requests.SeasonalWeek),
+        ])
+        {
+            if (bad is null || all is null)
+            {
+                continue;
+            }
+            place.Field = "metrics.errors." + word;
+            if (bad.Length != all.Length)
+            {
+                throw place.Refuse($"has {bad.Length} points, and requests has {all.Length}; give both for the same steps, null where there is no sample");
+            }
+            for (var at = 0; at < bad.Length; at++)
+            {
+                if (bad[at] > all[at])
+                {
+                    throw place.Refuse(string.Create(CultureInfo.InvariantCulture, $"has {bad[at]} errors of {all[at]} requests at point {at + 1}; count errors among the requests of the same step, or null for a step that was not counted"));
+                }
+            }
+        }
+    }
+
+    private static bool IsCount(MetricKind? kind, string unit) => (kind ?? (unit == "count" ? MetricKind.Count : MetricKind.Gauge)) == MetricKind.Count;
 
     private static Series Metric(ref Utf8JsonReader reader, ref Place place, string name)
     {
@@ -287,6 +361,18 @@ public static class CaseFile
         if (candidate.Length == 0)
         {
             throw place.Refuse("has no point in candidate");
+        }
+        if (control is not null && control.Length != candidate.Length)
+        {
+            throw place.Refuse($"has {control.Length} points in control and {candidate.Length} in candidate; give both for the same steps, null where there is no sample");
+        }
+        foreach (var (word, values) in (ReadOnlySpan<(string, double[]?)>)[("baseline", baseline), ("candidate", candidate), ("control", control), ("seasonal", seasonal), ("seasonal_week", week)])
+        {
+            if (IsCount(kind, unit) && Array.FindIndex(values ?? [], static value => value < 0) is >= 0 and var at)
+            {
+                place.Field = own + "." + word;
+                throw place.Refuse(string.Create(CultureInfo.InvariantCulture, $"has {values![at]} at point {at + 1}, and a count is 0 or more; write null where there is no sample, or kind gauge for what may be below 0"));
+            }
         }
         foreach (var (word, values) in (ReadOnlySpan<(string, double[]?)>)[("seasonal", seasonal), ("seasonal_week", week)])
         {

@@ -9,6 +9,16 @@ public static class CasePolicy
     private const string Requests = "requests";
     private const string Errors = "errors";
 
+    private static readonly HashSet<string> Units = new(
+        ["", "1", "ratio", "fraction", "share", "percent", "count", "ns", "us", "ms", "s", "B", "kB", "KB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "cores", "rps"], StringComparer.Ordinal);
+
+    /// <summary>Whether the unit of a series is one whose size is known, so that floors and absolute tolerances can stand in it; those that are only shown count as well. What begins with % is a percentage.</summary>
+    public static bool IsKnown(string unit)
+    {
+        ArgumentNullException.ThrowIfNull(unit);
+        return unit.StartsWith('%') || Units.Contains(unit);
+    }
+
     /// <summary>The policy of a recording, and from which of its series each metric is read.</summary>
     /// <param name="recording">The recording.</param>
     /// <exception cref="RefusedException">It has more metrics than a watch can hold.</exception>
@@ -37,7 +47,7 @@ public static class CasePolicy
         }
         if (metrics.Count > Policy.MaxMetrics)
         {
-            throw new RefusedException("metrics", $"are {metrics.Count}; at most {Policy.MaxMetrics} can be judged together");
+            throw new RefusedException("metrics", $"are {metrics.Count}; at most {Policy.MaxMetrics} can be judged together, leave out those that a rollback would not be decided by");
         }
         return (Make(metrics, recording.StepSeconds), sources);
     }
@@ -98,6 +108,14 @@ public static class CasePolicy
     private static MetricPolicy Errored() => new(
         Errors, MetricKind.Ratio, Family.Error, Direction.Up, null, null, null, 0.95, new Tolerance(0.5, true), 0.5, null, true, "%", 1, null, TimeSpan.Zero);
 
+    /// <summary>Whether a series counts in parts of one: by its unit, or, where the unit says nothing, by all its values.</summary>
+    private static bool IsShare(Series series, MetricKind kind)
+    {
+        static bool Within(double[]? values) => Array.TrueForAll(values ?? [], static value => value is double.NaN or (>= 0 and <= 1));
+        return series.Unit is "ratio" or "fraction" or "share"
+            || (series.Unit is "1" or "" && kind == MetricKind.Gauge && Within(series.Baseline) && Within(series.Candidate) && Within(series.Control) && Within(series.Seasonal) && Within(series.SeasonalWeek));
+    }
+
     /// <summary>How a series is judged for itself.</summary>
     internal static MetricPolicy Metric(Series series)
     {
@@ -105,14 +123,21 @@ public static class CasePolicy
         var family = series.Family ?? FamilyNames.Of(series.Name);
         // What is called downstream or service-wide is measured like what it is called beside that.
         var like = family is Family.Downstream or Family.Service ? FamilyNames.Of(series.Name[(series.Name.IndexOf('_', StringComparison.Ordinal) + 1)..]) : family;
-        var percent = series.Unit.StartsWith('%');
+        var percent = series.Unit.StartsWith('%') || series.Unit == "percent";
         var (tolerance, floor) = like switch
         {
             Family.Error when percent => (new Tolerance(1, false), 0),
             // The same as a part of one.
-            Family.Error when series.Unit is "ratio" or "fraction" or "share" => (new Tolerance(0.01, false), 0),
+            Family.Error when IsShare(series, kind) => (new Tolerance(0.01, false), 0),
             Family.Error => (new Tolerance(0.5, true), 1),
-            Family.Latency => (new Tolerance(0.2, true), series.Unit == "s" ? 0.025 : series.Unit == "ms" ? 25 : 0),
+            Family.Latency => (new Tolerance(0.2, true), series.Unit switch
+            {
+                "s" => 0.025,
+                "ms" => 25,
+                "us" => 25e3,
+                "ns" => 25e6,
+                _ => 0,
+            }),
             Family.Cpu => (new Tolerance(0.5, true), percent ? 5 : 0),
             Family.Memory => (new Tolerance(0.25, true), percent ? 5 : 0.0),
             Family.Traffic => (new Tolerance(0.6, true), 0),

@@ -10,11 +10,20 @@ namespace Commander.Judging.Backtest;
 /// <param name="Difference">First minus second.</param>
 /// <param name="Low">Lower end of the 95 % interval; null when no resample tells.</param>
 /// <param name="High">Upper end.</param>
-/// <param name="ExcludesZero">Whether the interval excludes 0: the judges differ.</param>
+/// <param name="ExcludesZero">Whether the interval excludes 0: the judges differ. Null with fewer groups than <see cref="Comparison.FewGroups"/>, whose interval is too rough to say.</param>
 /// <param name="Groups">How many groups were drawn from. With few, the interval is a rough guess.</param>
 /// <param name="Resamples">How many resamples had a figure for both judges.</param>
 public sealed record DifferenceRow(
-    string Source, string Measure, double? First, double? Second, double? Difference, double? Low, double? High, bool ExcludesZero, int Groups, int Resamples);
+    string Source, string Measure, double? First, double? Second, double? Difference, double? Low, double? High, bool? ExcludesZero, int Groups, int Resamples)
+{
+    /// <summary>Whether the interval excludes 0, in words.</summary>
+    public string Zero() => ExcludesZero switch
+    {
+        null => "too few groups",
+        true => "yes",
+        false => "no",
+    };
+}
 
 /// <summary>
 /// Compares two judges on the same cases by a paired bootstrap (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13: percentile intervals). Within each source whole
@@ -24,6 +33,9 @@ public sealed class Comparison
 {
     /// <summary>How many resamples are drawn.</summary>
     public const int Resamples = 2000;
+
+    /// <summary>A bootstrap of fewer groups says little.</summary>
+    public const int FewGroups = 10;
 
     /// <summary>The row that is the mean over all sources.</summary>
     public const string Mean = "mean over sources";
@@ -123,7 +135,7 @@ public sealed class Comparison
         Array.Sort(known);
         double? low = known.Length == 0 ? null : Rules.Kayenta.Percentile(known, 2.5);
         double? high = known.Length == 0 ? null : Rules.Kayenta.Percentile(known, 97.5);
-        return new DifferenceRow(source, Measures[measure].Name, Known(first), Known(second), Known(first - second), low, high, low > 0 || high < 0, groups, known.Length);
+        return new DifferenceRow(source, Measures[measure].Name, Known(first), Known(second), Known(first - second), low, high, groups < FewGroups ? null : low > 0 || high < 0, groups, known.Length);
     }
 
     private static double? Known(double value) => double.IsNaN(value) ? null : value;

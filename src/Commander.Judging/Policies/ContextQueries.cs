@@ -74,7 +74,7 @@ public static class ContextQueries
     /// <summary>What is wrong with a template and what to write instead; null when nothing is.</summary>
     internal static (string Message, string Remedy)? Check(ContextLanguage language, string template)
     {
-        var (uses, open) = language == ContextLanguage.LogQl ? (Queries.Scan(template).Uses, Queries.Scan(template).Open) : Uses(language, template);
+        var (uses, open) = language == ContextLanguage.LogQl && Queries.Scan(template) is var scanned ? (scanned.Uses, scanned.Open) : Uses(language, template);
         if (open is not null)
             return ($"{open} is opened or closed without its counterpart", "check quotes and braces");
         var known = Variables(language);
@@ -91,9 +91,15 @@ public static class ContextQueries
         }
 
         // What stands around the values, each of them a letter: checkout/1.2 begins with no slash.
-        var filled = template;
-        foreach (var use in uses.Reverse())
-            filled = filled.Remove(use.Start, use.Length).Insert(use.Start, "x");
+        var around = new StringBuilder(template.Length);
+        var from = 0;
+        foreach (var use in uses)
+        {
+            around.Append(template, from, use.Start - from).Append('x');
+            from = use.Start + use.Length;
+        }
+
+        var filled = around.Append(template, from, template.Length - from).ToString();
         return language switch
         {
             ContextLanguage.Selector when filled.Any(c => !char.IsAsciiLetterOrDigit(c) && !"._/=!,() -".Contains(c, StringComparison.Ordinal)) => ($"{Quote.It(template)} is no label selector", "write app=checkout,version={{version}}"),

@@ -9,12 +9,19 @@ internal sealed class Errors
     public const int Max = 200;
 
     private readonly HashSet<PolicyError> _errors = [];
+    private readonly HashSet<Entry> _unknown = new(ReferenceEqualityComparer.Instance);
     private bool _more;
 
     public bool Any => _errors.Count > 0;
 
     /// <summary>Whether more errors would only be counted: time to stop looking.</summary>
     public bool Full => _errors.Count >= Max;
+
+    /// <summary>Whether there are more errors than are told: nothing that is found now would change the answer.</summary>
+    public bool Over => _more;
+
+    /// <summary>Whether a key that is not known is met for the first time: what stands under defaults is met again in every service, and looking for the word that was meant takes time.</summary>
+    public bool IsNew(Entry unknown) => _unknown.Add(unknown);
 
     public void Add(Place place, string key, string message, string remedy)
     {

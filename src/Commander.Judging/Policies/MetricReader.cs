@@ -2,7 +2,7 @@ using Commander.Judging.Evidence;
 
 namespace Commander.Judging.Policies;
 
-/// <summary>One metric of a policy.</summary>
+/// <summary>One metric of a policy, without its warm-up, which stands elsewhere.</summary>
 internal static class MetricReader
 {
     private static readonly string[] Keys =
@@ -13,12 +13,34 @@ internal static class MetricReader
     private const double LargestQuantile = 0.9999;
     private static readonly string[] Rates = ["rate", "irate", "increase", "delta", "idelta", "histogram_quantile"];
 
+    /// <summary>What a query's text tells by itself.</summary>
+    /// <param name="Scanned">Its variables, names and calls.</param>
+    /// <param name="Rate">A function in it that looks back; null for none.</param>
+    /// <param name="Unit">The unit by the names in it; null when none of them tells.</param>
+    internal sealed record Known(Queries.Scanned Scanned, string? Rate, (string From, string Natural)? Unit);
+
+    /// <summary>Finds out once what a text tells: what stands under defaults is met in every service and environment.</summary>
+    internal sealed class Templates
+    {
+        private readonly Dictionary<string, Known> _known = new(ReferenceEqualityComparer.Instance);
+
+        public Known Of(string text)
+        {
+            if (_known.TryGetValue(text, out var known))
+                return known;
+            var scanned = Queries.Scan(text);
+            known = new Known(scanned, scanned.Calls.FirstOrDefault(Rates.Contains), NamedUnit(scanned.Names));
+            _known.Add(text, known);
+            return known;
+        }
+    }
+
     /// <param name="name">The metric's name.</param>
     /// <param name="map">Its keys.</param>
     /// <param name="source">The service's source; null when it has none.</param>
-    /// <param name="warmup">The warm-up of a metric of this name and family.</param>
+    /// <param name="templates">The templates that were met before.</param>
     /// <param name="errors">Where errors go.</param>
-    public static MetricPolicy? Read(string name, MapNode map, SourceSettings? source, Func<string, Family, TimeSpan> warmup, Errors errors)
+    public static MetricPolicy? Read(string name, MapNode map, SourceSettings? source, Templates templates, Errors errors)
     {
         var section = new Section(map, errors, Keys);
         if (!section.Has("kind"))
@@ -32,8 +54,8 @@ internal static class MetricReader
 
         var family = section.Word("family", FamilyNames.Of(name));
         var direction = section.Word("direction", family.Direction());
-        var (query, bad, total) = Queried(section, kind, source);
-        var (unit, scale) = UnitAndScale(section, kind, family, query);
+        var (query, bad, total) = Queried(section, kind, source, templates);
+        var (unit, scale) = UnitAndScale(section, kind, family, query is null ? null : templates.Of(query));
         var (shippedTolerance, shippedFloor) = Shipped(kind, Like(name, family), unit);
         var tolerance = Tolerated(section, kind, unit, shippedTolerance);
         var floor = Amount(section, "floor", unit) ?? shippedFloor;
@@ -53,10 +75,10 @@ internal static class MetricReader
         return new MetricPolicy(
             name, kind, family, direction, query, bad, total, quantile, tolerance, floor, objective,
             section.Flag("critical", kind == MetricKind.Ratio && family == Family.Error),
-            unit, scale, Window(section, kind, query), warmup(name, family));
+            unit, scale, Window(section, kind, query is null ? null : templates.Of(query)), TimeSpan.Zero);
     }
 
-    private static (string? Query, string? Bad, string? Total) Queried(Section section, MetricKind kind, SourceSettings? source)
+    private static (string? Query, string? Bad, string? Total) Queried(Section section, MetricKind kind, SourceSettings? source, Templates templates)
     {
         var ratio = kind == MetricKind.Ratio;
         if (ratio && section.Has("query"))
@@ -68,11 +90,11 @@ internal static class MetricReader
         }
 
         return ratio
-            ? (null, Template(section, "bad", kind, source), Template(section, "total", kind, source))
-            : (Template(section, "query", kind, source), null, null);
+            ? (null, Template(section, "bad", kind, source, templates), Template(section, "total", kind, source, templates))
+            : (Template(section, "query", kind, source, templates), null, null);
     }
 
-    private static string? Template(Section section, string key, MetricKind kind, SourceSettings? source)
+    private static string? Template(Section section, string key, MetricKind kind, SourceSettings? source, Templates templates)
     {
         if (!section.Has(key))
         {
@@ -87,7 +109,8 @@ internal static class MetricReader
         if (source is null)
             section.Wrong(key, "there is a query but no source to ask", "write source: NAME, and the source's address under sources:");
 
-        var scanned = Queries.Scan(text);
+        var template = templates.Of(text);
+        var scanned = template.Scanned;
         if (scanned.Open is { } open)
             section.Wrong(key, $"{open} is opened or closed without its counterpart", "check the query's quotes and braces");
         var prometheus = source is null || source.Type is "prometheus" or "scrape";
@@ -106,14 +129,14 @@ internal static class MetricReader
 
         if (source?.Type == "scrape" && scanned.Calls.Count > 0)
             section.Wrong(key, $"{scanned.Calls[0]}() cannot be asked of a scrape", "write a selector: name{label=\"value\"}");
-        else if (kind != MetricKind.Gauge && scanned.Calls.FirstOrDefault(Rates.Contains) is { } rate)
+        else if (kind != MetricKind.Gauge && template.Rate is { } rate)
             section.Wrong(key, $"{rate}() gives no whole counts, and a {kind.Word()} is judged by them", "write the counter without it, or kind: gauge with window:");
         return text;
     }
 
-    private static TimeSpan? Window(Section section, MetricKind kind, string? query)
+    private static TimeSpan? Window(Section section, MetricKind kind, Known? query)
     {
-        var rate = query is null ? null : Queries.Scan(query).Calls.FirstOrDefault(Rates.Contains);
+        var rate = query?.Rate;
         if (!section.Has("window"))
         {
             if (kind == MetricKind.Gauge && rate is not null)
@@ -126,7 +149,7 @@ internal static class MetricReader
         return section.Duration("window", TimeSpan.FromMinutes(1), TimeSpan.FromSeconds(1), TimeSpan.FromHours(6));
     }
 
-    private static (string Unit, double Scale) UnitAndScale(Section section, MetricKind kind, Family family, string? query)
+    private static (string Unit, double Scale) UnitAndScale(Section section, MetricKind kind, Family family, Known? query)
     {
         var (from, natural) = SourceUnit(kind, family, query);
         var unit = natural;
@@ -151,13 +174,23 @@ internal static class MetricReader
     }
 
     /// <summary>The unit of the source's numbers, by Prometheus' naming convention, and the one in which people read them.</summary>
-    private static (string From, string Natural) SourceUnit(MetricKind kind, Family family, string? query)
+    private static (string From, string Natural) SourceUnit(MetricKind kind, Family family, Known? query)
     {
         if (kind is MetricKind.Ratio)
             return ("%", "%");
         if (kind is MetricKind.Count)
             return ("count", "count");
-        foreach (var name in query is null ? [] : Queries.Scan(query).Names)
+        return query?.Unit ?? family switch
+        {
+            Family.Latency => ("", "ms"),
+            Family.Error or Family.Cpu => ("", "%"),
+            _ => ("", ""),
+        };
+    }
+
+    private static (string From, string Natural)? NamedUnit(IReadOnlyList<string> names)
+    {
+        foreach (var name in names)
         {
             var stem = name.EndsWith("_bucket", StringComparison.Ordinal) ? name[..^"_bucket".Length] : name;
             if (stem.EndsWith("_milliseconds", StringComparison.Ordinal) || stem.EndsWith("_ms", StringComparison.Ordinal))
@@ -172,12 +205,7 @@ internal static class MetricReader
                 return ("fraction", "%");
         }
 
-        return family switch
-        {
-            Family.Latency => ("", "ms"),
-            Family.Error or Family.Cpu => ("", "%"),
-            _ => ("", ""),
-        };
+        return null;
     }
 
     /// <summary>What is called downstream or service-wide is measured like what it is called beside that.</summary>

@@ -20,6 +20,12 @@ public static class PolicyReader
     /// <summary>All files together resolve to at most so many policies, environments counted.</summary>
     public const int MaxPolicies = 10_000;
 
+    /// <summary>All policies together have at most so many values, those that are inherited counted in each of them, and a long text as several.</summary>
+    public const int MaxValues = 5_000_000;
+
+    /// <summary>A service or environment names at most so many presets.</summary>
+    public const int MaxPresets = 8;
+
     private const int MaxName = 100;
     private const int MaxAlerts = 32;
 
@@ -105,6 +111,14 @@ public static class PolicyReader
         private readonly Dictionary<string, SourceSettings> _sources = new(StringComparer.Ordinal);
         private readonly Dictionary<string, Policy> _services = new(StringComparer.Ordinal);
 
+        // What is inherited is the same node in every policy: it is read once.
+        private readonly Dictionary<Node, long> _sizes = new(ReferenceEqualityComparer.Instance);
+        private readonly Dictionary<Node, MapNode> _presets = new(ReferenceEqualityComparer.Instance);
+        private readonly Dictionary<(MapNode Map, string? Source), MetricPolicy?> _metrics = [];
+        private readonly Dictionary<Node, List<AlertPolicy>> _alerts = new(ReferenceEqualityComparer.Instance);
+        private readonly MetricReader.Templates _templates = new();
+        private long _values;
+
         public PolicySet Set(List<Entry> sources, MapNode defaults, List<Entry> services)
         {
             foreach (var entry in sources)
@@ -121,6 +135,12 @@ public static class PolicyReader
                 if (errors.Full)
                     break;
                 Service(entry, defaults);
+                if (_values > MaxValues)
+                {
+                    errors.Add(entry.Place, entry.Value.Path, $"services and environments make more than {MaxValues} values, those that they inherit counted in each", "write less under defaults, override less, or run a second Commander for the others");
+                    break;
+                }
+
                 if (_services.Count > MaxPolicies)
                 {
                     errors.Add(entry.Place, entry.Value.Path, $"services and environments make more than {MaxPolicies} policies", "override less, or run a second Commander for the others");
@@ -218,10 +238,11 @@ public static class PolicyReader
         private Policy Policy(string name, string? environment, MapNode map)
         {
             // Its own keys and the environment's were checked apart, each with what is known there.
+            _values += Size(map);
             var section = Checked(map);
             foreach (var (preset, at) in PresetsOf(section))
             {
-                if (Presets.Find(preset, at) is { } filling)
+                if (Preset(preset, at) is { } filling)
                     section = Checked(filling.Under(section.Node));
                 else
                     Section.WrongWord(at, preset, [.. Presets.Names], errors);
@@ -251,18 +272,48 @@ public static class PolicyReader
             };
         }
 
-        private Section Checked(MapNode map) => new(map, errors, [.. map.Entries.Select(entry => entry.Key)]);
+        private Section Checked(MapNode map) => Section.Checked(map, errors);
 
-        /// <summary>One preset or a list of them; of two that fill in the same metric the first counts.</summary>
+        /// <summary>How many values a policy has: what reading it costs.</summary>
+        private long Size(Node node)
+        {
+            if (_sizes.TryGetValue(node, out var known))
+                return known;
+            var size = 1L;
+            if (node is TextNode text)
+                return size + (text.Value.Length / 256);
+            if (node is ListNode list)
+                size += list.Items.Sum(Size);
+            else if (node is MapNode map)
+                size += map.Entries.Sum(entry => Size(entry.Value));
+            _sizes.Add(node, size);
+            return size;
+        }
+
+        private MapNode? Preset(string name, Node at)
+        {
+            if (!_presets.TryGetValue(at, out var filling) && (filling = Presets.Find(name, at)) is not null)
+                _presets.Add(at, filling);
+            return filling;
+        }
+
+        /// <summary>One preset or a list of them, each once; of two that fill in the same metric the first counts.</summary>
         private List<(string Name, Node At)> PresetsOf(Section section)
         {
             var nodes = section.Value("preset") is ListNode list ? list.Items : section.Has("preset") ? [section.At("preset")] : [];
-            var named = new List<(string, Node)>();
-            foreach (var node in nodes)
+            var named = new List<(string Name, Node At)>();
+            foreach (var node in nodes.Take(MaxPresets))
             {
-                if (Section.Plain(node, Section.List(Presets.Names), errors) is { } name)
+                if (Section.Plain(node, Section.List(Presets.Names), errors) is not { } name)
+                    continue;
+                if (named.Any(other => other.Name == name))
+                    errors.Add(node, $"{Quote.It(name)} stands twice", "name a preset once");
+                else
                     named.Add((name, node));
             }
+
+            if (nodes.Count > MaxPresets)
+                errors.Add(nodes[MaxPresets], $"is one preset more than {MaxPresets}", $"name each once; known are {Section.List(Presets.Names)}");
 
             return named;
         }
@@ -298,14 +349,22 @@ public static class PolicyReader
                     errors.Add(entry.Place, entry.Value.Path, $"{Quote.It(entry.Key)} is no name of a metric", "write letters, digits, _ and -, such as error_rate");
                 else if (entry.Value is not MapNode metric)
                     errors.Add(entry.Value, $"is {Section.What(entry.Value)}, not a map", "write { kind: gauge, query: '...' }, or off");
-                else if (MetricReader.Read(entry.Key, metric, source, warmup, errors) is { } read)
-                    metrics.Add(read);
+                else if (Metric(entry.Key, metric, source) is { } read)
+                    metrics.Add(warmup(read.Name, read.Family) is var warm && warm == read.Warmup ? read : read with { Warmup = warm });
                 count++;
             }
 
             if (count > Policies.Policy.MaxMetrics)
                 section.Wrong("metrics", $"has more than {Policies.Policy.MaxMetrics} metrics", "keep the ones that a rollback would be decided by");
             return metrics;
+        }
+
+        /// <summary>A metric's policy depends on its own keys and on whom is asked, and on nothing else of the service.</summary>
+        private MetricPolicy? Metric(string name, MapNode map, SourceSettings? source)
+        {
+            if (!_metrics.TryGetValue((map, source?.Type), out var read))
+                _metrics.Add((map, source?.Type), read = MetricReader.Read(name, map, source, _templates, errors));
+            return read;
         }
 
         /// <summary>The shipped warm-ups, overridden by family and then by metric; a bare duration counts for all.</summary>
@@ -316,11 +375,14 @@ public static class PolicyReader
             var written = new Dictionary<string, TimeSpan>(StringComparer.Ordinal);
             if (value is MapNode map)
             {
-                string[] known = [.. FamilyWords, .. metrics.Entries.Select(entry => entry.Key)];
+                HashSet<string> known = new([.. FamilyWords, .. metrics.Entries.Select(entry => entry.Key)], StringComparer.Ordinal);
+                string[] told = [.. FamilyWords, .. metrics.Entries.Take(2 * Policies.Policy.MaxMetrics).Select(entry => entry.Key)];
                 foreach (var entry in map.Entries)
                 {
+                    if (errors.Over)
+                        break;
                     if (!known.Contains(entry.Key))
-                        Section.Unknown(entry, known, errors);
+                        Section.Unknown(entry, told, errors);
                     else if (Section.Duration(entry.Value, TimeSpan.Zero, longest, errors) is { } duration)
                         written[entry.Key] = duration;
                 }
@@ -480,6 +542,15 @@ public static class PolicyReader
         }
 
         private List<AlertPolicy> Alerts(Section parent)
+        {
+            if (parent.Value("alert") is not { } at)
+                return [];
+            if (!_alerts.TryGetValue(at, out var alerts))
+                _alerts.Add(at, alerts = ReadAlerts(parent));
+            return alerts;
+        }
+
+        private List<AlertPolicy> ReadAlerts(Section parent)
         {
             var alerts = new List<AlertPolicy>();
             const string example = "{ slack: '#deploys', on: [rollback, hold] }";

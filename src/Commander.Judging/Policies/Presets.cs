@@ -154,11 +154,14 @@ internal static class Presets
             """,
     };
 
+    // Parsed once: a file may name a preset in each of its services.
+    private static readonly Dictionary<string, MapNode> Parsed = Texts.ToDictionary(text => text.Key, text => (MapNode)YamlTree.Read(text.Key, text.Value, new Errors())!, StringComparer.Ordinal);
+
     public static IReadOnlyCollection<string> Names => Texts.Keys;
 
     /// <summary>A preset's keys, placed where the file names it; null when there is none of that name.</summary>
     public static MapNode? Find(string name, Node named) =>
-        Texts.TryGetValue(name, out var text) && YamlTree.Read(name, text, new Errors()) is MapNode map ? (MapNode)Move(map, named.Place, named.Path) : null;
+        Parsed.TryGetValue(name, out var map) ? (MapNode)Move(map, named.Place, named.Path) : null;
 
     private static Node Move(Node node, Place place, string path) => node switch
     {

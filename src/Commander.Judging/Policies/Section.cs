@@ -11,17 +11,30 @@ internal sealed class Section
         Errors = errors;
         foreach (var entry in node.Entries)
         {
+            if (errors.Over)
+                break;
             if (!known.Contains(entry.Key))
                 Unknown(entry, known, errors);
         }
+    }
+
+    private Section(MapNode node, Errors errors)
+    {
+        Node = node;
+        Errors = errors;
     }
 
     public MapNode Node { get; }
 
     public Errors Errors { get; }
 
-    public static void Unknown(Entry entry, IEnumerable<string> known, Errors errors)
+    /// <summary>A map whose keys were checked before, or are for somebody else to check.</summary>
+    public static Section Checked(MapNode node, Errors errors) => new(node, errors);
+
+    public static void Unknown(Entry entry, IReadOnlyList<string> known, Errors errors)
     {
+        if (!errors.IsNew(entry))
+            return;
         var near = errors.Full ? null : Nearest.To(entry.Key, known);
         errors.Add(entry.Place, entry.Value.Path, "is no key here", near is null ? $"known are {List(known)}" : $"did you mean {near}?");
     }
@@ -196,7 +209,9 @@ internal sealed class Section
 
     public static bool HasLoneSurrogate(string text)
     {
-        for (var i = 0; i < text.Length; i++)
+        // Most texts have none, and looking for that is quick.
+        var first = text.AsSpan().IndexOfAnyInRange('\ud800', '\udfff');
+        for (var i = first < 0 ? text.Length : first; i < text.Length; i++)
         {
             if (char.IsHighSurrogate(text[i]) && i + 1 < text.Length && char.IsLowSurrogate(text[i + 1]))
                 i++;

@@ -88,6 +88,9 @@ internal sealed class YamlTree
     /// <summary>The root; null for an empty file and where the text is no YAML.</summary>
     public static Node? Read(string file, string yaml, Errors errors)
     {
+        // A byte order mark is no part of the text.
+        if (yaml.StartsWith('\ufeff'))
+            yaml = yaml[1..];
         if (yaml.Length > MaxBytes || Encoding.UTF8.GetByteCount(yaml) > MaxBytes)
         {
             errors.Add(new Place(file, 1, 1), "", "the file is longer than 1 MiB", "split it into several files of one folder");

@@ -208,6 +208,8 @@ public static class Grid
                 "false-alarms" => [.. Harmless, .. LongHarmless],
                 "faults" => [.. Faulty, .. LongFaulty],
                 "detection" => [.. Detection],
+                // A whole name is one cell, also where it is part of another one's.
+                _ when Array.Find(all, cell => cell.Name.Equals(part, StringComparison.OrdinalIgnoreCase)) is { } whole => [whole],
                 _ => [.. all.Where(cell => cell.Name.Contains(part, StringComparison.OrdinalIgnoreCase))],
             };
             if (found.Length == 0)

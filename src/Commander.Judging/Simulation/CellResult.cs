@@ -3,7 +3,12 @@ using Commander.Judging.Verdicts;
 
 namespace Commander.Judging.Simulation;
 
-/// <summary>What a judge reached in one cell.</summary>
+/// <summary>How many deployments were rolled back early.</summary>
+/// <param name="Seconds">At most so long after the fault's beginning.</param>
+/// <param name="RolledBack">How many.</param>
+public readonly record struct WithinCount(double Seconds, int RolledBack);
+
+/// <summary>What a judge reached in one cell. Everything that is counted is a number of deployments.</summary>
 /// <param name="Cell">The cell's name.</param>
 /// <param name="Bad">Whether its deployments have a fault.</param>
 /// <param name="Deployments">How many there were.</param>
@@ -11,11 +16,11 @@ namespace Commander.Judging.Simulation;
 /// <param name="FalseAlarms">Rolled back without a fault, or before it began.</param>
 /// <param name="UpperLimit">Upper limit of the chance of a false alarm: it lies below that with 95 % confidence (Clopper and Pearson 1934, one-sided).</param>
 /// <param name="LowerLimit">Lower limit of the same kind.</param>
-/// <param name="Within">The shares rolled back within 15 s, 1 minute and 5 minutes of the fault's beginning.</param>
+/// <param name="Within">How many were rolled back within 15 s, 1 minute and 5 minutes of the fault's beginning; empty without a fault.</param>
 /// <param name="MedianDelaySeconds">From the fault's beginning to its rollback; null without any.</param>
-/// <param name="Continued">The share that got CONTINUE at some time (with a fault: and was never rolled back, so it was wrongly waved through).</param>
+/// <param name="Continued">How many got CONTINUE at some time (with a fault: and was never rolled back, so it was wrongly waved through).</param>
 /// <param name="ContinueSeconds">The 10, 50 and 90 % quantiles of the time to CONTINUE over the deployments that got it; null without any.</param>
-/// <param name="Held">The share on HOLD at the end.</param>
+/// <param name="Held">How many were on HOLD at the end.</param>
 /// <param name="Grounds">What false alarms (or, with a fault, rollbacks) were for, most frequent first.</param>
 public sealed record CellResult(
     string Cell,
@@ -25,11 +30,11 @@ public sealed record CellResult(
     int FalseAlarms,
     double UpperLimit,
     double LowerLimit,
-    IReadOnlyList<double> Within,
+    IReadOnlyList<WithinCount> Within,
     double? MedianDelaySeconds,
-    double Continued,
+    int Continued,
     IReadOnlyList<double>? ContinueSeconds,
-    double Held,
+    int Held,
     IReadOnlyList<KeyValuePair<string, int>> Grounds)
 {
     private const double Confidence = 0.95;
@@ -77,15 +82,14 @@ public sealed record CellResult(
             early,
             UpperLimitOf(early, count),
             1 - UpperLimitOf(count - early, count),
-            fault is null ? [] : [Share(15), Share(60), Share(300)],
+            fault is null ? [] : [In(15), In(60), In(300)],
             delays.Count == 0 ? null : Quantile(delays, 0.5),
-            Of(waved),
+            waved,
             continued.Count == 0 ? null : [Quantile(continued, 0.1), Quantile(continued, 0.5), Quantile(continued, 0.9)],
-            Of(held),
+            held,
             [.. grounds.OrderByDescending(static entry => entry.Value)]);
 
-        double Of(int part) => count == 0 ? 0 : (double)part / count;
-        double Share(double seconds) => Of(delays.Count(delay => delay <= seconds));
+        WithinCount In(double seconds) => new(seconds, delays.Count(delay => delay <= seconds));
     }
 
     /// <summary>The largest chance under which so few of so many would still be seen in 5 % of all runs, within 1e-9.</summary>

@@ -130,9 +130,9 @@ internal static class DeploymentsApi
         {
             return await heavy.Run(context, async () => await deployments.Replay(id, request.Policy, request.Model, request.Judge, cancel) is { } answer ? Results.Json(answer) : Problems.NoDeployment(id), cancel);
         }
-        catch (ArgumentException e)
+        catch (RefusedException refused)
         {
-            return Problems.Invalid($"{e.ParamName}: {e.Message}");
+            return Problems.Invalid(refused.Message);
         }
     }
 

@@ -1,3 +1,4 @@
+using Commander.Judging;
 using Commander.Judging.Evidence;
 using Commander.Judging.Verdicts;
 using Commander.Server.Learning;
@@ -116,7 +117,7 @@ internal sealed class DeploymentDesk(LoopParts parts, IOwners owners, WakeQueue 
     public async Task<ReplayAnswer?> Replay(string id, string? policy, string? model, string? judge, CancellationToken cancel)
     {
         if (judge is not null and not "commander")
-            throw new ArgumentException($"'{judge}' is no judge that can replay ticks; leave it out or say commander", nameof(judge));
+            throw new RefusedException("judge", $"'{(judge.Length <= 40 ? judge : judge[..40] + "...")}' is no judge that can replay ticks; leave it out or say commander");
         var facts = await All(id, cancel);
         if (facts.Count == 0)
             return null;
@@ -142,8 +143,8 @@ internal sealed class DeploymentDesk(LoopParts parts, IOwners owners, WakeQueue 
         return Loop.Replay.With(
             facts,
             parts.Pins,
-            otherPolicy ?? throw new ArgumentException($"no policy with the hash '{policy}' is kept; name one that a deployment has pinned, or say current", nameof(policy)),
-            otherModel ?? throw new ArgumentException($"no model with the hash '{model}' is kept; name one that a deployment has pinned, or say current", nameof(model)));
+            otherPolicy ?? throw new RefusedException("policy", $"no policy with the hash '{policy}' is kept; name one that a deployment has pinned, or say current"),
+            otherModel ?? throw new RefusedException("model", $"no model with the hash '{model}' is kept; name one that a deployment has pinned, or say current"));
     }
 
     public IAsyncEnumerable<LiveEvent> Watch(string? id, CancellationToken cancel) => parts.Live.Watch(id, cancel);

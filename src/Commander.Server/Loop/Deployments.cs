@@ -65,7 +65,7 @@ internal interface IDeployments
     /// <summary>Something else says what it really was: a source of <see cref="Learning.OutcomeSources"/>. Saying it again adds nothing.</summary>
     Task<Answer> Label(string id, string label, string source, string by, string? note, CancellationToken cancel);
 
-    /// <summary>Folds the stored facts again, with the pinned policy and model, or with others that are named by their content hash or as "current"; null when there is no such deployment. Throws <see cref="ArgumentException"/> for a name that is not kept.</summary>
+    /// <summary>Folds the stored facts again, with the pinned policy and model, or with others that are named by their content hash or as "current"; null when there is no such deployment. Throws <see cref="Judging.RefusedException"/> for a name that is not kept and for a judge that cannot replay.</summary>
     Task<ReplayAnswer?> Replay(string id, string? policy, string? model, string? judge, CancellationToken cancel);
 
     /// <summary>Live events, of one deployment or (id null) of all, until cancelled. Slow readers lose events, never block the loop: they read facts by seq.</summary>

@@ -107,7 +107,7 @@ public class CaseFileTests
         Refused("{\"latency\":", More(CaseFile.MostMetrics + 1)).ShouldBe("line 1, metrics.latency: is one metric more than 64");
         Refused("{\"latency\":", "{\"latency\":{\"unit\":\"s\",\"baseline\":[],\"candidate\":[1]},\"latency\":").ShouldBe("line 1, metrics.latency: stands there twice");
         Should.Throw<RefusedException>(() => Parse("{\"metrics\":{}}")).Message.ShouldBe("line 1, metrics: has no metric");
-        Changed("[6,7]", $"[{string.Join(',', Enumerable.Range(0, CaseFile.LongestSeries))}]").Recording.Series.Single().Control.ShouldBe(Enumerable.Range(0, 100_000).Select(static at => (double)at));
+        Changed("[4,5],\"control\":[6,7],\"seasonal\":[1,2,3,4,5]", $"[{string.Join(',', Enumerable.Range(0, CaseFile.LongestSeries))}]").Recording.Series.Single().Candidate.ShouldBe(Enumerable.Range(0, 100_000).Select(static at => (double)at));
         Refused("[6,7]", $"[{string.Join(',', Enumerable.Repeat(1, CaseFile.LongestSeries + 1))}]").ShouldBe("line 1, metrics.latency.control: has more than 100000 points");
 
         static string Refused(string good, string other) => Should.Throw<RefusedException>(() => Changed(good, other)).Message;
@@ -145,6 +145,60 @@ public class CaseFileTests
     [InlineData("x")]
     public void What_follows_a_case_on_its_line_is_refused_by_the_line(string more) =>
         Should.Throw<RefusedException>(() => Parse(Line + more, 7)).Message.ShouldStartWith("line 7: is no JSON: ");
+
+    [Theory]
+    [InlineData("{\"id\":oops}", "line 7, id: is no JSON: 'o' is an invalid start of a value (byte 7 of the line)")]
+    [InlineData("id,source,change_time\u0001,step_seconds,restarted,metrics", "line 7: is no JSON: it begins with 'id,source,change_time ,step_seconds,rest...'; JSON lines are expected, one object a line, such as {\"id\":\"a\", ...}, and no table or list")]
+    public void What_is_no_JSON_is_said_in_a_sentence(string line, string message) =>
+        Should.Throw<RefusedException>(() => Parse(line, 7)).Message.ShouldBe(message);
+
+    [Fact]
+    public void A_metric_of_a_very_long_name_is_refused_by_its_beginning() =>
+        Should.Throw<RefusedException>(() => Changed("latency", new string('l', 5_000_000))).Message.Length.ShouldBeLessThan(300);
+
+    [Fact]
+    public void A_byte_order_mark_before_the_first_line_is_passed_over()
+    {
+        CaseFile.Read(new MemoryStream(Encoding.UTF8.GetBytes("\ufeff" + Line))).Single().Id.ShouldBe("a");
+        CaseFile.Lines(new MemoryStream(Encoding.UTF8.GetBytes("\ufeff\n" + Line))).Single().Number.ShouldBe(2);
+        Should.Throw<RefusedException>(() => CaseFile.Read(new MemoryStream(Encoding.UTF8.GetBytes(Line + "\n\ufeff" + Line))).ToList()).Place.ShouldBe("line 2");
+    }
+
+    [Theory]
+    [InlineData("[6,7]", "[6]", "line 1, metrics.latency: has 1 points in control and 2 in candidate; give both for the same steps, null where there is no sample")]
+    [InlineData("\"unit\":\"ms\",\"baseline\":[1,null,3]", "\"unit\":\"count\",\"baseline\":[1,null,-3]", "line 1, metrics.latency.baseline: has -3 at point 3, and a count is 0 or more; write null where there is no sample, or kind gauge for what may be below 0")]
+    [InlineData("\"unit\":\"ms\",\"baseline\":[1,null,3],\"candidate\":[4,5],\"control\":[6,7]", "\"unit\":\"ms\",\"kind\":\"count\",\"baseline\":[1,null,3],\"candidate\":[4,5],\"control\":[-0.5,7]", "line 1, metrics.latency.control: has -0.5 at point 1, and a count is 0 or more; write null where there is no sample, or kind gauge for what may be below 0")]
+    public void Counts_below_nothing_and_arms_of_two_lengths_are_refused(string good, string bad, string message) =>
+        Should.Throw<RefusedException>(() => Changed(good, bad)).Message.ShouldBe(message);
+
+    [Theory]
+    [InlineData("[9,9]", "[1,10]", "line 1, metrics.errors.candidate: has 10 errors of 9 requests at point 2; count errors among the requests of the same step, or null for a step that was not counted")]
+    [InlineData("[9,9]", "[1]", "line 1, metrics.errors.candidate: has 1 points, and requests has 2; give both for the same steps, null where there is no sample")]
+    [InlineData("[9]", "[9.5]", "line 1, metrics.errors.baseline: has 9.5 errors of 9 requests at point 1; count errors among the requests of the same step, or null for a step that was not counted")]
+    public void More_errors_than_requests_are_refused(string requests, string errors, string message)
+    {
+        var candidate = requests == "[9]" ? ("[9,9]", "[9,9]") : (requests, errors);
+        var baseline = requests == "[9]" ? (requests, errors) : ("[9]", "[null]");
+        string Counts(string unit) => $$"""{"requests":{"unit":"count","baseline":{{baseline.Item1}},"candidate":{{candidate.Item1}}},"errors":{"unit":"{{unit}}","baseline":{{baseline.Item2}},"candidate":{{candidate.Item2}}},"latency":""";
+        Should.Throw<RefusedException>(() => Changed("{\"latency\":", Counts("count"))).Message.ShouldBe(message);
+        // A percentage is none of the requests.
+        Changed("{\"latency\":", Counts("%")).Recording.Series.Count.ShouldBe(3);
+    }
+
+    [Fact]
+    public void An_id_stands_once_in_a_file_and_once_with_its_source_in_all_of_them()
+    {
+        Should.Throw<RefusedException>(() => CaseFile.Read(new MemoryStream(Encoding.UTF8.GetBytes($"{Line}\n\n{Line}"))).ToList()).Message.ShouldBe(
+            "line 3, id: 'a' stands on line 1 too; give each case an id of its own, or remove one of the two");
+        var ids = new CaseIds();
+        ids.Add(Parse(Line), 1);
+        ids.NextFile();
+        ids.Add(Parse(Line) with { Source = "t" }, 1);
+        Should.Throw<RefusedException>(() => ids.Add(Parse(Line) with { Source = "u" }, 2)).Message.ShouldStartWith("line 2, id: 'a' stands on line 1 too");
+        ids.NextFile();
+        Should.Throw<RefusedException>(() => ids.Add(Parse(Line), 4)).Message.ShouldBe(
+            "line 4, id: 'a' of the source 's' stands in an earlier file too; leave one of the two files out, or give each case an id of its own");
+    }
 
     [Fact]
     public void What_is_nested_without_end_is_refused()
@@ -211,7 +265,7 @@ public class CaseFileTests
 
     [Fact]
     public void More_metrics_than_a_watch_holds_are_refused() =>
-        Should.Throw<RefusedException>(() => CasePolicy.Of(Recorded([.. Enumerable.Range(0, 17).Select(static at => ($"m{at}", "x"))]))).Message.ShouldBe("metrics: are 17; at most 16 can be judged together");
+        Should.Throw<RefusedException>(() => CasePolicy.Of(Recorded([.. Enumerable.Range(0, 17).Select(static at => ($"m{at}", "x"))]))).Message.ShouldBe("metrics: are 17; at most 16 can be judged together, leave out those that a rollback would not be decided by");
 
     private static Recording Recorded(params (string Name, string Unit)[] series) => new(
         0, 60, false, [.. series.Select(static entry => new Series(entry.Name, entry.Unit, null, null, null, [1, 1], [1, 1], null, null, null))]);

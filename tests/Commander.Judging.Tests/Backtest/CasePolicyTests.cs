@@ -13,6 +13,12 @@ public class CasePolicyTests
     [InlineData("error_rate", "fraction", Family.Error, 0.01, false, 0, 0)]
     [InlineData("error_rate", "share", Family.Error, 0.01, false, 0, 0)]
     [InlineData("error_rate", "% of requests", Family.Error, 1, false, 0, 0)]
+    [InlineData("error_rate", "percent", Family.Error, 1, false, 0, 0)]
+    [InlineData("error_rate", "1", Family.Error, 0.01, false, 0, 0)]
+    [InlineData("error_rate", "", Family.Error, 0.01, false, 0, 0)]
+    [InlineData("front_error_rate", "furlongs", Family.Error, 0.5, true, 1, 0)]
+    [InlineData("latency_p95", "us", Family.Latency, 0.2, true, 25e3, 120)]
+    [InlineData("latency_p95", "ns", Family.Latency, 0.2, true, 25e6, 120)]
     [InlineData("latency_p95", "ms", Family.Latency, 0.2, true, 25, 120)]
     [InlineData("latency_p95", "s", Family.Latency, 0.2, true, 0.025, 120)]
     [InlineData("latency_p95", "ticks", Family.Latency, 0.2, true, 0, 120)]
@@ -42,6 +48,38 @@ public class CasePolicyTests
         var downstream = CasePolicy.Of(Recorded(Made("downstream_requests", "count"))).Policy.Metrics.Single();
         (downstream.Family, downstream.Direction).ShouldBe((Family.Downstream, Direction.Down));
     }
+
+    [Theory]
+    [InlineData("1", 0.5, "ROLLBACK")]
+    [InlineData("", 0.5, "ROLLBACK")]
+    [InlineData("ratio", 0.5, "ROLLBACK")]
+    public void An_error_rate_in_parts_of_one_is_rolled_back(string unit, double candidate, string decision)
+    {
+        var series = new Series("error_rate", unit, null, null, null, [.. Enumerable.Repeat(0.001, 30)], [.. Enumerable.Repeat(candidate, 20)], [.. Enumerable.Repeat(0.001, 20)], null, null);
+        Backtests.Run(new Judging.Backtest.Case("a", "s", Recorded(series), "BAD", null, null, false), "commander").Decision.ShouldBe(decision);
+    }
+
+    [Fact]
+    public void What_has_no_unit_and_a_value_above_one_is_no_share()
+    {
+        foreach (var unit in (string[])["", "1"])
+        {
+            var share = Made("error_rate", unit);
+            foreach (var none in (Series[])[share with { Baseline = [1, 2] }, share with { Candidate = [1.01] }, share with { Control = [-0.1] }, share with { Seasonal = [3] }, share with { SeasonalWeek = [3] }, share with { Kind = MetricKind.Count }])
+                CasePolicy.Of(Recorded(none)).Policy.Metrics.Single().Tolerance.ShouldBe(new Tolerance(0.5, true));
+            CasePolicy.Of(Recorded(share with { Baseline = [double.NaN, 0] })).Policy.Metrics.Single().Tolerance.ShouldBe(new Tolerance(0.01, false));
+        }
+    }
+
+    [Theory]
+    [InlineData("% of requests", true)]
+    [InlineData("%core", true)]
+    [InlineData("MB", true)]
+    [InlineData("rps", true)]
+    [InlineData("", true)]
+    [InlineData("furlongs", false)]
+    [InlineData("mb", false)]
+    public void A_unit_is_known_or_not(string unit, bool known) => CasePolicy.IsKnown(unit).ShouldBe(known);
 
     [Fact]
     public void Only_two_counts_of_those_very_names_become_an_error_ratio()

@@ -52,13 +52,24 @@ public class ComparisonTests
         Add(none, "a", "BAD", 50, "ROLLBACK", "ROLLBACK");
         foreach (var comparison in new[] { large, none })
             Add(comparison, "a", "GOOD", 50, "CONTINUE", "CONTINUE");
-        large.Rows(1).Single(static row => row is { Source: "a", Measure: "recall" }).ExcludesZero.ShouldBeTrue();
-        none.Rows(1).ShouldAllBe(static row => !row.ExcludesZero);
+        large.Rows(1).Single(static row => row is { Source: "a", Measure: "recall" }).ExcludesZero.ShouldBe(true);
+        none.Rows(1).ShouldAllBe(static row => row.ExcludesZero == false);
         var turned = new Comparison();
         Add(turned, "a", "BAD", 50, "CONTINUE", "ROLLBACK");
-        turned.Rows(1)[1].ShouldSatisfyAllConditions(static row => row.ExcludesZero.ShouldBeTrue(), static row => (row.Low, row.High).ShouldBe((-1d, -1d)));
+        turned.Rows(1)[1].ShouldSatisfyAllConditions(static row => row.ExcludesZero.ShouldBe(true), static row => (row.Low, row.High).ShouldBe((-1d, -1d)));
         none.Rows(1).Single(static row => row is { Source: "a", Measure: "recall" }).ShouldSatisfyAllConditions(
             static row => (row.Low, row.High).ShouldBe((0d, 0d)), static row => row.Groups.ShouldBe(100), static row => row.Resamples.ShouldBeInRange(1990, 2000));
+    }
+
+    [Theory]
+    [InlineData(9, null, "too few groups")]
+    [InlineData(10, true, "yes")]
+    public void With_fewer_than_ten_groups_nothing_is_said_of_zero(int groups, bool? excluded, string told)
+    {
+        var comparison = new Comparison();
+        Add(comparison, "a", "BAD", groups, "ROLLBACK", "CONTINUE");
+        var row = comparison.Rows(1)[1];
+        (row.ExcludesZero, row.Zero(), row.Low).ShouldBe((excluded, told, 1));
     }
 
     [Fact]
@@ -74,7 +85,7 @@ public class ComparisonTests
         }
         var (narrow, wide) = (Recall(alone), Recall(together));
         (narrow.High - narrow.Low)!.Value.ShouldBeInRange(0.15, 0.25);
-        (wide.Low, wide.High, wide.ExcludesZero, wide.Groups).ShouldBe((0d, 1d, false, 2));
+        (wide.Low, wide.High, wide.ExcludesZero, wide.Groups).ShouldBe((0d, 1d, null, 2));
 
         static DifferenceRow Recall(Comparison comparison) => comparison.Rows(3).Single(static row => row is { Source: "a", Measure: "recall" });
     }
@@ -108,7 +119,7 @@ public class ComparisonTests
         var comparison = new Comparison();
         Add(comparison, "a", "GOOD", 5, "CONTINUE", "ROLLBACK");
         var rows = comparison.Rows(1);
-        (rows[1].Difference, rows[1].Low, rows[1].High, rows[1].ExcludesZero, rows[1].Resamples).ShouldBe((null, null, null, false, 0));
+        (rows[1].Difference, rows[1].Low, rows[1].High, rows[1].ExcludesZero, rows[1].Resamples).ShouldBe((null, null, null, null, 0));
         rows[2].Difference.ShouldBe(-1);
         new Comparison().Rows(1).ShouldBeEmpty();
     }

@@ -37,6 +37,39 @@ public class BacktestReportTests
         html.ShouldContain("<span class=\"right\">✓ commander ROLLBACK after 2 min</span>");
         html.ShouldContain("<span class=\"wrong\">✗ argo HOLD</span>");
         html.ShouldContain("rollback by 2, argo");
+        // Two cases are too few to say whether the interval excludes 0: the report says what the terminal says.
+        html.ShouldContain("<th class=\"w\">0 excluded<th>groups");
+        html.ShouldContain("<td class=\"w\">too few groups</td>");
+        html.ShouldNotContain(">yes</td>");
+    }
+
+    [Fact]
+    public void Two_rollbacks_at_the_same_tick_are_marked_as_two_judges_and_not_as_twelve()
+    {
+        var html = Report(["commander", "argo"], [("a", "GOOD", [true, true]), ("a", "BAD", [true, true])]);
+        html.ShouldContain(">1, 2</text>");
+        Count(html, "class=\"n\"").ShouldBe(1);
+        Report(["commander", "argo"], [("a", "GOOD", [true, false])]).ShouldContain("class=\"n\" text-anchor=\"end\"");
+    }
+
+    [Fact]
+    public void Cases_without_a_label_are_mentioned()
+    {
+        Report(["commander"], [("a", "GOOD", [false]), ("a", null, [true]), ("b", null, [false])]).ShouldContain("2 cases have no label and stand in no number.");
+        Report(["commander"], [("a", null, [true])]).ShouldContain("One case has no label and stands in no number.");
+        Report(["commander"], [("a", "GOOD", [true])]).ShouldNotContain("no label");
+    }
+
+    [Fact]
+    public void A_share_is_rounded_like_on_the_terminal()
+    {
+        // 1 of 80 is 1.25 %.
+        var html = Report(["commander"], [.. Enumerable.Range(0, 80).Select(static at => ("a", "GOOD", (bool[])[at == 0]))]);
+        html.ShouldContain("1.3 % <small>0–7</small>");
+        var summary = new Summary();
+        for (var at = 0; at < 80; at++)
+            summary.Add(new Case("c", "a", new Recording(0, 60, false, []), "GOOD", null, null, false), new BacktestLine("c", at == 0 ? "ROLLBACK" : "HOLD", 2, null, 0.9, 0.9, []));
+        summary.ToString().ShouldContain("1.3 % (0-7)");
     }
 
     [Fact]
@@ -80,7 +113,7 @@ public class BacktestReportTests
 
     private static int Count(string html, string part) => html.Split(part).Length - 1;
 
-    private static string Report(string[] judges, (string Source, string Label, bool[] RolledBack)[] cases, Recording? recording = null)
+    private static string Report(string[] judges, (string Source, string? Label, bool[] RolledBack)[] cases, Recording? recording = null)
     {
         recording ??= new Recording(0, 60, false, [new Series("error_rate", "%", null, null, null, [1, 1, 1], [1, 4, 5, 6], [1, 1, 1, 1], null, null)]);
         var (report, comparison) = (new BacktestReport(judges), new Comparison());

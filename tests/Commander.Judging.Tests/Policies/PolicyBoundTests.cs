@@ -238,6 +238,80 @@ public class PolicyBoundTests
     }
 
     [Fact]
+    public void A_service_names_at_most_eight_presets_and_each_once()
+    {
+        string Named(string presets) => Errors(Prom + $"services: {{ s: {{ source: p, preset: [{presets}] }} }}");
+        Named("http, kubernetes-pod, dotnet, jvm, node").ShouldBe("");
+        Named("jvm, kubernetes-pod, jvm").ShouldBe("p.yaml:2:59 services.s.preset[2]: 'jvm' stands twice; name a preset once");
+        Named("jvm,jvm,jvm,jvm,jvm,jvm,jvm,jvm,\n never, read").Split('\n')[^1].ShouldBe(
+            "p.yaml:3:2 services.s.preset[8]: is one preset more than 8; name each once; known are http, kubernetes-pod, dotnet, jvm, node");
+    }
+
+    [Fact]
+    public void A_preset_named_a_thousand_times_in_two_hundred_services_costs_little()
+    {
+        var yaml = Prom + $"defaults: {{ source: p, preset: [{string.Join(',', Enumerable.Repeat("jvm", 1000))}] }}\nservices: {{ {string.Join(", ", Enumerable.Range(0, 200).Select(n => $"s{n}: "))} }}";
+        Allocated(() => Errors(yaml).Split('\n')[^1].ShouldContain("is one preset more than 8")).ShouldBeLessThan(100);
+    }
+
+    [Fact]
+    public void Long_queries_that_ten_thousand_policies_inherit_are_read_once()
+    {
+        var metrics = string.Join(", ", Enumerable.Range(0, 16).Select(n => $"m{n}: {{ kind: gauge, query: 'up + {string.Join(" + ", Enumerable.Repeat("a", 990))}' }}"));
+        string Environments(string own) => string.Join(", ", Enumerable.Range(0, 32).Select(n => $"e{n}: {{ {own} }}"));
+        string Yaml(string own) => Prom + $"defaults: {{ source: p, metrics: {{ {metrics} }}, environments: {{ {Environments(own)} }} }}\nservices: {{ {string.Join(", ", Enumerable.Range(0, 301).Select(n => $"s{n}: "))} }}";
+        Allocated(() => PolicyReader.Read(Yaml("compare: before"), "p.yaml").Policies!.Services.Count.ShouldBe((33 * 301) + 32)).ShouldBeLessThan(300);
+        // An override of every metric makes every policy's metrics its own, and still no text is scanned twice.
+        var tolerated = $"metrics: {{ {string.Join(", ", Enumerable.Range(0, 16).Select(n => $"m{n}: {{ tolerance: 30% }}"))} }}";
+        Allocated(() => PolicyReader.Read(Yaml(tolerated), "p.yaml").Policies!.For("s300", "e31").Metrics[15].Tolerance.ShouldBe(new Tolerance(0.3, Relative: true))).ShouldBeLessThan(1500);
+    }
+
+    [Fact]
+    public void What_all_policies_inherit_together_is_bounded()
+    {
+        // 20,000 values in each of 9,966 policies are 200 million.
+        var yaml = $"defaults: {{ act: {{ irreversible: [{string.Join(',', Enumerable.Repeat("a", 20_000))}] }}, environments: {{ {string.Join(", ", Enumerable.Range(0, 32).Select(n => $"e{n}: {{ compare: before }}"))} }} }}\nservices:\n"
+            + string.Concat(Enumerable.Range(0, 302).Select(n => $"  s{n}:\n"));
+        Errors(yaml).ShouldBe("p.yaml:9:3 services.s6: services and environments make more than 5000000 values, those that they inherit counted in each; write less under defaults, override less, or run a second Commander for the others");
+    }
+
+    [Fact]
+    public void Forty_thousand_keys_that_are_not_known_are_told_like_two_hundred()
+    {
+        var keys = string.Join('\n', Enumerable.Range(0, 40_000).Select(n => $"      k{n}: 1s"));
+        Allocated(() => PolicyReader.Read("services:\n  s:\n    watch:\n" + keys, "p.yaml").Errors.Count.ShouldBe(201)).ShouldBeLessThan(200);
+        Allocated(() => PolicyReader.Read("services:\n  s:\n   watch:\n     warmup:\n" + keys, "p.yaml").Errors.Count.ShouldBe(201)).ShouldBeLessThan(200);
+        // Inherited ones are looked at once, however many services there are.
+        var some = string.Join('\n', Enumerable.Range(0, 150).Select(n => $"    k{n}: 1s"));
+        PolicyReader.Read($"defaults:\n  watch:\n{some}\nservices:\n" + string.Concat(Enumerable.Range(0, 500).Select(n => $"  s{n}:\n")), "p.yaml").Errors.Count.ShouldBe(150);
+    }
+
+    [Fact]
+    public void A_warm_up_names_any_of_forty_thousand_metrics_that_are_off_and_is_told_a_few()
+    {
+        var metrics = string.Join(", ", Enumerable.Range(0, 40_000).Select(n => $"m{n}: off"));
+        string Warmup(string keys) => $"services: {{ s: {{ metrics: {{ {metrics} }}, watch: {{ warmup: {{ {keys} }} }} }} }}";
+        Errors(Warmup("m39999: 5s")).ShouldBe("");
+        Errors(Warmup("zzzzzzzz: 5s")).ShouldEndWith("m30, m31");
+    }
+
+    // Megabytes; many times what it takes, and a small part of what it took.
+    private static long Allocated(Action act)
+    {
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        act();
+        return (GC.GetAllocatedBytesForCurrentThread() - before) >> 20;
+    }
+
+    [Fact]
+    public void A_byte_order_mark_before_the_text_is_passed_over()
+    {
+        PolicyReader.Read("\ufeffservices: { s: { compare: before } }", "p.yaml").Policies!.For("s", "prod").Compare.ShouldBe(Compare.Before);
+        Errors("\ufeff{}").ShouldBe("");
+        Errors("\ufeffwrong: 1").ShouldStartWith("p.yaml:1:1 wrong: is no key here");
+    }
+
+    [Fact]
     public void Reading_nothing_is_a_mistake_of_the_caller()
     {
         Should.Throw<ArgumentNullException>(() => PolicyReader.Read(null!, "p.yaml")).ParamName.ShouldBe("yaml");

@@ -70,7 +70,13 @@ public sealed class BacktestTests : IDisposable
         lines.Select(line => line["id"]!.GetValue<string>()).ShouldBe(["bad-1", "good-1"]);
         var contract = JsonNode.Parse(await File.ReadAllTextAsync(Repository.At("tests/Commander.Server.Tests/Contract/backtest-line.json"), TestContext.Current.CancellationToken))!.AsObject();
         foreach (var line in lines)
+        {
             line.Select(field => field.Key).ShouldBe(contract.Select(field => field.Key));
+            line["source"]!.GetValue<string>().ShouldBe("example");
+            line["reason"]!.GetValue<string>().ShouldNotBeEmpty();
+        }
+
+        lines.Select(line => line["label"]!.GetValue<string>()).ShouldBe(["BAD", "GOOD"]);
     }
 
     // What is said of each of the contract's cases.
@@ -84,6 +90,7 @@ public sealed class BacktestTests : IDisposable
     [Theory]
     [InlineData("{\"id\":\"a\"}", "cases.jsonl: line 1, ")]
     [InlineData("no json", "cases.jsonl: line 1")]
+    [InlineData("id,source,metrics\na,b,c", "JSON lines are expected")]
     [InlineData("\n\n", "the file has no case")]
     public async Task A_line_that_is_no_case_is_named(string text, string said)
     {
@@ -93,6 +100,46 @@ public sealed class BacktestTests : IDisposable
         ran.Code.ShouldBe(1);
         ran.Error.ShouldContain(said);
         ran.Out.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_case_that_cannot_be_judged_is_named_by_file_and_line()
+    {
+        var file = Path.Combine(_folder, "wide.jsonl");
+        var metrics = string.Join(',', Enumerable.Range(0, 17).Select(at => $$"""
+            "m{{at}}":{"unit":"x","baseline":[],"candidate":[1]}
+            """.Trim()));
+        await File.WriteAllTextAsync(file, $$"""
+            
+            {"id":"a","source":"s","change_time":0,"step_seconds":60,"restarted":false,"metrics":{ {{metrics}} } }
+            """, TestContext.Current.CancellationToken);
+        (await new Shell().Run("backtest", file)).Error.ShouldContain("wide.jsonl: line 2, metrics: are 17; at most 16 can be judged together");
+    }
+
+    [Fact]
+    public async Task A_case_is_counted_once()
+    {
+        var file = Many("one", 40, "a");
+        var ran = await new Shell().Run("backtest", file, Path.Combine(_folder, ".", "one.jsonl"));
+        (ran.Code, ran.Out).ShouldBe((2, ""));
+        ran.Error.ShouldContain("is named twice: its cases would be counted twice");
+        var copy = Path.Combine(_folder, "copy.jsonl");
+        File.Copy(file, copy);
+        (await new Shell().Run("backtest", file, copy)).Error.ShouldContain("copy.jsonl: line 1, id: 'one-0' of the source 'a' stands in an earlier file too");
+        await File.AppendAllTextAsync(file, (await File.ReadAllLinesAsync(file))[2]);
+        ran = await new Shell().Run("backtest", file);
+        (ran.Code, ran.Out).ShouldBe((1, ""));
+        ran.Error.ShouldContain("one.jsonl: line 41, id: 'one-2' stands on line 3 too");
+        File.Delete(copy);
+    }
+
+    [Fact]
+    public async Task A_folder_is_said_to_be_one()
+    {
+        var ran = await new Shell().Run("backtest", _folder);
+        ran.Code.ShouldBe(2);
+        ran.Error.ShouldContain($"{_folder} is a folder");
+        ran.Error.ShouldContain("name the case files in it");
     }
 
     [Theory]
@@ -209,6 +256,36 @@ public sealed class BacktestTests : IDisposable
         JsonNode.Parse((await new Shell().Run("backtest", Cases, "--json", "--policy", policy)).Out)!["rows"]![0]!["true_positives"]!.GetValue<int>().ShouldBe(0);
     }
 
+    [Fact]
+    public async Task Of_a_policy_file_with_several_services_one_is_named()
+    {
+        var policy = Path.Combine(_folder, "policy.yaml");
+        string Service(string name, string tolerance) => $"  {name}:\n    source: prom\n    metrics: {{ errors: {{ kind: ratio, bad: 'b', total: 't', tolerance: {tolerance} }} }}\n    environments: {{ staging: {{ metrics: {{ errors: {{ tolerance: 50pp }} }} }} }}\n";
+        await File.WriteAllTextAsync(policy, "sources: { prom: { type: prometheus, url: 'http://localhost:9090' } }\nservices:\n" + Service("shop", "1pp") + Service("slow", "50pp") + "  bare: {}\n", TestContext.Current.CancellationToken);
+        (await Found("shop")).ShouldBe(1);
+        (await Found("slow")).ShouldBe(0);
+        (await Found("shop/staging")).ShouldBe(0);
+        (await Said()).ShouldContain("give --service with one of its services: bare, shop, slow");
+        (await Said("--service", "shp")).ShouldContain("did you mean shop?");
+        (await Said("--service", "bare")).ShouldContain("bare has no metrics to judge by");
+        (await new Shell().Run("backtest", Cases, "--service", "shop")).Error.ShouldContain("--service goes with --policy");
+        (await new Shell().Run("backtest", "--simulate", "no errors", "--deployments", "2", "--policy", policy, "--service", "shop")).Code.ShouldBe(0);
+
+        async Task<int> Found(string service) =>
+            JsonNode.Parse((await new Shell().Run("backtest", Cases, "--json", "--policy", policy, "--service", service)).Out)!["rows"]![0]!["true_positives"]!.GetValue<int>();
+
+        async Task<string> Said(params string[] more) => (await new Shell().Run(["backtest", Cases, "--policy", policy, .. more])).Error;
+    }
+
+    [Fact]
+    public async Task A_unit_that_is_not_known_is_said()
+    {
+        var file = Path.Combine(_folder, "units.jsonl");
+        await File.WriteAllTextAsync(file, """{"id":"a","source":"s","change_time":0,"step_seconds":60,"restarted":false,"metrics":{"speed":{"unit":"furlongs","baseline":[1],"candidate":[1]},"latency":{"unit":"ms","baseline":[1],"candidate":[1]}}}""", TestContext.Current.CancellationToken);
+        (await new Shell().Run("backtest", file)).Error.ShouldContain("not known are the units furlongs (speed): such a metric is judged relative to its reference");
+        (await new Shell().Run("backtest", Cases)).Error.ShouldNotContain("not known");
+    }
+
     // Cases of which every third is bad: one in ten requests fails.
     private string Many(string name, int count, string source)
     {
@@ -240,6 +317,16 @@ public sealed class BacktestTests : IDisposable
         ran.Lines[^1].ShouldStartWith("crash 90 %, 200/s, share 50 %");
         ran.Lines[^1].ShouldContain("100 %");
         ran.Error.ShouldContain("40 deployments of 2 cells watched by commander");
+    }
+
+    [Fact]
+    public async Task Of_simulated_deployments_the_document_has_counts_and_says_within_how_long()
+    {
+        var cells = JsonNode.Parse((await new Shell().Run("backtest", "--simulate", "plain; crash 90 %, 200/s, share 50 %", "--deployments", "20", "--json")).Out)!["cells"]!.AsArray();
+        cells.Select(cell => cell!["cell"]!.GetValue<string>()).ShouldBe(["plain", "crash 90 %, 200/s, share 50 %"]);
+        foreach (var cell in cells)
+            (cell!["rolled_back"]!.GetValue<int>() + cell["continued"]!.GetValue<int>() + cell["held"]!.GetValue<int>()).ShouldBe(20);
+        cells[1]!["within"]!.AsArray().Select(within => (within!["seconds"]!.GetValue<double>(), within["rolled_back"]!.GetValue<int>())).ShouldBe([(15, 20), (60, 20), (300, 20)]);
     }
 
     [Fact]

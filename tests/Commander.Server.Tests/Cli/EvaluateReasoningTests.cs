@@ -79,7 +79,7 @@ public sealed class EvaluateReasoningTests : IAsyncLifetime
         (await Run(Write("empty.jsonl", "\n"))).Error.ShouldContain("the file has no case");
         (await Run(Path.Combine(_folder, "none.jsonl"))).Code.ShouldBe(1);
         (await Run(_cases, "--policy", Write("bad.yaml", "services: 1"))).Error.ShouldContain("is no policy");
-        var many = await Run(Write("many.jsonl", string.Join('\n', Enumerable.Repeat(ShopCases.Mixed[0], 4000))));
+        var many = await Run(Write("many.jsonl", string.Join('\n', Enumerable.Range(0, 4000).Select(n => ShopCases.Mixed[0].Replace("mild-1", $"mild-{n}", StringComparison.Ordinal)))));
         many.Code.ShouldBe(1);
         many.Error.ShouldContain("give --limit ");
         _model.Asked.ShouldBeEmpty();

@@ -108,12 +108,23 @@ public class VerbTests
     }
 
     [Fact]
-    public async Task A_replay_under_another_judge_may_differ()
+    public async Task A_replay_under_another_policy_may_differ_and_under_the_same_judge_may_not()
     {
         await using var server = await Answering.Start();
         server.With(new JsonObject { ["verdict"] = null, ["identical"] = false, ["differences"] = new JsonArray("decision: stored ROLLBACK, replayed CONTINUE") });
-        (await server.Run("replay", Documents.Id, "--judge", "health-score")).Code.ShouldBe(0);
-        server.Asked[0].Body.ShouldBe("""{"judge":"health-score"}""");
+        (await server.Run("replay", Documents.Id, "--policy", "current")).Code.ShouldBe(0);
+        server.Asked[0].Body.ShouldBe("""{"policy":"current"}""");
+        (await server.Run("replay", Documents.Id, "--judge", "commander")).Code.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_judge_that_cannot_replay_is_refused_before_the_server_is_asked()
+    {
+        await using var server = await Answering.Start();
+        var ran = await server.Run("replay", Documents.Id, "--judge", "health-score");
+        ran.Code.ShouldBe(2);
+        ran.Error.ShouldContain("commander");
+        server.Asked.ShouldBeEmpty();
     }
 
     private static JsonObject Contested()
