@@ -115,7 +115,7 @@ public static class CasePolicy
             Family.Latency => (new Tolerance(0.2, true), series.Unit == "s" ? 0.025 : series.Unit == "ms" ? 25 : 0),
             Family.Cpu => (new Tolerance(0.5, true), percent ? 5 : 0),
             Family.Memory => (new Tolerance(0.25, true), percent ? 5 : 0.0),
-            Family.Traffic => (new Tolerance(0.6, true), 0),
+            Family.Traffic => (new Tolerance(0.4, true), 0),
             _ => (new Tolerance(0.5, true), 0),
         };
         var warmup = like switch
