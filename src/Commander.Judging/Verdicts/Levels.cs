@@ -433,7 +433,8 @@ internal static class Levels
     }
 
     /// <summary>
-    /// The share of ordinary ticks, past and control, that lie as far out as this one. Seldom ones are counted among all there were, of which the furthest are kept; common ones in the sample.
+    /// The share of ordinary ticks, past and control, that lie as far out as this one; several in a row are one incident. Where the samples are thinned out seldom ones are counted
+    /// among all there were, of which the furthest are kept.
     /// </summary>
     private static double Rarity(MetricPolicy metric, in LevelState level, double residual, double tolerance, int side)
     {
@@ -443,25 +444,38 @@ internal static class Levels
         }
         var centre = level.Base.Count > 0 ? level.Median - level.Origin : 0;
         var far = AsHigh * residual;
-        var (up, down) = (metric.Direction != Direction.Down, metric.Direction != Direction.Up);
-        // What was never seen is taken for one in as many as there were; not so of a candidate that is so from its first ticks on, which few pasts are long enough to tell otherwise.
-        var unseen = level.Residuals <= EnoughTicks ? 0.0 : 1;
-        var rare = (level.Extremes.Beyond(centre + (side * far), level.Ordinary, side < 0, up, down) + unseen) / Math.Max(1, level.Ordinary + unseen);
-        var beyond = 0;
+        var runs = 0;
+        var within = false;
         for (var at = 0; at < level.Base.Count; at++)
         {
-            beyond += side * (level.BaseValues[at] - centre) >= far ? 1 : 0;
+            var beyond = side * (level.BaseValues[at] - centre) >= far;
+            runs += beyond && !within ? 1 : 0;
+            within = beyond;
         }
         var points = level.Base.Count;
+        var thinned = level.Base.Stride > 1;
         if (metric.Kind == MetricKind.Gauge)
         {
+            within = false;
             for (var at = 0; at < level.Noise.Count; at++)
             {
-                beyond += side * level.NoiseValues[at] >= far ? 1 : 0;
+                var beyond = side * level.NoiseValues[at] >= far;
+                runs += beyond && !within ? 1 : 0;
+                within = beyond;
             }
             points += level.Noise.Count;
+            thinned |= level.Noise.Stride > 1;
         }
-        return Math.Max(rare, beyond / Math.Max(1.0, points));
+        // What was never seen is taken for one in as many as there were; not so of a candidate that is so from its first ticks on, which few pasts are long enough to tell otherwise.
+        var unseen = level.Residuals <= EnoughTicks ? 0.0 : 1;
+        var rarity = (runs + unseen) / Math.Max(1, points + unseen);
+        if (!thinned)
+        {
+            return rarity;
+        }
+        var (up, down) = (metric.Direction != Direction.Down, metric.Direction != Direction.Up);
+        var rare = (level.Extremes.Beyond(centre + (side * far), level.Ordinary, side < 0, up, down) + unseen) / Math.Max(1, level.Ordinary + unseen);
+        return Math.Max(rare, runs / Math.Max(1.0, points));
     }
 
     /// <summary>
