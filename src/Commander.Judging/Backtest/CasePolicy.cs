@@ -140,7 +140,7 @@ public static class CasePolicy
             }),
             Family.Cpu => (new Tolerance(0.5, true), percent ? 5 : 0),
             Family.Memory => (new Tolerance(0.25, true), percent ? 5 : 0.0),
-            Family.Traffic => (new Tolerance(0.6, true), 0),
+            Family.Traffic => (new Tolerance(0.4, true), 0),
             _ => (new Tolerance(0.5, true), 0),
         };
         var warmup = like switch

@@ -226,7 +226,7 @@ internal static class MetricReader
             Family.Latency => (Relative(0.2), Quantities.TryAmount("25ms", unit, out var floor) ? floor : 0),
             Family.Cpu => (Relative(0.5), percent ? 5 : 0),
             Family.Memory => (Relative(0.25), percent ? 5 : 0),
-            Family.Traffic => (Relative(0.6), 0),
+            Family.Traffic => (Relative(0.4), 0),
             _ => (Relative(kind == MetricKind.Histogram ? 0.2 : 0.5), 0),
         };
     }

@@ -59,7 +59,7 @@ public static class Grid
             Metric("latency", MetricKind.Histogram, Family.Latency, new Tolerance(0.2, true), 25, "ms", 120) with { Critical = true },
             Metric("cpu", MetricKind.Gauge, Family.Cpu, new Tolerance(0.5, true), 5, "%", 180),
             Metric("memory", MetricKind.Gauge, Family.Memory, new Tolerance(0.25, true), 16, "MB", 180),
-            Metric("requests", MetricKind.Count, Family.Traffic, new Tolerance(0.6, true), 0, "count", 0) with { Direction = Direction.Down },
+            Metric("requests", MetricKind.Count, Family.Traffic, new Tolerance(0.4, true), 0, "count", 0) with { Direction = Direction.Down },
         ],
     };
 
@@ -89,6 +89,8 @@ public static class Grid
         new("levels rho .5", Plain with { Autocorrelation = 0.5, LatencyNoise = 0.05 }),
         new("levels rho .9", Plain with { Autocorrelation = 0.9, LatencyNoise = 0.05 }),
         new("levels rho .9, cpu noise .3", Plain with { Autocorrelation = 0.9, LatencyNoise = 0.05, CpuNoise = 0.3, MemoryNoise = 0.1 }),
+        new("levels with spikes in 2 % of ticks", Plain with { Spikes = 0.02 }),
+        new("levels with spikes in 10 % of ticks", Plain with { Spikes = 0.1 }),
         new("error rate wanders, rho .8", Plain with { Autocorrelation = 0.8, ErrorNoise = 0.5, Errors = 0.02 }),
         new("error rate wanders, rho .9", Plain with { Autocorrelation = 0.9, ErrorNoise = 0.5, Errors = 0.02 }),
         new("correlated families", Plain with { Correlation = 0.7, LatencyNoise = 0.1, ErrorNoise = 0.3, CpuNoise = 0.2, Errors = 0.02 }),
@@ -109,6 +111,8 @@ public static class Grid
         new("no control, past of 1", Plain with { Control = false, PastTicks = 1, LatencyNoise = 0.05 }),
         new("no control, bursts phi 5, past of 2", Plain with { Control = false, Dispersion = 5, Errors = 0.02, PastTicks = 2 }),
         new("no control, rho .9", Plain with { Control = false, Autocorrelation = 0.9, LatencyNoise = 0.05 }),
+        new("no control, levels with spikes in 2 % of ticks", Plain with { Control = false, Spikes = 0.02 }),
+        new("no control, levels with spikes in 10 % of ticks", Plain with { Control = false, Spikes = 0.1 }),
         new("no control, error rate wanders, rho .8", Plain with { Control = false, Autocorrelation = 0.8, ErrorNoise = 0.5, Errors = 0.02 }),
         new("no control, error rate wanders, rho .9", Plain with { Control = false, Autocorrelation = 0.9, ErrorNoise = 0.5, Errors = 0.02 }),
         new("no control, stalls", Plain with { Control = false, StallsPerHour = 20 }),

@@ -107,6 +107,12 @@ public sealed record Scenario
     /// <summary>Standard deviation of its logarithm: 0 to 1.</summary>
     public double MemoryNoise { get; init; } = 0.02;
 
+    /// <summary>The chance that one measurement of cpu, or of memory, of one arm is a spike: 0 to 0.5.</summary>
+    public double Spikes { get; init; }
+
+    /// <summary>How many times as high a spike is: 1 to 100.</summary>
+    public double SpikeFactor { get; init; } = 3;
+
     /// <summary>Correlation of a level with itself one tick later: 0 to 0.95.</summary>
     public double Autocorrelation { get; init; }
 

@@ -125,12 +125,14 @@ public sealed class Simulator
             FailuresSlow = _scenario.FailuresSlow,
             Median = _scenario.Median * daily * Factor(_scenario.LatencyNoise, wander.Latency, load),
             Spread = _scenario.Spread,
-            Cpu = _scenario.Cpu * daily * Factor(_scenario.CpuNoise, wander.Cpu, load),
+            Cpu = _scenario.Cpu * daily * Factor(_scenario.CpuNoise, wander.Cpu, load) * Spike(),
             CpuNoise = 0,
-            Memory = _scenario.Memory * Factor(_scenario.MemoryNoise, wander.Memory, load),
+            Memory = _scenario.Memory * Factor(_scenario.MemoryNoise, wander.Memory, load) * Spike(),
             MemoryNoise = 0,
         };
     }
+
+    private double Spike() => _scenario.Spikes > 0 && _noise.Uniform() < _scenario.Spikes ? _scenario.SpikeFactor : 1;
 
     private double Factor(double deviation, double own, double load) => deviation <= 0 ? 1 : Exact.Exp(deviation * ((_own * own) + (_common * load)));
 
@@ -209,6 +211,8 @@ public sealed class Simulator
         In(scenario.LatencyNoise, 0, 1, nameof(scenario.LatencyNoise));
         In(scenario.CpuNoise, 0, 1, nameof(scenario.CpuNoise));
         In(scenario.MemoryNoise, 0, 1, nameof(scenario.MemoryNoise));
+        In(scenario.Spikes, 0, 0.5, nameof(scenario.Spikes));
+        In(scenario.SpikeFactor, 1, 100, nameof(scenario.SpikeFactor));
         In(scenario.Autocorrelation, 0, 0.95, nameof(scenario.Autocorrelation));
         In(scenario.Correlation, 0, 0.95, nameof(scenario.Correlation));
         In(scenario.DailyTraffic, 0, 0.9, nameof(scenario.DailyTraffic));

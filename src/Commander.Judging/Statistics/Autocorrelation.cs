@@ -10,7 +10,6 @@ public struct Autocorrelation
     private double _squares;
     private double _products;
     private double _previous;
-    private double _pairs;
     private double _values;
 
     /// <summary>Folds the next value in; it is finite.</summary>
@@ -23,7 +22,6 @@ public struct Autocorrelation
         else
         {
             _products += _previous * (value - _first);
-            _pairs++;
         }
         _previous = value - _first;
         _sum += _previous;
@@ -47,7 +45,7 @@ public struct Autocorrelation
                 return 0;
             }
             // The first and last value stand in one pair only; over a dozen points the difference is lost in the noise.
-            var covariance = (_products / _pairs) - (mean * mean);
+            var covariance = (_products / (_values - 1)) - (mean * mean);
             return Math.Clamp(covariance / variance, 0, Most);
         }
     }

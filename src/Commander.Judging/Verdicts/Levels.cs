@@ -18,12 +18,28 @@ internal static class Levels
     private const int EnoughBefore = 1;
     private const int EnoughControl = 5;
 
+    // So many points of the past, each beside its clock time of another day, before that day is believed rather than the past.
+    private const int EnoughShape = 6;
+
     // Four points' worth of "noise is a third of the tolerance", for short pasts.
     private const double PriorPoints = 4;
     private const double LargestResidual = 8;
 
     // ln of a thousand: as far below its reference as nothing is taken to be.
     private const double Nothing = 6.9;
+
+    // Where a gauge of 0 stands among logarithms, when no floor says where: below everything that is measured.
+    private const double Zero = -30;
+    private const double AboveZero = -25;
+
+    // Something beside nothing has no size that a relative tolerance could judge: it adds so much a tick.
+    private const double FromNothing = 2;
+
+    // Values of the past of at least so much of a residual are spikes as high as it is.
+    private const double AsHigh = 0.6;
+
+    // So many tolerances above the control now: what the past was excuses only where the control is still near it.
+    private const double FarBeside = 2;
 
     // A trend leaves the median of the past behind: beside the same clock times of another day its newest values are what a candidate is compared with.
     private const int RecentPoints = 6;
@@ -36,11 +52,12 @@ internal static class Levels
     {
         ref var level = ref state.Level;
         NoteZero(metric, ref level, tick[index, Arm.Before]);
-        if (!TryLevel(metric, tick[index, Arm.Before], seconds, out var value))
+        if (!TryValue(metric, tick[index, Arm.Before], seconds, out var value))
         {
             return;
         }
         level.Origin = level.Base.Stride == 0 ? value : level.Origin;
+        Remember(metric, ref level, value - level.Origin);
         level.Base.Add(level.BaseValues, value - level.Origin);
         level.BaseCorrelation.Add(value);
         level.Sealed = 0;
@@ -59,21 +76,29 @@ internal static class Levels
         var counted = metric.Kind == MetricKind.Count;
         NoteZero(metric, ref level, tick[index, Arm.Control]);
         NoteZero(metric, ref level, tick[index, Arm.Seasonal]);
-        var hasControl = TryLevel(metric, tick[index, Arm.Control], seconds, out var control);
-        if (hasControl && !counted)
+        Seal(metric, ref level);
+        var controlPresence = Numbers.Of(tick[index, Arm.Control], metric.Kind);
+        var hadControl = level.ControlValues > 0;
+        var hasControl = TryValue(metric, tick[index, Arm.Control], seconds, out var control);
+        if (hasControl)
         {
-            if (level.Control.Count > 0)
+            if (!counted && level.Control.Count > 0)
             {
-                level.Noise.Add(level.NoiseValues, control - level.Control.Median);
+                var off = control - level.Control.Median;
+                level.Noise.Add(level.NoiseValues, off);
+                Remember(metric, ref level, level.Base.Count > 0 ? level.Median - level.Origin + off : off);
             }
             level.Control.Add(control);
             level.ControlSum += control;
-            level.ControlValues++;
+            level.ControlValues += level.ControlValues < int.MaxValue ? 1 : 0;
         }
         ref var candidate = ref tick[index, Arm.Candidate];
         // Nothing left of what was never nothing is the largest drop there is.
         var nothing = !blind && metric.Direction != Direction.Up && level.Zeros == 0 && level.Base.Count + level.ControlValues > 0 && IsNothing(metric, candidate);
-        if (Numbers.Of(candidate, metric.Kind) != Presence.Number && !nothing)
+        // Where nothing is usual, or is no harm, it is a value as any other: of a count, when the arm is alive otherwise.
+        var quiet = !nothing && !blind && IsNothing(metric, candidate)
+            && (counted ? metric.Direction == Direction.Up && Alive(policy, tick, index) : metric.Direction == Direction.Up || ReferenceIsNothing(level));
+        if (Numbers.Of(candidate, metric.Kind) != Presence.Number && !nothing && !quiet)
         {
             return;
         }
@@ -84,18 +109,21 @@ internal static class Levels
         {
             return;
         }
-        if (!TryLevel(metric, candidate.Value, seconds, out var value))
+        double value;
+        if (nothing)
         {
-            if (!nothing)
-            {
-                return;
-            }
-            Seal(metric, ref level);
             value = (level.Base.Count > 0 ? level.Median : level.Control.Median) - Nothing;
         }
+        else if (!(quiet ? TryValue(metric, candidate, seconds, out value) : TryLevel(metric, candidate.Value, seconds, out value)))
+        {
+            return;
+        }
+        if (level.Candidate.Count > 0)
+        {
+            level.Own.Add(Math.Clamp(value - level.Candidate.Newest, -Far(metric), Far(metric)));
+        }
         level.Candidate.Add(value);
-        Seal(metric, ref level);
-        ChooseReference(policy, metric, ref state, Numbers.Of(tick[index, Arm.Control], metric.Kind));
+        ChooseReference(policy, metric, ref state, controlPresence);
         if (References.IsOver(policy, metric, head.Reference, elapsed))
         {
             return;
@@ -106,7 +134,7 @@ internal static class Levels
         {
             case ReferenceKind.Control when hasBase || level.Noise.Count >= EnoughControl:
                 var beside = value - level.Control.Median;
-                var earlier = hasBase ? value - level.Median : beside;
+                var earlier = hasBase && !IsOutdated(metric, level, beside) ? value - level.Median : beside;
                 up = Math.Min(beside, earlier);
                 down = Math.Min(-beside, -earlier);
                 break;
@@ -117,7 +145,7 @@ internal static class Levels
                 break;
             case ReferenceKind.Seasonal:
                 up = value - level.Recent;
-                if (TryLevel(metric, tick[index, Arm.Seasonal], seconds, out var season))
+                if (TryValue(metric, tick[index, Arm.Seasonal], seconds, out var season))
                 {
                     level.Usual = season + level.ShapeMedian;
                     up = Nearer(up, value - level.Usual);
@@ -128,10 +156,22 @@ internal static class Levels
                 // No reference, or not enough of it: nothing is said.
                 return;
         }
-        if (counted && hasControl && TryLevel(metric, candidate.Value + tick[index, Arm.Control].Value, seconds, out var both))
+        if (counted)
         {
-            // Whether a count is that of an instance or of an arm with a share that nobody promised, it does not say: harm is what is harm either way.
-            up = Nearer(up, up + both - value);
+            if (hasControl)
+            {
+                up = Beside(policy, metric, ref level, tick, index, seconds, up, value, control);
+            }
+            else if (controlPresence == Presence.Unknown)
+            {
+                // What nobody knows of the one may be what became of the other.
+                return;
+            }
+            else if (hadControl && head.ReferenceChanges == 0 && level.Noise.Count > 0)
+            {
+                // As if the control had what it had beside such a candidate.
+                up = Nearer(up, up + Math.Log(1 + Math.Exp(-Usually(ref level))));
+            }
             down = -up;
         }
         Scale(metric, ref level, head.Reference);
@@ -145,6 +185,7 @@ internal static class Levels
         ref var level = ref state.Level;
         (level.Up, level.Down, level.Candidate) = (default, default, default);
         (level.ResidualSum, level.Residuals) = (0, 0);
+        level.Own = default;
         level.Sealed = 0;
     }
 
@@ -155,7 +196,7 @@ internal static class Levels
         return wanted switch
         {
             ReferenceKind.Control => ReferenceKind.Control,
-            ReferenceKind.Seasonal when level.Shape.Count >= EnoughBase => ReferenceKind.Seasonal,
+            ReferenceKind.Seasonal when level.Shape.Count >= EnoughShape => ReferenceKind.Seasonal,
             _ => level.Base.Count >= EnoughBefore ? ReferenceKind.Before : ReferenceKind.None,
         };
     }
@@ -169,7 +210,7 @@ internal static class Levels
             return false;
         }
         var mean = level.ResidualSum / level.Residuals;
-        var error = 2 * level.Scale / Math.Sqrt(level.Residuals);
+        var error = 2 * Math.Max(level.Scale, Own(metric, level)) / Math.Sqrt(level.Residuals);
         var (up, down) = Tolerances(metric);
         return (metric.Direction == Direction.Down || mean + error < up) && (metric.Direction == Direction.Up || mean - error > -down);
     }
@@ -183,6 +224,123 @@ internal static class Levels
 
     private static bool IsNothing(MetricPolicy metric, in Reading reading) =>
         reading.HasValue && reading.Value == 0 && (metric.Kind == MetricKind.Count || (metric.Tolerance.Relative && metric.Floor <= 0));
+
+    /// <summary>As <see cref="TryLevel(MetricPolicy, in Reading, double, out double)"/>, where 0 is a value too: a gauge's, and that of a count whose harm is more of it, which counts as one.</summary>
+    private static bool TryValue(MetricPolicy metric, in Reading reading, double seconds, out double level)
+    {
+        if (IsNothing(metric, reading))
+        {
+            if (metric.Kind == MetricKind.Gauge)
+            {
+                level = Zero;
+                return true;
+            }
+            if (metric.Direction == Direction.Up)
+            {
+                return TryLevel(metric, metric.Tolerance.Relative && metric.Floor <= 0 ? 1 : 0, seconds, out level);
+            }
+        }
+        return TryLevel(metric, reading, seconds, out level);
+    }
+
+    private static bool ReferenceIsNothing(in LevelState level) => (level.Base.Count > 0 ? level.Median : level.Control.Median) < AboveZero;
+
+    // Whether another metric of the candidate has a number, so that none of this one's events is a count of 0 and not the silence of the whole.
+    private static bool Alive(Policy policy, Tick tick, int index)
+    {
+        for (var other = 0; other < policy.Metrics.Count; other++)
+        {
+            if (other != index && policy.Metrics[other].Family != Family.Service && Numbers.Of(tick[other, Arm.Candidate], policy.Metrics[other].Kind) == Presence.Number)
+            {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private static void Remember(MetricPolicy metric, ref LevelState level, double value)
+    {
+        level.Extremes.Add(value, level.Ordinary, metric.Direction != Direction.Down, metric.Direction != Direction.Up);
+        level.Ordinary += level.Ordinary < int.MaxValue ? 1 : 0;
+    }
+
+    /// <summary>
+    /// Whether the past no longer excuses: the control has left it, and the candidate stays certainly above the control now. Only where a request is measured: what a process uses
+    /// falls with its traffic.
+    /// </summary>
+    private static bool IsOutdated(MetricPolicy metric, in LevelState level, double beside)
+    {
+        var scale = Math.Max(level.Scale, Own(metric, level));
+        if (metric.Family is not (Family.Error or Family.Latency) || metric.Direction == Direction.Either || level.Control.Count < 3)
+        {
+            return false;
+        }
+        var (up, down) = Tolerances(metric);
+        return metric.Direction == Direction.Up
+            ? beside > FarBeside * Math.Max(up, scale) && level.Median - level.Control.Median > Math.Max(up, scale)
+            : -beside > FarBeside * Math.Max(down, scale) && level.Control.Median - level.Median > Math.Max(down, scale);
+    }
+
+    /// <summary>
+    /// A count's residual beside a control. Whether it is that of an instance or of an arm with a share that nobody promised, it does not say: harm is what is harm either way,
+    /// and what the candidate has more (or less) of than its share of what both have: what both do is nobody's fault. Its share is that of the requests, when they are measured;
+    /// or else the promised one; or else, for fewer, what it had so far, and for more, half. Fewer for each request than before is harm without the sum of both.
+    /// </summary>
+    private static double Beside(Policy policy, MetricPolicy metric, ref LevelState level, Tick tick, int index, double seconds, double residual, double value, double control)
+    {
+        var own = residual;
+        if (TryLevel(metric, tick[index, Arm.Candidate].Value + tick[index, Arm.Control].Value, seconds, out var both))
+        {
+            residual = Nearer(residual, residual + both - value);
+        }
+        var beside = value - control;
+        var (_, down) = Tolerances(metric);
+        // What fell beside the control is not what it usually has.
+        if (level.Noise.Count < EnoughControl || beside > Usually(ref level) - down)
+        {
+            level.Noise.Add(level.NoiseValues, beside);
+        }
+        if (RequestOdds(policy, metric, tick) is { } requests)
+        {
+            var apiece = own + Math.Log(1 + Math.Exp(-requests));
+            return Nearer(metric.Direction != Direction.Up && apiece < 0 ? apiece : residual, beside - requests);
+        }
+        var odds = policy.Watch.Share is { } share and > 0 and < 1 ? Math.Log(share / (1 - share)) : residual > 0 ? 0 : Usually(ref level);
+        return Nearer(residual, beside - odds);
+    }
+
+    // The logarithm of how many times the control's count the candidate's usually is.
+    private static double Usually(ref LevelState level)
+    {
+        Span<double> values = stackalloc double[LevelState.NoiseSlots];
+        return Robust.Median(level.Noise.Copy(level.NoiseValues, values));
+    }
+
+    // The same of their requests, by a metric that counts them in both arms; null where none does. Traffic itself is what is asked about.
+    private static double? RequestOdds(Policy policy, MetricPolicy metric, Tick tick)
+    {
+        if (metric.Family == Family.Traffic)
+        {
+            return null;
+        }
+        double most = 0, odds = 0;
+        for (var other = 0; other < policy.Metrics.Count; other++)
+        {
+            var counting = policy.Metrics[other];
+            if (counting.Kind is not (MetricKind.Ratio or MetricKind.Histogram) || counting.Family is Family.Service or Family.Downstream
+                || Numbers.Of(tick[other, Arm.Candidate], counting.Kind) != Presence.Number || Numbers.Of(tick[other, Arm.Control], counting.Kind) != Presence.Number)
+            {
+                continue;
+            }
+            var own = Numbers.Requests(tick[other, Arm.Candidate], counting.Kind);
+            var others = Numbers.Requests(tick[other, Arm.Control], counting.Kind);
+            if (own + others > most)
+            {
+                (most, odds) = (own + others, Math.Log(own / others));
+            }
+        }
+        return most > 0 ? odds : null;
+    }
 
     private static void NoteZero(MetricPolicy metric, ref LevelState level, in Reading reading)
     {
@@ -209,7 +367,7 @@ internal static class Levels
     }
 
     /// <summary>A compared value as a level again, in the metric's unit (a count: events a second).</summary>
-    public static double Value(MetricPolicy metric, double level) => metric.Tolerance.Relative ? Math.Exp(level) - metric.Floor : level;
+    public static double Value(MetricPolicy metric, double level) => !metric.Tolerance.Relative ? level : level < AboveZero ? 0 : Math.Exp(level) - metric.Floor;
 
     /// <summary>The reference's level as it is compared; NaN while there is none.</summary>
     public static double Reference(in MetricState state)
@@ -224,7 +382,7 @@ internal static class Levels
         };
     }
 
-    /// <summary>The smallest residual up and down that is worth a rollback.</summary>
+    /// <summary>The smallest residual up and down that is worth a rollback; down it is without end where the tolerance is the whole of the reference or more.</summary>
     public static (double Up, double Down) Tolerances(MetricPolicy metric)
     {
         var tolerance = metric.Tolerance;
@@ -232,8 +390,7 @@ internal static class Levels
         {
             return (tolerance.Amount, tolerance.Amount);
         }
-        var log = Math.Log(1 + tolerance.Amount);
-        return (log, log);
+        return (Math.Log(1 + tolerance.Amount), tolerance.Amount < 1 ? -Math.Log(1 - tolerance.Amount) : double.PositiveInfinity);
     }
 
     // The residual nearer to nothing; nothing when they disagree about the side.
@@ -244,26 +401,96 @@ internal static class Levels
         ref var level = ref state.Level;
         ref var head = ref state.Head;
         var (toleranceUp, toleranceDown) = Tolerances(metric);
-        level.ResidualSum += metric.Direction == Direction.Down ? -down : up;
+        var far = Far(metric);
+        var scale = Math.Max(level.Scale, Own(metric, level));
+        level.ResidualSum += Math.Clamp(metric.Direction == Direction.Down ? -down : up, -far, far);
         level.Residuals++;
         double score = 0;
         var beyond = false;
         if (metric.Direction != Direction.Down)
         {
-            Side(ref level.Up, up, toleranceUp, level.Scale, metric.Family, budget, ref score, ref beyond);
+            Side(ref level.Up, up, toleranceUp, scale, far, Rarity(metric, level, up, toleranceUp, 1), metric.Family, budget, ref score, ref beyond);
         }
         if (metric.Direction != Direction.Up)
         {
-            Side(ref level.Down, down, toleranceDown, level.Scale, metric.Family, budget, ref score, ref beyond);
+            Side(ref level.Down, down, toleranceDown, scale, far, Rarity(metric, level, down, toleranceDown, -1), metric.Family, budget, ref score, ref beyond);
         }
         head.Score = score;
         head.Beyond = (byte)(beyond ? 1 : 0);
     }
 
-    private static void Side(ref Page page, double residual, double tolerance, double scale, Family family, in Budget budget, ref double score, ref bool beyond)
+    // No difference of logarithms is counted for more than from something to nothing.
+    private static double Far(MetricPolicy metric) => metric.Tolerance.Relative ? Nothing : double.MaxValue;
+
+    // The candidate's own scatter: a small canary's share of failures, or its slowest request, moves more than that of many.
+    private static double Own(MetricPolicy metric, in LevelState level) => level.Own.Deviation(Smallest(metric), PriorPoints);
+
+    // The smallest noise that is worth telling from none: a third of the tolerance.
+    private static double Smallest(MetricPolicy metric)
+    {
+        var (up, down) = Tolerances(metric);
+        return (metric.Direction switch { Direction.Up => up, Direction.Down => double.IsFinite(down) ? down : up, _ => Math.Min(up, down) }) / 3;
+    }
+
+    /// <summary>
+    /// The share of ordinary ticks, past and control, that lie as far out as this one; several in a row are one incident. Where the samples are thinned out seldom ones are counted
+    /// among all there were, of which the furthest are kept.
+    /// </summary>
+    private static double Rarity(MetricPolicy metric, in LevelState level, double residual, double tolerance, int side)
+    {
+        if (!(residual > tolerance))
+        {
+            return 1;
+        }
+        var centre = level.Base.Count > 0 ? level.Median - level.Origin : 0;
+        var far = AsHigh * residual;
+        var runs = 0;
+        var within = false;
+        for (var at = 0; at < level.Base.Count; at++)
+        {
+            var beyond = side * (level.BaseValues[at] - centre) >= far;
+            runs += beyond && !within ? 1 : 0;
+            within = beyond;
+        }
+        var points = level.Base.Count;
+        var thinned = level.Base.Stride > 1;
+        if (metric.Kind == MetricKind.Gauge)
+        {
+            within = false;
+            for (var at = 0; at < level.Noise.Count; at++)
+            {
+                var beyond = side * level.NoiseValues[at] >= far;
+                runs += beyond && !within ? 1 : 0;
+                within = beyond;
+            }
+            points += level.Noise.Count;
+            thinned |= level.Noise.Stride > 1;
+        }
+        // What was never seen is taken for one in as many as there were; not so of a candidate that is so from its first ticks on, which few pasts are long enough to tell otherwise.
+        var unseen = level.Residuals <= EnoughTicks ? 0.0 : 1;
+        var rarity = (runs + unseen) / Math.Max(1, points + unseen);
+        if (!thinned)
+        {
+            return rarity;
+        }
+        var (up, down) = (metric.Direction != Direction.Down, metric.Direction != Direction.Up);
+        var rare = (level.Extremes.Beyond(centre + (side * far), level.Ordinary, side < 0, up, down) + unseen) / Math.Max(1, level.Ordinary + unseen);
+        return Math.Max(rare, runs / Math.Max(1.0, points));
+    }
+
+    /// <summary>
+    /// Adds a tick to one side's sum. What it adds is bounded by how often ordinary ticks lie as far out: such that with spikes that come at random, that often, the chance that the
+    /// sum ever passes h falls as exp(-h) (Lundberg).
+    /// </summary>
+    private static void Side(ref Page page, double residual, double tolerance, double scale, double far, double rarity, Family family, in Budget budget, ref double score, ref bool beyond)
     {
         var drift = Math.Max(1, 0.75 * tolerance / scale);
-        page.Add(Math.Clamp(residual / scale, -LargestResidual, LargestResidual), drift, residual);
+        var most = residual > 2 * far && double.IsFinite(drift) ? Math.Min(LargestResidual, drift + FromNothing) : LargestResidual;
+        if (rarity < 1)
+        {
+            most = Math.Min(most, drift + Math.Log((1 - ((1 - rarity) * Math.Exp(-drift))) / rarity));
+        }
+        page.Add(Math.Clamp(residual / scale, -LargestResidual, most), drift, residual);
         var own = Weights[(int)family] * page.Sum / budget.LevelLimit;
         if (family == Family.Service)
         {
@@ -314,21 +541,21 @@ internal static class Levels
         {
             return;
         }
-        level.ScaledAt = (int)Math.Min(level.ControlValues, 1e9);
+        level.ScaledAt = level.ControlValues;
         Span<double> residuals = stackalloc double[LevelState.BaseSlots + LevelState.NoiseSlots];
         var shaped = reference == ReferenceKind.Seasonal;
+        var far = Far(metric);
         var count = shaped ? level.Shape.Count : level.Base.Count;
         for (var at = 0; at < count; at++)
         {
-            residuals[at] = shaped ? level.ShapeValues[at] - level.ShapeMedian : level.Origin + level.BaseValues[at] - level.Median;
+            residuals[at] = Math.Clamp(shaped ? level.ShapeValues[at] - level.ShapeMedian : level.Origin + level.BaseValues[at] - level.Median, -far, far);
         }
-        for (var at = 0; at < level.Noise.Count; at++)
+        for (var at = 0; at < level.Noise.Count && metric.Kind == MetricKind.Gauge; at++)
         {
-            residuals[count++] = level.NoiseValues[at];
+            residuals[count++] = Math.Clamp(level.NoiseValues[at], -far, far);
         }
         var scatter = Robust.Scatter(residuals[..count]);
-        var (up, down) = Tolerances(metric);
-        var smallest = Math.Min(up, down) / 3;
+        var smallest = Smallest(metric);
         var points = Math.Max(0, count - 1);
         var drawn = Math.Sqrt(((PriorPoints * smallest * smallest) + (points * scatter * scatter)) / (PriorPoints + points));
         var correlation = shaped ? level.ShapeCorrelation.Value : level.BaseCorrelation.Value;
@@ -353,7 +580,7 @@ internal static class Levels
         {
             head.Reference = level.ControlValues > 0 ? ReferenceKind.Control : ReferenceKind.None;
         }
-        else if (policy.Compare is Compare.Auto or Compare.Seasonal && level.Shape.Count >= EnoughBase)
+        else if (policy.Compare is Compare.Auto or Compare.Seasonal && level.Shape.Count >= EnoughShape)
         {
             head.Reference = ReferenceKind.Seasonal;
         }

@@ -210,13 +210,17 @@ internal struct LevelState
     public const int ShapeSlots = 24;
 
     public Sample Base;
+    // A gauge: how far the control lies off its own last values. A count: how far the candidate lies off the control in the same seconds.
     public Sample Noise;
     // The past less what the same clock times of another day were: what is left of it once its usual shape is taken off.
     public Sample Shape;
     public int Sealed;
     public int ScaledAt;
-    // 1: something that it is compared with was 0 once, so that a 0 is nothing new. Two, so that the size stays a multiple of eight.
+    // 1: something that it is compared with was 0 once, so that a 0 is nothing new.
     public int Zeros;
+    // How many values of past and control its extremes are the extremes of.
+    public int Ordinary;
+    // Keeps the size a multiple of eight, so that no byte of the state is padding.
     private readonly int _even;
     // The first value of the past: what the sample keeps is counted from it, because single precision has no room for more than seven digits.
     public double Origin;
@@ -226,7 +230,7 @@ internal struct LevelState
     public double Recent;
     // What another day makes expect of the newest tick.
     public double Usual;
-    // The residual's scale: a typical size of noise, never below a third of the tolerance.
+    // The residual's scale by past and control: a typical size of noise, never below a third of the tolerance.
     public double Scale;
     public Autocorrelation BaseCorrelation;
     public Autocorrelation ShapeCorrelation;
@@ -234,11 +238,15 @@ internal struct LevelState
     public Last3 Candidate;
     public Page Up;
     public Page Down;
+    // How far the candidate itself scatters.
+    public Spread Own;
     public double ResidualSum;
-    public double Residuals;
     public double ControlSum;
-    public double ControlValues;
+    public int Residuals;
+    public int ControlValues;
     public Climb Climb;
+    // The values of the past that are furthest out, less the origin, and the control's, as if it stood where the past does.
+    public Extremes Extremes;
     public BaseSlotsArray BaseValues;
     public NoiseSlotsArray NoiseValues;
     public ShapeSlotsArray ShapeValues;
@@ -268,8 +276,6 @@ internal struct Sample
     public int Count;
     public int Skip;
     public int Stride;
-    // Keeps the size a multiple of eight, so that no byte of the state is padding.
-    private int _unused;
 
     public void Add(Span<float> values, double value)
     {
@@ -332,13 +338,13 @@ internal struct Last3
 /// <summary>One side of Page's cumulative sum, and the mean residual since it last stood at zero.</summary>
 internal struct Page
 {
-    public double Sum;
     public double Residual;
-    public double Ticks;
+    public float Sum;
+    public float Ticks;
 
     public void Add(double z, double drift, double residual)
     {
-        Sum = Math.Max(0, Sum + z - drift);
+        Sum = (float)Math.Max(0, Sum + z - drift);
         if (Sum > 0)
         {
             Residual += residual;

@@ -26,7 +26,7 @@ public class CasePolicyTests
     [InlineData("cpu", "cores", Family.Cpu, 0.5, true, 0, 180)]
     [InlineData("memory", "% of limit", Family.Memory, 0.25, true, 5, 180)]
     [InlineData("memory", "MB", Family.Memory, 0.25, true, 0, 180)]
-    [InlineData("requests", "count", Family.Traffic, 0.6, true, 0, 0)]
+    [InlineData("requests", "count", Family.Traffic, 0.4, true, 0, 0)]
     [InlineData("orders", "", Family.Kpi, 0.5, true, 0, 0)]
     [InlineData("downstream_latency", "ms", Family.Downstream, 0.2, true, 25, 120)]
     [InlineData("service_error_rate", "%", Family.Service, 1, false, 0, 0)]

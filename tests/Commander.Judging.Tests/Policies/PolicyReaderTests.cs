@@ -48,7 +48,7 @@ public class PolicyReaderTests
     [InlineData("cpu", "kind: gauge, query: a, unit: cores", 0.5, true, 0)]
     [InlineData("memory", "kind: gauge, query: a, unit: percent", 0.25, true, 5)]
     [InlineData("memory", "kind: gauge, query: a, unit: MB", 0.25, true, 0)]
-    [InlineData("requests", "kind: count, query: a", 0.6, true, 0)]
+    [InlineData("requests", "kind: count, query: a", 0.4, true, 0)]
     [InlineData("orders", "kind: gauge, query: a", 0.5, true, 0)]
     [InlineData("orders", "kind: histogram, query: a_bucket", 0.2, true, 0)]
     public void Without_a_tolerance_a_metric_has_that_of_its_family(string name, string form, double amount, bool relative, double floor)
@@ -254,7 +254,7 @@ public class PolicyReaderTests
     [InlineData("latency_p95", "kind: gauge, query: 'x_seconds'", 0.2, true, 25)]
     [InlineData("cpu", "kind: gauge, query: 'x_percent'", 0.5, true, 5)]
     [InlineData("memory", "kind: gauge, query: 'x_bytes'", 0.25, true, 0)]
-    [InlineData("requests", "kind: count, query: 'x'", 0.6, true, 0)]
+    [InlineData("requests", "kind: count, query: 'x'", 0.4, true, 0)]
     [InlineData("downstream_latency", "kind: gauge, query: 'x_seconds'", 0.2, true, 25)]
     [InlineData("baskets", "kind: gauge, query: 'x'", 0.5, true, 0)]
     public void Tolerance_and_floor_are_the_familys_where_nothing_is_written(string name, string metric, double amount, bool relative, double floor)

@@ -529,22 +529,22 @@ public class JudgeTests
     }
 
     [Fact]
-    public void Lost_traffic_is_judged_over_both_arms_because_nobody_promised_their_shares()
+    public void Lost_traffic_is_judged_over_both_arms_and_by_what_the_candidate_had_before()
     {
         var policy = Shop.Policy(Shop.CpuMetric with { Name = "requests", Kind = MetricKind.Count, Family = Family.Traffic, Direction = Direction.Down, Tolerance = new Tolerance(0.6, true), Floor = 0, Warmup = TimeSpan.Zero });
-        var (split, lost) = (Counted(policy, 10, 90), Counted(policy, 10, 10));
-        split.Alarm.ShouldBeFalse();
-        lost.Alarm.ShouldBeTrue();
+        Counted(policy, _ => 10, _ => 90).Alarm.ShouldBeFalse();
+        Counted(policy, n => n > 10 ? 8 : 80, n => n > 10 ? 2 : 20).Alarm.ShouldBeFalse();
+        Counted(policy, n => n > 10 ? 4 : 80, _ => 20).Alarm.ShouldBeTrue();
 
-        static Step Counted(Policy policy, double candidate, double control)
+        static Step Counted(Policy policy, Func<int, double> candidate, Func<int, double> control)
         {
             var state = Judge.Start(policy, restarted: false);
             Step step = default;
             for (var n = -19; n <= 30; n++)
             {
                 var tick = new Tick(n, 1, 1);
-                tick[0, n <= 0 ? Arm.Before : Arm.Candidate] = new Reading(Quality.Value, n <= 0 ? 100 : candidate);
-                tick[0, Arm.Control] = n <= 0 ? default : new Reading(Quality.Value, control);
+                tick[0, n <= 0 ? Arm.Before : Arm.Candidate] = new Reading(Quality.Value, n <= 0 ? 100 : candidate(n));
+                tick[0, Arm.Control] = n <= 0 ? default : new Reading(Quality.Value, control(n));
                 step = Tick(policy, ref state, tick);
             }
             return step;
