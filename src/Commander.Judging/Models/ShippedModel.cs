@@ -4,9 +4,9 @@ public sealed partial record Model
 {
     /// <summary>What a new installation starts with; written by <c>Commander.Benchmarks train-shipped</c>, see docs/model-card.md.</summary>
     public static Model Shipped { get; } = new(
-        "shipped-6",
-        Intercept: -4.3420006554366495,
-        Weights: [6.895550591297275, 6.338977696833518, 6.062687922474365, 6.057745244802594, 3.0407152233282706, 3.8420006554366495, 2.6420006554366493, 3.042000655436649],
-        NoData: 7.151465608980338,
-        Guard: 2.6420069529073644);
+        "shipped-7",
+        Intercept: -4.317238168870716,
+        Weights: [6.8721320712467, 6.418141452774366, 6.041607783644511, 5.941280704103269, 3.015344889161978, 3.817238168870716, 2.617238168870716, 3.017238168870716],
+        NoData: 7.126542095714079,
+        Guard: 2.6172421796654297);
 }

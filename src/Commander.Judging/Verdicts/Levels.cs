@@ -409,11 +409,11 @@ internal static class Levels
         var beyond = false;
         if (metric.Direction != Direction.Down)
         {
-            Side(ref level.Up, up, toleranceUp, scale, far, Rarity(metric, level, up, toleranceUp, 1), metric.Family, budget, ref score, ref beyond);
+            Side(ref level.Up, up, toleranceUp, scale, far, Rarity(metric, head.Reference, level, up, toleranceUp, 1), metric.Family, budget, ref score, ref beyond);
         }
         if (metric.Direction != Direction.Up)
         {
-            Side(ref level.Down, down, toleranceDown, scale, far, Rarity(metric, level, down, toleranceDown, -1), metric.Family, budget, ref score, ref beyond);
+            Side(ref level.Down, down, toleranceDown, scale, far, Rarity(metric, head.Reference, level, down, toleranceDown, -1), metric.Family, budget, ref score, ref beyond);
         }
         head.Score = score;
         head.Beyond = (byte)(beyond ? 1 : 0);
@@ -422,8 +422,9 @@ internal static class Levels
     // No difference of logarithms is counted for more than from something to nothing.
     private static double Far(MetricPolicy metric) => metric.Tolerance.Relative ? Nothing : double.MaxValue;
 
-    // The candidate's own scatter: a small canary's share of failures, or its slowest request, moves more than that of many.
-    private static double Own(MetricPolicy metric, in LevelState level) => level.Own.Deviation(Smallest(metric), PriorPoints);
+    // The candidate's own scatter: a small canary's share of failures, or its slowest request, moves more than that of many. Of what is no share only what it certainly is more.
+    private static double Own(MetricPolicy metric, in LevelState level) =>
+        metric.Family == Family.Error ? level.Own.Deviation(Smallest(metric), PriorPoints) : level.Own.Lower(Smallest(metric), PriorPoints);
 
     // The smallest noise that is worth telling from none: a third of the tolerance.
     private static double Smallest(MetricPolicy metric)
@@ -436,33 +437,22 @@ internal static class Levels
     /// The share of ordinary ticks, past and control, that lie as far out as this one; several in a row are one incident. Where the samples are thinned out seldom ones are counted
     /// among all there were, of which the furthest are kept.
     /// </summary>
-    private static double Rarity(MetricPolicy metric, in LevelState level, double residual, double tolerance, int side)
+    private static double Rarity(MetricPolicy metric, ReferenceKind reference, in LevelState level, double residual, double tolerance, int side)
     {
         if (!(residual > tolerance))
         {
             return 1;
         }
-        var centre = level.Base.Count > 0 ? level.Median - level.Origin : 0;
         var far = AsHigh * residual;
-        var runs = 0;
-        var within = false;
-        for (var at = 0; at < level.Base.Count; at++)
+        var shaped = reference == ReferenceKind.Seasonal;
+        var centre = shaped ? level.ShapeMedian : level.Base.Count > 0 ? level.Median - level.Origin : 0;
+        // Beside the same clock times of another day the past's own course is no scatter.
+        var runs = shaped ? Runs(level.ShapeValues, level.Shape.Count, centre) : Runs(level.BaseValues, level.Base.Count, centre);
+        var points = shaped ? level.Shape.Count : level.Base.Count;
+        var thinned = !shaped && level.Base.Stride > 1;
+        if (metric.Kind == MetricKind.Gauge && !shaped)
         {
-            var beyond = side * (level.BaseValues[at] - centre) >= far;
-            runs += beyond && !within ? 1 : 0;
-            within = beyond;
-        }
-        var points = level.Base.Count;
-        var thinned = level.Base.Stride > 1;
-        if (metric.Kind == MetricKind.Gauge)
-        {
-            within = false;
-            for (var at = 0; at < level.Noise.Count; at++)
-            {
-                var beyond = side * level.NoiseValues[at] >= far;
-                runs += beyond && !within ? 1 : 0;
-                within = beyond;
-            }
+            runs += Runs(level.NoiseValues, level.Noise.Count, 0);
             points += level.Noise.Count;
             thinned |= level.Noise.Stride > 1;
         }
@@ -476,6 +466,19 @@ internal static class Levels
         var (up, down) = (metric.Direction != Direction.Down, metric.Direction != Direction.Up);
         var rare = (level.Extremes.Beyond(centre + (side * far), level.Ordinary, side < 0, up, down) + unseen) / Math.Max(1, level.Ordinary + unseen);
         return Math.Max(rare, runs / Math.Max(1.0, points));
+
+        int Runs(ReadOnlySpan<float> values, int count, double from)
+        {
+            var found = 0;
+            var within = false;
+            for (var at = 0; at < count; at++)
+            {
+                var beyond = side * (values[at] - from) >= far;
+                found += beyond && !within ? 1 : 0;
+                within = beyond;
+            }
+            return found;
+        }
     }
 
     /// <summary>
