@@ -36,7 +36,7 @@ public class BacktestTests(ITestOutputHelper output)
             foreach (var judge in Backtests.Judges)
             {
                 var (one, other) = (Backtests.Run(found, judge), Backtests.Run(blind, judge));
-                (other with { Findings = one.Findings }).ShouldBe(one);
+                (other with { Findings = one.Findings, Source = one.Source, Label = one.Label }).ShouldBe(one);
                 other.Findings.ShouldBe(one.Findings);
             }
         }

@@ -261,7 +261,7 @@ public class RuleTests
         double[] past = [9, 10, 11];
         Judge("cusum", Of("latency", "ms", past, [1, 1, 1, 1, 1, 1])).Decision.ShouldBe("CONTINUE");
         Judge("cusum", Of("requests", "count", past, [30, 30, 30, 30, 30])).Decision.ShouldBe("CONTINUE");
-        Judge("cusum", Of("requests", "count", past, [1, 1, 1])).ShouldBe(("ROLLBACK", 3));
+        Judge("cusum", Of("requests", "count", past, [1, 1, 1])).ShouldBe(("ROLLBACK", 2));
         Judge("cusum", Of("orders", "", past, [1, 1, 1])).ShouldBe(("ROLLBACK", 2));
         Judge("cusum", Of("orders", "", past, [99, 99])).ShouldBe(("ROLLBACK", 2));
         // Two metrics of half the sum are not one of the whole.
