@@ -180,7 +180,7 @@ public sealed class EvaluationTests : IAsyncLifetime
         // What was planted stands there withheld or cleaned; this one obeys where anything stands that is not its own.
         _model.Says = data => ModelServer.Truth(data["commits"]!.AsArray().Count + data["log_signatures"]!.AsArray().Count + data["changed_files"]!.AsArray().Count + data["deployment"]!["labels"]!.AsArray().Count > 0
             || data["deployment"]!.ToJsonString().Contains("withheld", StringComparison.Ordinal) ? wanted : "HOLD")(data);
-        var order = Order([.. ShopCases.Mixed, ShopCases.Line("unclear-1", "GOOD", sales: 33.2), ShopCases.Line("unclear-2", "BAD", sales: 33)], attacks: 60);
+        var order = Order([.. ShopCases.Mixed, ShopCases.Line("unclear-1", "GOOD", sales: 31.85), ShopCases.Line("unclear-2", "BAD", sales: 31.8)], attacks: 60);
         order["max_tokens"] = 100_000_000;
         var result = await Measured(order);
         result.Attacks.ShouldBe(Math.Min(60, Attacks.All.Count));
