@@ -31,8 +31,8 @@ public struct Dispersion
 
     private const double Prior = 2;
 
-    // The 90 % quantile of the normal distribution.
-    private const double NormalNinth = 1.2815515655446004;
+    /// <summary>The 90 % quantile of the normal distribution.</summary>
+    internal const double NormalNinth = 1.2815515655446004;
 
     // The 95 % quantile.
     private const double NormalTwentieth = 1.6448536269514722;

@@ -9,9 +9,6 @@ public struct Spread
     /// <summary>So many differences tell a step from noise.</summary>
     public const int Enough = 8;
 
-    // The 90 % quantile of the normal distribution.
-    private const double NormalNinth = 1.2815515655446004;
-
     private float _squares;
     private float _largest;
     private float _second;
@@ -43,5 +40,5 @@ public struct Spread
     }
 
     /// <summary>What the standard deviation is certainly above, its lower 90 % limit, as that of a normal distribution's; 0 while there are too few differences to tell. Parameters as <see cref="Deviation"/>.</summary>
-    public readonly double Lower(double prior, double points) => _pairs < Enough ? 0 : Deviation(prior, points) / (1 + (NormalNinth * Math.Sqrt(1 / (2 * (points + _pairs)))));
+    public readonly double Lower(double prior, double points) => _pairs < Enough ? 0 : Deviation(prior, points) / (1 + (Dispersion.NormalNinth * Math.Sqrt(1 / (2 * (points + _pairs)))));
 }

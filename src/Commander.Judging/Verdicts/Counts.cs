@@ -10,6 +10,11 @@ internal static class Counts
     private const double Calm = 1.25;
     private const double Restless = 1.75;
 
+    // Below this share of the requests a test jumps past its limit; how much of the length of its steps that leaves, and up to how many times smaller a share.
+    private const double SmallShare = 0.1;
+    private const double OvershootPart = 0.3;
+    private const double MostOvershoot = 2;
+
     // The level of the upper limit that CONTINUE needs; it spends nothing of the false-alarm budget.
     public const double UpperAlpha = 0.1;
 
@@ -353,7 +358,9 @@ internal static class Counts
     private static double Overshoot(in MetricState state)
     {
         ref readonly var count = ref state.Count;
-        return state.Head.Reference == ReferenceKind.Control ? 0.3 * Math.Log(Math.Clamp(0.1 * (count.Candidate.Total + count.Control.Total) / count.Candidate.Total, 1, 2)) : 0;
+        return state.Head.Reference == ReferenceKind.Control
+            ? OvershootPart * Math.Log(Math.Clamp(SmallShare * (count.Candidate.Total + count.Control.Total) / count.Candidate.Total, 1, MostOvershoot))
+            : 0;
     }
 
     private static void Judge(MetricPolicy metric, ref MetricState state, in Budget budget)

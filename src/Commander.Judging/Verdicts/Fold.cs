@@ -280,7 +280,7 @@ public static partial class Judge
             }
             if (metric.Kind == MetricKind.Count && metric.Family != Family.Traffic)
             {
-                // A version without errors or orders is no dead one: that it is there a number says, that it is not none does.
+                // A version without errors or orders is no dead one: a number, 0 too, says that it is there; nothing here says that it is not.
                 candidateLevel |= ofCandidate.HasValue && candidatePresence != Presence.Unknown;
                 continue;
             }

@@ -270,11 +270,11 @@ internal static class Levels
     /// </summary>
     private static bool IsOutdated(MetricPolicy metric, in LevelState level, double beside)
     {
-        var scale = Math.Max(level.Scale, Own(metric, level));
         if (metric.Family is not (Family.Error or Family.Latency) || metric.Direction == Direction.Either || level.Control.Count < 3)
         {
             return false;
         }
+        var scale = Math.Max(level.Scale, Own(metric, level));
         var (up, down) = Tolerances(metric);
         return metric.Direction == Direction.Up
             ? beside > FarBeside * Math.Max(up, scale) && level.Median - level.Control.Median > Math.Max(up, scale)

@@ -28,8 +28,7 @@ internal static class SlowLayer
     // A window is suspect, and goes on, from half of the tolerance on.
     private const double Suspect = 0.5;
 
-    // The 90 % quantile of the normal distribution, and how many times the dispersion it may make of a past of a few ticks.
-    private const double NormalNinth = 1.2815515655446004;
+    // How many times the dispersion the upper limit may make of a past of a few ticks.
     private const double MostDoubt = 4;
 
     /// <summary>Whether it looks at a metric: counts, and levels whose harm is up.</summary>
@@ -264,7 +263,7 @@ internal static class SlowLayer
     private static double Doubt(int ticks)
     {
         var freedom = Math.Max(1, (ticks / Wandering.BlockTicks) - 1);
-        return Math.Min(MostDoubt, freedom / Dispersion.LowerLimit(freedom, NormalNinth));
+        return Math.Min(MostDoubt, freedom / Dispersion.LowerLimit(freedom, Dispersion.NormalNinth));
     }
 
     private static double Tail(Direction direction, double bad, double events, double share) => direction switch
