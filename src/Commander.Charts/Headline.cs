@@ -1,3 +1,4 @@
+using Commander.Judging.Decisions;
 using Commander.Judging.Verdicts;
 
 namespace Commander.Charts;
@@ -24,16 +25,13 @@ public enum Tone
 /// <param name="Next">What happens next or what a person can do; null when nothing.</param>
 public sealed record Headline(string Word, Tone Tone, string What, string? Because, string? Proof, string? Next)
 {
-    /// <summary>How long a rollback's order is tried again that the platform does not take, from the intent on; and how long the old version may take to serve.</summary>
-    public static readonly TimeSpan OrderPatience = TimeSpan.FromMinutes(5);
-
     /// <summary>Until when the present state lasts at most: an order that nobody takes has its own end.</summary>
     /// <param name="deployment">As it stands.</param>
     public static DateTimeOffset Until(Deployment deployment)
     {
         ArgumentNullException.ThrowIfNull(deployment);
         return deployment.State == "acting" && deployment.Actions.LastOrDefault(a => a.Kind == "rollback") is { State: "intended" or "running" } order
-            ? order.RequestedAt + OrderPatience
+            ? order.RequestedAt + Plan.OrderPatience
             : deployment.EndsAt;
     }
 

@@ -58,6 +58,9 @@ public sealed record Situation(
 /// <param name="Reason">One sentence for a person.</param>
 public sealed record Plan(Move Move, string? TargetVersion, string Reason)
 {
+    /// <summary>How long a rollback's order is tried again that the platform does not take, from the intent on; and how long the old version may take to serve.</summary>
+    public static readonly TimeSpan OrderPatience = TimeSpan.FromMinutes(5);
+
     /// <summary>Step 6 of the loop for a ROLLBACK verdict: policy, autonomy and history say what is allowed. Pure.</summary>
     public static Plan For(ActPolicy act, Situation situation)
     {

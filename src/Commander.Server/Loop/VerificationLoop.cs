@@ -33,7 +33,7 @@ internal sealed class VerificationLoop : IDisposable
     private static readonly TimeSpan QueuePoll = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan RetryPause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan ActingPoll = TimeSpan.FromMilliseconds(500);
-    private static readonly TimeSpan ActingDeadline = Headline.OrderPatience;
+    private static readonly TimeSpan ActingDeadline = Plan.OrderPatience;
     private static readonly TimeSpan RecoveryDeadline = TimeSpan.FromMinutes(2);
     private static readonly TimeSpan SourceDeadline = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan AnswerPoll = TimeSpan.FromMilliseconds(200);

@@ -1,4 +1,4 @@
-using Commander.Charts;
+using Commander.Judging.Decisions;
 using Commander.Judging.Evidence;
 using Commander.Judging.Models;
 using Commander.Judging.Policies;
@@ -663,7 +663,7 @@ internal sealed class Watch(IPinned pinned)
             Received.StartedAt,
             ReceivedAt,
             // An order that nobody takes is tried to its own end, also beyond the watch's.
-            State == WatchStates.Acting && LastRollback is { Done: false } ordered && ordered.At + Headline.OrderPatience is var last && last > EndsAt ? last : EndsAt,
+            State == WatchStates.Acting && LastRollback is { Done: false } ordered && ordered.At + Plan.OrderPatience is var last && last > EndsAt ? last : EndsAt,
             new PolicyReference(Pinned?.Policy ?? Received.Service, Pinned?.PolicyHash ?? ""),
             ReferenceArm(verdict),
             verdict,
