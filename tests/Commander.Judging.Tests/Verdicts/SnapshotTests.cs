@@ -56,14 +56,14 @@ public class SnapshotTests
     }
 
     [Theory]
-    [InlineData("error_rate", -1)]
-    [InlineData("error_rate", 100.5)]
-    [InlineData("memory_usage", double.NaN)]
-    [InlineData("cpu_usage", double.PositiveInfinity)]
-    [InlineData("response_time", -0.1)]
-    [InlineData("latency", 5)]
-    public void A_value_out_of_range_is_refused_by_name(string field, double value) =>
-        Should.Throw<RefusedException>(() => Judged(new(StringComparer.Ordinal) { [field] = value })).Place.ShouldBe("metrics." + field);
+    [InlineData("error_rate", -1, "must be a percentage from 0 to 100")]
+    [InlineData("error_rate", 100.5, "must be a percentage from 0 to 100")]
+    [InlineData("memory_usage", double.NaN, "must be a percentage from 0 to 100")]
+    [InlineData("cpu_usage", double.PositiveInfinity, "must be a percentage from 0 to 100")]
+    [InlineData("response_time", -0.1, "must be a number of milliseconds from 0 to 1000000000")]
+    [InlineData("latency", 5, "is not known; give error_rate, memory_usage, response_time or cpu_usage")]
+    public void A_value_out_of_range_is_refused_by_name(string field, double value, string why) =>
+        Should.Throw<RefusedException>(() => Judged(new(StringComparer.Ordinal) { [field] = value })).Message.ShouldBe($"metrics.{field}: {why}");
 
     [Fact]
     public void An_empty_snapshot_and_an_unknown_judge_are_refused()
