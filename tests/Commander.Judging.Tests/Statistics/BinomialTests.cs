@@ -118,4 +118,28 @@ public class BinomialTests
             bool Reached(double limit, double end, double inwards) =>
                 limit == end || (found.LogE(limit) >= -Math.Log(alpha) && found.LogE(limit + inwards) < -Math.Log(alpha));
         });
+
+    [Fact]
+    public void Beyond_a_million_million_trials_a_tail_is_the_normal_s()
+    {
+        // The mean is 1e12; above two standard deviations lie 2.275 % of a normal.
+        const double n = 4e12, p = 0.25;
+        var far = 2 * Math.Sqrt(n * p * (1 - p));
+        Binomial.UpperTail((n * p) + far + 0.5, n, p).ShouldBe(0.0227501319, 1e-7);
+        Binomial.LowerTail((n * p) - far - 0.5, n, p).ShouldBe(0.0227501319, 1e-7);
+        Binomial.UpperTail((n * p) - far + 0.5, n, p).ShouldBe(1 - 0.0227501319, 1e-7);
+        Binomial.LowerTail((n * p) + far - 0.5, n, p).ShouldBe(1 - 0.0227501319, 1e-7);
+        // Where every trial or none succeeds nothing else is expected.
+        Binomial.UpperTail(5, n, 0).ShouldBe(Binomial.Smallest);
+        Binomial.LowerTail(n - 5, n, 1).ShouldBe(Binomial.Smallest);
+    }
+
+    [Fact]
+    public void The_ends_of_the_tails_are_all_and_next_to_nothing()
+    {
+        (Binomial.UpperTail(0, 10, 0.5), Binomial.LowerTail(10, 10, 0.5)).ShouldBe((1, 1));
+        (Binomial.UpperTail(11, 10, 0.5), Binomial.LowerTail(-1, 10, 0.5)).ShouldBe((Binomial.Smallest, Binomial.Smallest));
+        Binomial.UpperTail(10, 10, 0.5).ShouldBe(Math.Pow(0.5, 10), 1e-12);
+        Binomial.LowerTail(0, 10, 0.5).ShouldBe(Math.Pow(0.5, 10), 1e-12);
+    }
 }

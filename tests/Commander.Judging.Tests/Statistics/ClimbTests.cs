@@ -11,6 +11,16 @@ public class ClimbTests
         return (when[..count], own[..count], beside[..count]);
     }
 
+    [Fact]
+    public void Before_the_first_value_there_is_no_block()
+    {
+        var climb = new Climb();
+        climb.Blocks(100).ShouldBe(0);
+        climb.Add(100, 4, 1, 1);
+        // Of four steps one is half too little, two are enough.
+        (climb.Blocks(100), climb.Blocks(101)).ShouldBe((0, 1));
+    }
+
     [Theory]
     [InlineData(1, 17)]
     [InlineData(4, 72)]
