@@ -38,6 +38,12 @@ internal static class Score
         var all = changes.Count;
         changes = [.. changes.Where(_ => random.NextDouble() < sample)];
 
+        if (changes.Count == 0)
+        {
+            await Console.Error.WriteLineAsync(all == 0 ? $"No change is in {string.Join(", ", scopes)}: name folders and files of src/Commander.Judging, such as Decisions or Verdicts/Fold.cs" : "The sample is empty: another SEED, or a larger SAMPLE.");
+            return 2;
+        }
+
         var times = await Timed();
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{changes.Count} of {all} changes; {times.Count} tests of {times.Values.Sum():F0} s"));
         var (covering, once) = await Coverage(workers, times);
