@@ -22,7 +22,7 @@ public sealed partial record Model
 public static class ShippedRecipe
 {
     /// <summary>The shipped model's name.</summary>
-    public const string Version = "shipped-7";
+    public const string Version = "shipped-8";
 
     /// <summary>The assumed share of BAD among real deployments.</summary>
     public const double BaseRate = 0.05;

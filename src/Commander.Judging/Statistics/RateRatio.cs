@@ -33,8 +33,8 @@ public struct RateRatio
     private float _referenceShares;
     private readonly float _even;
 
-    // From 1.3 to 180, dense where few errors are compared with few: a ratio that is hardly ever true costs all the others evidence.
-    private static readonly double[] Ratios = [1.3, 1.55, 1.85, 2.2, 2.7, 3.3, 4.2, 5.5, 7.5, 10.5, 16, 27, 60, 180];
+    // From 1.4 to 180, dense around three, where there are errors enough to tell but none to lose: a ratio that is hardly ever true, or so small that its errors come by the hundred, costs all the others evidence.
+    private static readonly double[] Ratios = [1.4, 1.75, 2.15, 2.55, 3, 3.55, 4.4, 5.8, 8, 11.5, 18, 30, 65, 180];
 
     private static readonly double[][] LogRatios =
     [

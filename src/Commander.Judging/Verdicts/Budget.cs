@@ -19,8 +19,8 @@ internal readonly struct Budget
 
     // How many times the evidence of calm counts counts: calibrated in the simulator, more the less of the budget is their own, because what the other parts leave is theirs too.
     private const double Alone = 0.81;
-    private const double SparedAlone = 2.1;
-    private const double SparedMore = 1.5;
+    private const double SparedAlone = 1.75;
+    private const double SparedMore = 2.2;
 
     // Page's limit for a level, in its scale: where the simulator found the levels' part of a budget of 1 % kept with one level.
     private const double Height = 9;
@@ -70,7 +70,7 @@ internal readonly struct Budget
     /// <summary>The level of one count test against one reference; parameters as <see cref="Weight"/>.</summary>
     public double Alpha(MetricKind kind, int changes) => _falseAlarms * Weight(kind, changes);
 
-    /// <summary>ln of how many times the evidence of a count test counts while its counts are calm: 2.3 for ratios alone, 2.7 beside slow requests and levels; 3 for slow requests beside them.</summary>
+    /// <summary>ln of how many times the evidence of a count test counts while its counts are calm: 1.75 for ratios alone, 2.5 beside slow requests and levels; 3.1 for slow requests beside them.</summary>
     /// <param name="kind">Ratio or histogram.</param>
     public double LogSpared(MetricKind kind) =>
         Math.Log(SparedAlone + (SparedMore * Math.Max(0, Alone - ((kind == MetricKind.Ratio ? CountPart : SlowPart) * _whole))));

@@ -10,10 +10,9 @@ internal static class Counts
     private const double Calm = 1.25;
     private const double Restless = 1.75;
 
-    // Below this share of the requests a test jumps past its limit; how much of the length of its steps that leaves, and up to how many times smaller a share.
-    private const double SmallShare = 0.1;
-    private const double OvershootPart = 0.3;
-    private const double MostOvershoot = 2;
+    // How much of what the steps of a test jump past its limit it may spend, and the fewest events that are taken for that many steps.
+    private const double OvershootPart = 0.5;
+    private const double FewestSteps = 2;
 
     // The level of the upper limit that CONTINUE needs; it spends nothing of the false-alarm budget.
     public const double UpperAlpha = 0.1;
@@ -279,7 +278,7 @@ internal static class Counts
     /// </summary>
     public static (double Low, double High) Limits(MetricPolicy metric, in MetricState state, in Budget budget)
     {
-        var wanted = -Math.Log(budget.Alpha(metric.Kind, state.Head.ReferenceChanges)) - Spared(state, budget.LogSpared(metric.Kind));
+        var wanted = -Math.Log(budget.Alpha(metric.Kind, state.Head.ReferenceChanges)) - Spared(metric, state, budget);
         var share = Share(state);
         var reference = NoWorse(metric, state);
         var estimate = share <= 0 ? (reference > 0 ? -Farthest : 0) : reference <= 0 ? Farthest : Math.Clamp(Math.Log(share / reference), -Farthest, Farthest);
@@ -347,20 +346,25 @@ internal static class Counts
     /// What a test leaves of its level while counts scatter hardly more than independent ones do: it would reach its level only at the end of time, a watch ends sooner, and here
     /// nothing else spends what is left. All of it up to a dispersion of <see cref="Calm"/>, nothing from <see cref="Restless"/> on or while too little is known of it.
     /// </summary>
-    private static double Spared(in MetricState state, double all) => state.Count.Before.Ticks + state.Count.Control.Ticks < Dispersion.Plenty
+    private static double Spared(MetricPolicy metric, in MetricState state, in Budget budget) => state.Count.Before.Ticks + state.Count.Control.Ticks < Dispersion.Plenty
         ? 0
-        : (all + Overshoot(state)) * Math.Clamp((Restless - Math.Max(1, state.Head.Dispersion)) / (Restless - Calm), 0, 1);
+        : (budget.LogSpared(metric.Kind) + Overshoot(metric, state, budget)) * Math.Clamp((Restless - Math.Max(1, state.Head.Dispersion)) / (Restless - Calm), 0, 1);
 
     /// <summary>
-    /// Each event of a small share is a long step, up to ln(1 / share): the test jumps past its limit instead of reaching it, and what lies between is never spent (Siegmund,
-    /// "Sequential analysis", 1985, on the excess over the boundary). ln of what the simulator found left of it below a tenth of the requests.
+    /// Of few events each is a long step: the test jumps past its limit instead of reaching it, and what lies between is never spent (Siegmund, "Sequential analysis", 1985, on the
+    /// excess over the boundary). A limit ln(1/alpha) that is reached in n events has steps of s = ln(1/alpha) / n; an excess that is anything up to s alike is worth (e^s - 1) / s
+    /// times the evidence in the mean. ln of the part of it that the simulator found unspent. Events that are evidence are the candidate's, or the reference's where fewer are harm.
     /// </summary>
-    private static double Overshoot(in MetricState state)
+    private static double Overshoot(MetricPolicy metric, in MetricState state, in Budget budget)
     {
-        ref readonly var count = ref state.Count;
-        return state.Head.Reference == ReferenceKind.Control
-            ? OvershootPart * Math.Log(Math.Clamp(SmallShare * (count.Candidate.Total + count.Control.Total) / count.Candidate.Total, 1, MostOvershoot))
-            : 0;
+        if (state.Head.Reference != ReferenceKind.Control)
+        {
+            return 0;
+        }
+        var (own, reference) = (state.Count.Candidate.Bad, state.Count.Control.Bad);
+        var events = metric.Direction switch { Direction.Up => own, Direction.Down => reference, _ => Math.Max(own, reference) };
+        var step = -Math.Log(budget.Alpha(metric.Kind, state.Head.ReferenceChanges)) / Math.Max(FewestSteps, events);
+        return OvershootPart * Math.Log((Math.Exp(step) - 1) / step);
     }
 
     private static void Judge(MetricPolicy metric, ref MetricState state, in Budget budget)
@@ -383,7 +387,7 @@ internal static class Counts
             harm = Math.Min(harm, Numbers.Harm(metric.Direction, share - reference - SeasonShift(count)));
         }
         head.Looks += isBeside ? 0 : 1;
-        var logE = Against(metric, state, 0) + Spared(state, budget.LogSpared(metric.Kind));
+        var logE = Against(metric, state, 0) + Spared(metric, state, budget);
         head.LogE = logE;
         // One tick without a past: whether its errors are a fault or a single burst cannot be told.
         var alone = head.Judged < 2 && Past(count).Total <= 0;

@@ -12,7 +12,7 @@ namespace Commander.Judging.Verdicts;
 public static partial class Judge
 {
     /// <summary>The version of the rules: pinned by every watch, shown when another one replays it.</summary>
-    public const string Version = "commander-7";
+    public const string Version = "commander-8";
 
     // How many ticks in a row make a silent control gone, and a silent candidate dead (but never faster than so many seconds).
     private const int ControlGoneTicks = 3;

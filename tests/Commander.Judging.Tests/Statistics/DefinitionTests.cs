@@ -220,7 +220,7 @@ public class DefinitionTests
     [InlineData(Direction.Either)]
     public void The_rate_ratio_s_evidence_is_the_mean_of_fourteen_likelihood_ratios(Direction direction)
     {
-        double[] grid = [1.3, 1.55, 1.85, 2.2, 2.7, 3.3, 4.2, 5.5, 7.5, 10.5, 16, 27, 60, 180];
+        double[] grid = [1.4, 1.75, 2.15, 2.55, 3, 3.55, 4.4, 5.8, 8, 11.5, 18, 30, 65, 180];
         var ratios = direction switch
         {
             Direction.Up => grid,
@@ -299,10 +299,10 @@ public class DefinitionTests
         double Expected(double log, double off) => ratio.LogE(2) - ((Likelihood(log, share) + off) / 2);
         double At(double log) => ratio.LogE(2, log, Direction.Up, own, events, share);
 
-        var (low, high) = (Math.Log(2.2), Math.Log(2.7));
+        var (low, high) = (Math.Log(2.15), Math.Log(2.55));
         At(low + (0.25 * (high - low))).ShouldBe(Expected(low + (0.25 * (high - low)), (0.75 * Off(low)) + (0.25 * Off(high))), 1e-9);
         // Below the first the correction fades to none at ratio 1, beyond the last it stays, and on the other side there is none.
-        At(0.5 * Math.Log(1.3)).ShouldBe(Expected(0.5 * Math.Log(1.3), 0.5 * Off(Math.Log(1.3))), 1e-9);
+        At(0.5 * Math.Log(1.4)).ShouldBe(Expected(0.5 * Math.Log(1.4), 0.5 * Off(Math.Log(1.4))), 1e-9);
         At(Math.Log(900)).ShouldBe(Expected(Math.Log(900), Off(Math.Log(180))), 1e-9);
         At(-0.4).ShouldBe(Expected(-0.4, 0), 1e-9);
     }

@@ -1,4 +1,5 @@
 using Commander.Judging.Backtest;
+using Commander.Judging.Evidence;
 using Commander.Judging.Models;
 using Commander.Judging.Simulation;
 using Commander.Judging.Tests.Simulated;
@@ -93,6 +94,38 @@ public class EvidenceTests
                 new Series("errors", "count", null, null, null, [.. Enumerable.Range(0, past).Select(at => 20.0 + (at % 2 == 0 ? burst : -burst))], [60, 60], null, null, null),
             ]),
             Judge.Name).Verdict.Findings.Single(static finding => finding.Metric == "errors").Score;
+    }
+
+    [Theory]
+    [InlineData(Direction.Up, 1, 0, 2)]
+    [InlineData(Direction.Up, 2, 0, 2)]
+    [InlineData(Direction.Up, 5, 30, 5)]
+    [InlineData(Direction.Down, 5, 30, 30)]
+    [InlineData(Direction.Either, 5, 30, 30)]
+    [InlineData(Direction.Either, 8, 4, 8)]
+    public void The_fewer_events_a_calm_count_s_evidence_comes_from_the_more_of_it_jumps_past_the_limit(Direction direction, int own, int controls, int steps)
+    {
+        var policy = Shop.Policy(Shop.ErrorMetric with { Direction = direction });
+        var state = Judge.Start(policy, restarted: false);
+        for (var n = -69; n <= 1; n++)
+        {
+            var tick = new Tick(n, 1, 1);
+            if (n <= 0)
+            {
+                tick[0, Arm.Before] = new Reading(Quality.Value, n & 1, 1000);
+            }
+            else
+            {
+                tick[0, Arm.Candidate] = new Reading(Quality.Value, own, 100);
+                tick[0, Arm.Control] = new Reading(Quality.Value, controls, 900);
+            }
+            Judge.Next(policy, Model.Shipped, ref state, Input.Of(tick));
+        }
+        var (head, count) = (state.Metrics[0].Head, state.Metrics[0].Count);
+        head.Dispersion.ShouldBeLessThan(1.25);
+        // Errors alone, against their first reference: 85 hundredths of 81 of a budget of 1 %.
+        var step = -Math.Log(0.01 * 0.81 * 0.85) / steps;
+        (head.LogE - count.Ratio.LogE(Math.Max(1, head.Dispersion))).ShouldBe(Math.Log(1.75) + (0.5 * Math.Log((Math.Exp(step) - 1) / step)), 1e-9);
     }
 
     [Fact]
