@@ -242,7 +242,12 @@ internal static class Application
                 context.Response.Headers.XContentTypeOptions = "nosniff";
                 return next(context);
             });
-            app.UseExceptionHandler(error => error.Run(Problems.Write));
+            app.UseExceptionHandler(new ExceptionHandlerOptions
+            {
+                ExceptionHandler = Problems.Write,
+                // What is cut off or comes too slowly is answered; in the log it would be as many errors of ours as somebody cares to send.
+                SuppressDiagnosticsCallback = static context => context.Exception is Microsoft.AspNetCore.Http.BadHttpRequestException,
+            });
             app.UseStatusCodePages();
             app.UseAccess();
             app.MapGenericApi();

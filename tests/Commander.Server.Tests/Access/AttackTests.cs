@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.IO.Compression;
 using System.Net;
 using System.Net.Http.Headers;
@@ -7,6 +8,8 @@ using System.Text;
 using System.Text.Json;
 using Commander.Server.Hosting;
 using Commander.Server.Tests.Api;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 
 namespace Commander.Server.Tests.Access;
 
@@ -87,8 +90,10 @@ public sealed class AttackTests : IAsyncLifetime
     [Theory]
     [InlineData("GET / HTTP/1.1\r\nHost: x\r\nA: ")]
     [InlineData("POST /api/v1/deployments HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer 0123456789abcdef0123456789abcdef\r\nContent-Type: application/json\r\nContent-Length: 5000\r\n\r\n{")]
-    public async Task Who_sends_a_letter_now_and_then_is_cut_off_and_others_are_answered_meanwhile(string begun)
+    public async Task Who_sends_a_letter_now_and_then_is_cut_off_others_are_answered_meanwhile_and_the_log_has_no_error(string begun)
     {
+        using var log = new Errors();
+        _server.App.Services.GetRequiredService<ILoggerFactory>().AddProvider(log);
         using var slow = new TcpClient();
         await slow.ConnectAsync(IPAddress.Loopback, _server.Url.Port, Cancel);
         var stream = slow.GetStream();
@@ -109,6 +114,7 @@ public sealed class AttackTests : IAsyncLifetime
 
         await stop.CancelAsync();
         await dripping;
+        log.Heard.ShouldBeEmpty();
     }
 
     [Fact]
@@ -172,6 +178,24 @@ public sealed class AttackTests : IAsyncLifetime
 
         var buffer = new byte[256];
         return Encoding.ASCII.GetString(buffer, 0, await stream.ReadAsync(buffer, Cancel));
+    }
+
+    private sealed class Errors : ILoggerProvider, ILogger
+    {
+        public ConcurrentQueue<string> Heard { get; } = [];
+
+        public ILogger CreateLogger(string categoryName) => this;
+
+        public void Dispose()
+        {
+        }
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Warning;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) => Heard.Enqueue(formatter(state, exception));
     }
 
     private sealed class Endless(Action<int> sent) : Stream
