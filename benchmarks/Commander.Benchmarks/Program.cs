@@ -8,6 +8,7 @@ return args switch
     ["decision", .. var rest] => Decision(rest),
     ["intake", .. var rest] => await OwnDatabase.For(() => IntakeBenchmark.Run(rest)),
     ["demo", .. var rest] => await OwnDatabase.For(() => DemoBenchmark.Run(rest)),
+    ["error-split", .. var rest] => ErrorSplitBenchmark.Run(rest),
     ["leave-one-out", .. var rest] => ModelBenchmark.LeaveOneOut(rest),
     ["train-shipped", .. var rest] => ModelBenchmark.Train(rest),
     ["server"] => await OwnDatabase.For(ServerBenchmark.Run),
@@ -36,6 +37,8 @@ static int Usage()
                     the decision step alone: time and memory of one tick of 5 metrics
           demo [KIND,KIND] [--each 10] [--good 10] [--servers 1] [--page]
                     the demo's bars: request to verdict, to the old version serving and, with --page, to an open page saying so
+          error-split [DEPLOYMENTS]
+                    how often and how soon the literature's test of two arms' errors, to which the count test is compared, finds what
           intake [SECONDS]
                     announcements a second that are durably stored, 64 callers at once, against a bare loop;
                     with COMMANDER_CLUSTER in PostgreSQL too
