@@ -142,12 +142,12 @@ internal static class Score
                 // What runs once in a process is seen to be run through by the first test that needs it only: any may notice it.
                 var fresh = once.Contains(change.Id);
                 var tests = fresh ? all : covering[change.Id];
-                change.Fate = fresh ? "unnoticed" : await Tried(change, tests);
+                change.Fate = fresh ? "unnoticed" : await Tried(change, tests, TestProcess.Unchanged);
                 if (change.Fate == "unnoticed" && (fresh || tests.Length <= FewTests))
                 {
                     // In a process in which nothing was kept from before the change.
-                    Renew();
-                    change.Fate = await Tried(change, tests);
+                    Renew(change.Id);
+                    change.Fate = await Tried(change, tests, change.Id);
                     Renew();
                 }
             }
@@ -157,13 +157,13 @@ internal static class Score
             worker.Dispose();
         }
 
-        void Renew()
+        void Renew(int changed = TestProcess.Unchanged)
         {
             worker.Dispose();
-            worker = new TestProcess();
+            worker = new TestProcess(changed);
         }
 
-        async Task<string> Tried(Change change, string[] tests)
+        async Task<string> Tried(Change change, string[] tests, int changed)
         {
             var among = tests.ToHashSet(StringComparer.Ordinal);
             var first = lately.Where(among.Contains).Take(Lately).ToList();
@@ -191,8 +191,8 @@ internal static class Score
                 if (answer[0].StartsWith("spoilt", StringComparison.Ordinal))
                 {
                     // Something that is kept was changed, now or by a change before: only what a new process says counts.
-                    Renew();
-                    if (!again)
+                    Renew(changed);
+                    if (!again && changed == TestProcess.Unchanged)
                     {
                         (again, at, most) = (true, 0, FirstSeconds / 4);
                         continue;
@@ -211,9 +211,12 @@ internal static class Score
     }
 
     /// <summary>A process with the tests.</summary>
-    private sealed class TestProcess : IDisposable
+    /// <param name="changed">The change that is at work from the start, before the tests are looked for: their data may be what it changes.</param>
+    private sealed class TestProcess(int changed = TestProcess.Unchanged) : IDisposable
     {
-        private readonly Process _process = Process.Start(new ProcessStartInfo("dotnet", [typeof(Score).Assembly.Location, "worker"]) { RedirectStandardInput = true, RedirectStandardOutput = true, UseShellExecute = false })!;
+        public const int Unchanged = -1;
+
+        private readonly Process _process = Process.Start(new ProcessStartInfo("dotnet", [typeof(Score).Assembly.Location, "worker", changed.ToString(CultureInfo.InvariantCulture)]) { RedirectStandardInput = true, RedirectStandardOutput = true, UseShellExecute = false })!;
 
         /// <summary>The lines of the answer; null when it does not come in time or the process ended.</summary>
         public async Task<List<string>?> Ask(string question, TimeSpan most)

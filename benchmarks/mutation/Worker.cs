@@ -20,9 +20,10 @@ internal static class Worker
     private static readonly MethodInfo Covered = Control.GetMethod("GetCoverageData")!;
     private const int None = -1;
 
-    public static int Run()
+    /// <param name="changed">The change that is at work from the start, or <see cref="None"/>.</param>
+    public static int Run(int changed)
     {
-        Active.SetValue(null, None);
+        Active.SetValue(null, changed);
         var output = Console.Out;
         Console.SetOut(TextWriter.Null);
         using var framework = new XunitTestFramework(new Unheard());
