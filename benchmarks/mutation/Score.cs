@@ -6,7 +6,7 @@ using System.Text.Json;
 namespace Commander.Judging.Mutation;
 
 /// <summary>One change of the code, as the report names it.</summary>
-internal sealed record Change(int Id, string File, int Line, string Kind, string Replacement)
+internal sealed record Change(int Id, string File, int Line, string Kind, string Replacement, bool IsStatic)
 {
     public string Folder => File.Split('/')[0];
 
@@ -47,7 +47,7 @@ internal static class Score
         var times = await Timed();
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{changes.Count} of {all} changes; {times.Count} tests of {times.Values.Sum():F0} s"));
         var (covering, once) = await Coverage(workers, times);
-        var queue = new ConcurrentQueue<Change>(changes.Where(change => covering.ContainsKey(change.Id)).OrderBy(_ => random.Next()));
+        var queue = new ConcurrentQueue<Change>(changes.Where(change => change.IsStatic || covering.ContainsKey(change.Id)).OrderBy(_ => random.Next()));
         var total = queue.Count;
         Console.WriteLine($"{total} of them are run through by a test");
         await Task.WhenAll(Enumerable.Range(0, workers).Select(number => Task.Run(() => Try(queue, covering, once, times, number == 0 ? () => Console.Error.Write($"\r{total - queue.Count} of {total} tried ") : () => { }))));
@@ -91,7 +91,8 @@ internal static class Score
                         name,
                         one.GetProperty("location").GetProperty("start").GetProperty("line").GetInt32(),
                         one.GetProperty("mutatorName").GetString()!,
-                        string.Join(' ', (one.GetProperty("replacement").GetString() ?? "").Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)) is var text && text.Length > 140 ? text[..140] : text);
+                        string.Join(' ', (one.GetProperty("replacement").GetString() ?? "").Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)) is var text && text.Length > 140 ? text[..140] : text,
+                        one.TryGetProperty("static", out var isStatic) && isStatic.GetBoolean());
                 }
             }
         }
@@ -139,8 +140,8 @@ internal static class Score
             while (queue.TryDequeue(out var change))
             {
                 progress();
-                // What runs once in a process is seen to be run through by the first test that needs it only: any may notice it.
-                var fresh = once.Contains(change.Id);
+                // What runs once in a process is seen to be run through by the first test that needs it only, or by none when the search for tests did: any may notice it.
+                var fresh = change.IsStatic || once.Contains(change.Id);
                 var tests = fresh ? all : covering[change.Id];
                 change.Fate = fresh ? "unnoticed" : await Tried(change, tests, TestProcess.Unchanged);
                 if (change.Fate == "unnoticed" && (fresh || tests.Length <= FewTests))
