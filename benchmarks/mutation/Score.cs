@@ -143,7 +143,7 @@ internal static class Score
                 // What runs once in a process is seen to be run through by the first test that needs it only, or by none when the search for tests did: any may notice it.
                 var fresh = change.IsStatic || once.Contains(change.Id);
                 var tests = fresh ? all : covering[change.Id];
-                change.Fate = fresh ? "unnoticed" : await Tried(change, tests, TestProcess.Unchanged);
+                change.Fate = fresh ? "unnoticed" : await Tried(change, tests, Worker.None);
                 if (change.Fate == "unnoticed" && (fresh || tests.Length <= FewTests))
                 {
                     // In a process in which nothing was kept from before the change.
@@ -158,7 +158,7 @@ internal static class Score
             worker.Dispose();
         }
 
-        void Renew(int changed = TestProcess.Unchanged)
+        void Renew(int changed = Worker.None)
         {
             worker.Dispose();
             worker = new TestProcess(changed);
@@ -193,7 +193,7 @@ internal static class Score
                 {
                     // Something that is kept was changed, now or by a change before: only what a new process says counts.
                     Renew(changed);
-                    if (!again && changed == TestProcess.Unchanged)
+                    if (!again && changed == Worker.None)
                     {
                         (again, at, most) = (true, 0, FirstSeconds / 4);
                         continue;
@@ -213,10 +213,8 @@ internal static class Score
 
     /// <summary>A process with the tests.</summary>
     /// <param name="changed">The change that is at work from the start, before the tests are looked for: their data may be what it changes.</param>
-    private sealed class TestProcess(int changed = TestProcess.Unchanged) : IDisposable
+    private sealed class TestProcess(int changed = Worker.None) : IDisposable
     {
-        public const int Unchanged = -1;
-
         private readonly Process _process = Process.Start(new ProcessStartInfo("dotnet", [typeof(Score).Assembly.Location, "worker", changed.ToString(CultureInfo.InvariantCulture)]) { RedirectStandardInput = true, RedirectStandardOutput = true, UseShellExecute = false })!;
 
         /// <summary>The lines of the answer; null when it does not come in time or the process ended.</summary>

@@ -18,8 +18,11 @@ internal static class Worker
     private static readonly FieldInfo Covering = Control.GetField("CaptureCoverage")!;
     private static readonly MethodInfo Reset = Control.GetMethod("ResetCoverage")!;
     private static readonly MethodInfo Covered = Control.GetMethod("GetCoverageData")!;
-    private const int None = -1;
 
+    /// <summary>No change is at work.</summary>
+    public const int None = -1;
+
+    /// <summary>Answers until there are no more questions.</summary>
     /// <param name="changed">The change that is at work from the start, or <see cref="None"/>.</param>
     public static int Run(int changed)
     {

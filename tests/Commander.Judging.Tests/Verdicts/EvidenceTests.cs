@@ -129,6 +129,15 @@ public class EvidenceTests
     }
 
     [Fact]
+    public void Before_the_first_judgement_the_model_s_prior_is_all_that_is_known()
+    {
+        var policy = Shop.Policy();
+        var verdict = Judge.Read(policy, Model.Shipped, Judge.Start(policy, restarted: false), new Reader(default, 0, [], false));
+        var prior = 1 / (1 + Math.Exp(-Model.Shipped.Intercept));
+        (verdict.Decision, verdict.PBad, verdict.Confidence).ShouldBe(("HOLD", Display.Probability(prior), Display.Probability(1 - prior)));
+    }
+
+    [Fact]
     public void A_watch_of_hours_asks_for_more_evidence_of_a_level_and_one_of_up_to_an_hour_for_the_same()
     {
         Score(2).ShouldBe(Score(60));

@@ -1,6 +1,3 @@
-using Commander.Judging.Backtest;
-using Commander.Judging.Models;
-using Commander.Judging.Tests.Simulated;
 using Commander.Judging.Verdicts;
 
 namespace Commander.Judging.Tests.Verdicts;
@@ -23,19 +20,4 @@ public class HealthTermsTests
     [InlineData("MB", null)]
     [InlineData(null, null)]
     public void What_is_no_time_has_no_milliseconds(string? unit, double? milliseconds) => HealthTerms.Milliseconds(unit).ShouldBe(milliseconds);
-
-    [Fact]
-    public void Before_the_first_judgement_the_model_s_prior_is_all_that_is_known()
-    {
-        var policy = Shop.Policy();
-        var verdict = Judge.Read(policy, Model.Shipped, Judge.Start(policy, restarted: false), new Reader(default, 0, [], false));
-        var prior = 1 / (1 + Math.Exp(-Model.Shipped.Intercept));
-        (verdict.Decision, verdict.PBad, verdict.Confidence).ShouldBe(("HOLD", Display.Probability(prior), Display.Probability(1 - prior)));
-    }
-
-    [Theory]
-    [InlineData(null, "too few groups")]
-    [InlineData(true, "yes")]
-    [InlineData(false, "no")]
-    public void Whether_two_judges_differ_is_a_word(bool? excludes, string word) => new DifferenceRow("all", "f1", 0.9, 0.8, 0.1, 0.05, 0.15, excludes, 12, 1000).Zero().ShouldBe(word);
 }
